@@ -23,6 +23,9 @@ RAISES = {
 
 PROGRAMS_ALONE = {
     "address_not_allowed",
+    "assistant_alias_not_found",
+    "assistant_cites_documents",
+    "assistant_version_not_found",
     "audit_entry_not_found",
     "body_timeout",
     "call_not_found",
@@ -61,6 +64,7 @@ PROGRAMS_ALONE = {
     "not_a_reranking_model",
     "not_an_embedding_model",
     "one_subject",
+    "picture_not_found",
     "previous_response_not_found",
     "price_list_empty",
     "price_periods_gap",
@@ -74,6 +78,7 @@ PROGRAMS_ALONE = {
     "too_deep",
     "too_many_idempotency_keys",
     "too_many_items",
+    "too_many_versions",
     "too_many_tokens",
     "unknown_field",
     "unknown_host",

@@ -17,7 +17,7 @@ from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
-from aquilon.chat.personal_data import MemoryData
+from aquilon.chat.personal_data import AssistantData, MemoryData
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.personal_data import ConversationData
@@ -31,6 +31,8 @@ assert ROUTES  # and with them every table
 
 NAMES_A_PERSON = {"user_id", "created_by", "owner", "actor_id", "email"}
 """Columns by which a row belongs to a person."""
+
+PARTS = (ConversationData, AssistantData, MemoryData, JobData, UsageData, AccountData)
 
 NOT_A_PERSON_S = {
     "audit_log": "append-only; `AccountData` takes the name out of it",
@@ -65,6 +67,8 @@ def leave_traces(person: httpx.Client, word: str) -> None:
     person.post("/v1/responses", json=answer, headers={"idempotency-key": word}).raise_for_status()
     shared = {"visibility": "workspace", "title": f"Shared {word}"}
     person.post("/v1/conversations", json=shared).raise_for_status()
+    assistant = {"name": word, "model": "tiny", "instructions": f"Speak of {word}"}
+    person.post("/v1/agents", json=assistant).raise_for_status()
     content = f"{word} in a file\n".encode()
     upload = {"file": (f"../{word}: notes.txt", content, "text/plain")}
     person.post("/v1/files", data={"purpose": "user_data"}, files=upload).raise_for_status()
@@ -81,9 +85,7 @@ def archive_of(person: httpx.Client) -> zipfile.ZipFile:
 
 
 def test_every_table_that_names_a_person_is_covered_or_has_a_reason() -> None:
-    covered = frozenset[str]().union(
-        *(part.tables for part in (ConversationData, MemoryData, JobData, UsageData, AccountData))
-    )
+    covered = frozenset[str]().union(*(part.tables for part in PARTS))
     for name, table in Base.metadata.tables.items():
         if NAMES_A_PERSON & set(table.columns.keys()):
             assert (name in covered) != (name in NOT_A_PERSON_S), f"{name}: whose archive has it, and who deletes it?"
@@ -117,6 +119,8 @@ def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: Runn
     assert packed.read(file) == b"Quittengelee in a file\n"
     assert ".." not in file
     assert not Path(file).is_absolute()
+    [assistant] = [json.loads(packed.read(name)) for name in names if name.startswith("assistants/")]
+    assert assistant["versions"][0]["content"]["instructions"] == "Speak of Quittengelee"
     rows = list(csv.DictReader(io.StringIO(packed.read("usage.csv").decode())))
     assert [row["model"] for row in rows] == ["tiny"]
     assert "api_key.created" in packed.read("activity.csv").decode()

@@ -38,6 +38,8 @@ OBJECTS = {
     "item_id": "item",
     "project_id": "project",
     "prompt_id": "prompt",
+    "agent_id": "assistant",
+    "version": "version",
     "completion_id": "completion",
     "response_id": "response",
     "vector_store_id": "library",
@@ -97,6 +99,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_conversation": {"title": "mine now"},
     "change_project": {"name": "mine now"},
     "change_prompt": {"name": "mine now"},
+    "update_agent": {"name": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
     "change_vector_store": {"name": "mine now"},
     "search_vector_store": {"query": "what"},
@@ -115,6 +118,19 @@ BODIES: dict[str, dict[str, Any]] = {
     "accept_proposal": {},
 }
 """A valid body for a route, by the route's name."""
+
+QUERIES: dict[str, dict[str, Any]] = {
+    "switch_agent_version": {"version": 1},
+    "set_agent_alias": {"alias": "mine", "version": 1},
+    "delete_agent_alias": {"alias": "mine"},
+}
+"""The parameters that a route needs beside its path."""
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c020000000b4944415478da6364f80f00010501012718e366"
+    "0000000049454e44ae426082"
+)
+"""A picture in PNG."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +229,11 @@ def make(server: RunningServer, name: str) -> Organization:
     )
     [item] = owner.get(f"/v1/conversations/{conversation['id']}/items").json()["data"]
     response = post("/v1/responses", model="tiny", input=name, max_output_tokens=1)
+    assistant = post("/v1/agents", name=f"assistant of {name}", model="tiny", deployment_chat=True)["id"]
+    owner.put(
+        f"/v1/agents/{assistant}/aliases", params={"alias": f"alias-{assistant}", "version": 1}
+    ).raise_for_status()
+    owner.put(f"/v1/agents/{assistant}/picture", content=PIXEL).raise_for_status()
     library = post("/v1/vector_stores", name=name)
     file_batch = post(f"/v1/vector_stores/{library['id']}/file_batches", file_ids=[file["id"]])
     in_library = f"/v1/vector_stores/{library['id']}/files/{file['id']}"
@@ -245,6 +266,8 @@ def make(server: RunningServer, name: str) -> Organization:
         "item": item["id"],
         "project": project["id"],
         "prompt": post("/v1/prompts", name=name, messages=[{"role": "user", "content": name}])["id"],
+        "assistant": assistant,
+        "version": f"alias-{assistant}",
         "completion": post(
             "/v1/chat/completions", store=True, messages=[{"role": "user", "content": name}], model="tiny", max_tokens=1
         )["id"],
@@ -286,11 +309,12 @@ def test_another_organization_s_object_is_not_found(
                 path = path.replace(f"{{{parameter}}}", organization.ids[OBJECTS[parameter]])
             body = json.loads(json.dumps(BODIES.get(route.name)).replace("USER", ours.ids["user"]))
             for caller in ours.callers:
-                answer = caller.request(route.method, path, json=body)
+                answer = caller.request(route.method, path, json=body, params=QUERIES.get(route.name))
                 assert answer.status_code in (403, 404), (foreign, answer.status_code, answer.text)
             unknown = path.replace(theirs.ids[OBJECTS[foreign]], "nothing")
             foreign_answer, unknown_answer = (
-                ours.owner.request(route.method, url, json=body) for url in (path, unknown)
+                ours.owner.request(route.method, url, json=body, params=QUERIES.get(route.name))
+                for url in (path, unknown)
             )
             assert foreign_answer.status_code == unknown_answer.status_code
             assert foreign_answer.text.replace(theirs.ids[OBJECTS[foreign]], "nothing") == unknown_answer.text
@@ -349,6 +373,9 @@ def test_no_list_shows_another_organization_s_objects(
         ("/v1/vector_stores/OWN-LIBRARY/files", {"file_id": "file"}),
         ("/v1/vector_stores/OWN-LIBRARY/file_batches", {"file_ids": ["file"]}),
         ("/v1/conversations", {"project_id": "project"}),
+        ("/v1/conversations", {"agent_id": "assistant"}),
+        ("/v1/conversations", {"agent_id": "assistant", "inputs": "x"}),
+        ("/v1/agents/completions", {"agent_id": "assistant", "messages": [{"role": "user", "content": "x"}]}),
         ("/v1/conversations/OWN-CONVERSATION", {"project_id": "project"}),
         ("/v1/conversations/OWN-CONVERSATION/restart", {"from_entry_id": "item", "inputs": "x"}),
         ("/v1/shares", {"conversation_id": "conversation"}),
@@ -413,7 +440,11 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
     answer = dora.post(
         "/v1/responses", json={"model": "tiny", "conversation": private["id"], "input": "x", "max_output_tokens": 1}
     ).json()
+    assistant = dora.post("/v1/agents", json={"name": "private", "model": "tiny"}).json()
+    assert assistant["visibility"] == "user"
     own = {
+        "agent_id": assistant["id"],
+        "version": "1",
         "conversation_id": private["id"],
         "item_id": item["id"],
         "response_id": answer["id"],
@@ -424,15 +455,26 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
         if set(route.parameters) <= set(own):
             path, body = route.path.format(**own), BODIES.get(route.name)
             for caller in (emil, tenants.developer, tenants.owner):
-                assert caller.request(route.method, path, json=body).status_code == 404, (route, caller.headers)
+                answer = caller.request(route.method, path, json=body, params=QUERIES.get(route.name))
+                assert answer.status_code == 404, (route, caller.headers)
     for caller in (emil, tenants.developer, tenants.owner):
         assert private["id"] not in caller.get("/v1/conversations").text
         assert private["id"] not in caller.get("/v1/conversations", params={"project_id": project["id"]}).text
         assert project["id"] not in caller.get("/v1/projects").text
         assert prompt["id"] not in caller.get("/v1/prompts").text
+        assert assistant["id"] not in caller.get("/v1/agents").text
+        named = {"model": f"assistant/{assistant['id']}", "input": "x"}
+        assert caller.post("/v1/responses", json=named).json()["code"] == "assistant_not_found"
         taken = caller.post("/v1/conversations", json={"project_id": project["id"]})
         assert (taken.status_code, taken.json()["code"]) == (404, "project_not_found")
     assert dora.get("/v1/conversations").json()["data"][0]["id"] == private["id"]
+    shared_one = dora.patch(f"/v1/agents/{assistant['id']}", json={"visibility": "workspace"}).json()
+    assert (shared_one["visibility"], shared_one["editable"], shared_one["versions"]) == ("workspace", True, [1])
+    for caller in (emil, tenants.developer):
+        assert caller.get(f"/v1/agents/{assistant['id']}").json()["editable"] is False
+        taken_over = caller.patch(f"/v1/agents/{assistant['id']}", json={"name": "mine"})
+        assert (taken_over.status_code, taken_over.json()["code"]) == (403, "assistant_not_yours")
+        assert caller.delete(f"/v1/agents/{assistant['id']}").status_code == 403
     opening = {"visibility": "workspace"}
     refused = dora.post(f"/v1/conversations/{private['id']}", json=opening)
     assert (refused.status_code, refused.json()["code"]) == (400, "project_not_shared")

@@ -130,6 +130,25 @@ def test_a_share_of_the_keys_always_gets_the_other_model(client: httpx.Client, s
     assert seen == {"one", "two"}
 
 
+def test_an_assistant_whose_model_is_gone_says_so(client: httpx.Client) -> None:
+    agent = client.post("/v1/agents", json={"name": "Swift", "model": "four", "instructions": "x"}).json()
+    kept = client.post("/v1/conversations", json={"agent_id": agent["id"]}).json()["id"]
+    client.post("/v1/server/models/four", json={"retires_at": 1}).raise_for_status()
+    for path, body in (
+        ("/v1/responses", {"model": f"assistant/{agent['id']}", "input": "hi"}),
+        ("/v1/responses", {"conversation": kept, "input": "hi"}),
+        ("/v1/conversations", {"agent_id": agent["id"], "inputs": "hi"}),
+        ("/v1/agents/completions", {"agent_id": agent["id"], "messages": QUESTION}),
+    ):
+        answer = client.post(path, json=body)
+        assert answer.status_code == 404
+        assert "The assistant 'Swift' asks the model 'four', which is not here any more" in answer.text
+    other = {"conversation": kept, "input": "hi", "model": "one", "max_output_tokens": 1}
+    assert client.post("/v1/responses", json=other).json()["model"] == "one"
+    assert client.patch(f"/v1/agents/{agent['id']}", json={"model": "one"}).json()["versions"] == [1, 2]
+    client.post("/v1/server/models/four", json={"retires_at": None}).raise_for_status()
+
+
 def test_an_alias_set_over_the_api_replaces_the_settings_alias(client: httpx.Client) -> None:
     assert answering(client, "gpt-4o") == "two"
     assert answering(client, "anything-else") == "one"

@@ -7,8 +7,10 @@ export type { ConversationBody, TreePage };
 /** Which path: up to an item, or the latest one through an item; without either, the one to the head. */
 export type PathOf = { leaf: string } | { through: string } | Record<string, never>;
 
-export async function createConversation(): Promise<ConversationBody> {
-  return (await (await postJson("/v1/conversations", {})).json()) as ConversationBody;
+/** With `agentId`, the assistant that answers in it. */
+export async function createConversation(agentId: string | null = null): Promise<ConversationBody> {
+  const fields = agentId === null ? {} : { agent_id: agentId };
+  return (await (await postJson("/v1/conversations", fields)).json()) as ConversationBody;
 }
 
 export async function readConversation(id: string): Promise<ConversationBody> {

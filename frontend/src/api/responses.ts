@@ -21,6 +21,8 @@ export interface ResponseRequest {
   store?: boolean;
   truncation?: "auto";
   max_output_tokens?: number;
+  temperature?: number;
+  tools?: { type: "file_search"; vector_store_ids: string[] }[];
 }
 
 /** What an answer is once it has ended, or as far as it is. */

@@ -74,6 +74,154 @@ export interface AdmittedBody {
   expires_at: number;
 }
 
+/** An assistant in one of its versions. */
+export interface Agent {
+  id: string;
+  object: string;
+  name: string;
+  description: string | null;
+  model: string;
+  instructions: string | null;
+  tools: Array<Record<string, unknown>>;
+  completion_args: Record<string, unknown>;
+  metadata: Record<string, unknown> | null;
+  guardrails: Array<Record<string, unknown>> | null;
+  handoffs: Array<string> | null;
+  version: number;
+  versions: Array<number>;
+  version_message: string | null;
+  created_at: string;
+  updated_at: string;
+  deployment_chat: boolean;
+  source: string;
+  owner_id: string;
+  starter_questions: Array<string>;
+  visibility: string;
+  picture: string | null;
+  editable: boolean;
+}
+
+/** A name for a version. */
+export interface AgentAlias {
+  alias: string;
+  version: number;
+  created_at: string;
+  updated_at: string;
+}
+
+/** A chat completion by an assistant: what isn't sent is as the assistant has it. */
+export interface AgentCompletionRequest {
+  /** How many of the likeliest tokens to report at each position of the prompt, with their log probabilities and ranks; not in streams. */
+  prompt_logprobs?: number | null;
+  /** With log probabilities: the tokens to report instead of the likeliest ones. */
+  logprob_token_ids?: Array<number> | null;
+  /** With true, the answer has `prompt_token_ids`, and each choice has its `token_ids`. */
+  return_token_ids?: boolean | null;
+  /** Keep so many tokens of a longer prompt; -1 keeps those that fit beside the answer. */
+  truncate_prompt_tokens?: number | null;
+  /** The side at which a prompt is cut: left, the default, keeps its end. */
+  truncation_side?: "left" | "right" | null;
+  /** The only tokens that the answer may have. */
+  allowed_token_ids?: Array<number> | null;
+  /** Words that the answer may not have. */
+  bad_words?: Array<string> | null;
+  /** With true, the answer ends with the stop string that ended it. */
+  include_stop_str_in_output?: boolean | null;
+  /** With false, control tokens in the answer are shown by their names. */
+  skip_special_tokens?: boolean | null;
+  /** Without effect: there is no beam search. */
+  length_penalty?: unknown;
+  /** Without effect on this server's own models. */
+  priority?: unknown;
+  /** Without effect: the assistant has a model. */
+  model?: string;
+  /** 0 always takes the likeliest token; null uses the model's default. */
+  temperature?: number | null;
+  /** 0 takes the likeliest token. */
+  top_p?: number | null;
+  /** 0 and -1 keep the whole vocabulary. */
+  top_k?: number | null;
+  min_p?: number | null;
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+  repetition_penalty?: number | null;
+  /** With null, an answer may fill the context, and a text is continued by at most 1,024 tokens, unless the server's operator set another limit. */
+  max_tokens?: number | null;
+  min_tokens?: number | null;
+  /** Texts that end the answer; they are not part of it. */
+  stop?: string | Array<string> | null;
+  stop_token_ids?: Array<number> | null;
+  ignore_eos?: boolean | null;
+  /** The same seed gives the same answer, whatever other requests run. */
+  seed?: number | null;
+  /** Mistral's name for `seed`. */
+  random_seed?: number | null;
+  /** The number of answers. The prompt is computed and counted once. */
+  n?: number | null;
+  /** By token id, the number that is added to its logit. */
+  logit_bias?: Record<string, number> | null;
+  stream?: boolean | null;
+  stream_options?: StreamOptions | null;
+  /** Accepted, without effect. */
+  user?: unknown;
+  /** With `store`: up to 16 texts by name, to find the answer by. Otherwise without effect. */
+  metadata?: unknown;
+  /** Accepted, without effect. */
+  service_tier?: unknown;
+  /** With `true`, the answer and its messages are kept, to be listed and read, unless the organization keeps nothing. Without it they aren't. */
+  store?: boolean | null;
+  /** The format that the answer must have. */
+  response_format?: ResponseFormat | null;
+  /** vLLM's shape of `response_format`. */
+  structured_outputs?: StructuredOutputs | null;
+  /** A JSON schema, in vLLM's older shape. */
+  guided_json?: Record<string, unknown> | boolean | string | null;
+  guided_regex?: string | null;
+  guided_choice?: Array<string> | null;
+  guided_grammar?: string | null;
+  /** A JSON schema that the answer must match (llama.cpp). */
+  json_schema?: Record<string, unknown> | boolean | string | null;
+  /** A grammar that the answer must match, in GBNF (llama.cpp). */
+  grammar?: string | null;
+  messages: Array<MessageFields>;
+  /** OpenAI's newer name for `max_tokens`. */
+  max_completion_tokens?: number | null;
+  logprobs?: boolean | null;
+  top_logprobs?: number | null;
+  /** Continue the last message, the assistant's, without repeating it (vLLM). */
+  continue_final_message?: boolean | null;
+  /** With false, the prompt ends after the last message and opens no answer (vLLM). */
+  add_generation_prompt?: boolean | null;
+  /** With true, the answer begins with the last message, if it is the assistant's (vLLM). */
+  echo?: boolean | null;
+  /** With true, the model's beginning token comes before what the chat template writes, which most templates write themselves (vLLM). */
+  add_special_tokens?: boolean | null;
+  /** The functions that the model may call. */
+  tools?: Array<ToolFields> | null;
+  /** Whether tools are called: auto, none, required (or any), or the tool to call. */
+  tool_choice?: "auto" | "none" | "any" | "required" | ToolChoice | null;
+  /** With false, an answer has at most one call. */
+  parallel_tool_calls?: boolean | null;
+  /** OpenAI's older `tools`. */
+  functions?: Array<FunctionFields> | null;
+  /** OpenAI's older `tool_choice`. */
+  function_call?: "auto" | "none" | NamedFunction | null;
+  /** Without effect on this server's own models. */
+  safe_prompt?: boolean | null;
+  /** With `reasoning`, the model thinks before it answers, if its template has the choice (Mistral). */
+  prompt_mode?: unknown;
+  /** How long the model thinks, if its template knows efforts; `none` and `minimal` turn thoughts off where the template has that choice. */
+  reasoning_effort?: unknown;
+  /** Variables for the model's chat template, such as `{"enable_thinking": false}` (vLLM, llama.cpp). They can't replace the request's own fields. */
+  chat_template_kwargs?: Record<string, unknown> | null;
+  /** Without effect on this server's own models. */
+  prediction?: unknown;
+  /** Without effect here: prefixes are always cached. */
+  prompt_cache_key?: unknown;
+  /** The assistant, in its present version. */
+  agent_id: string;
+}
+
 export interface AgentHandoffEntry {
   type: "agent.handoff";
   object: string;
@@ -84,6 +232,12 @@ export interface AgentHandoffEntry {
   previous_agent_name: string;
   next_agent_id: string;
   next_agent_name: string;
+}
+
+export interface AgentPage {
+  object: string;
+  data: Array<Agent>;
+  next_page_token: string | null;
 }
 
 export interface AliasBody {
@@ -284,9 +438,9 @@ export interface AppendToConversation {
   tool_confirmations?: unknown;
   /** Refused: moderation is the operator's to set up. */
   guardrails?: unknown;
-  /** Refused: there are no agents here. */
+  /** An assistant: what isn't sent is as this one has it. */
   agent_id?: string | null;
-  /** Refused: there are no agents here. */
+  /** A number or an alias; without it, the present version. */
   agent_version?: string | number | null;
 }
 
@@ -1041,6 +1195,13 @@ export interface ContentPartEvent {
   part: OutputTextBody | ReasoningTextBody;
 }
 
+/** The assistant that a conversation began with, as it was then. */
+export interface ConversationAgent {
+  id: string;
+  version: number;
+  name: string;
+}
+
 /** A conversation without its items. Times are in unix seconds. */
 export interface ConversationBody {
   id: string;
@@ -1054,6 +1215,7 @@ export interface ConversationBody {
   pinned: boolean;
   archived: boolean;
   project_id: string | null;
+  agent?: ConversationAgent | null;
 }
 
 /** It was deleted, or the caller may not see it any more. */
@@ -1147,6 +1309,33 @@ export interface CountTokensRequest {
   context_management?: unknown;
 }
 
+/** Mistral's new agent, which the chat page calls an assistant. */
+export interface CreateAgent {
+  name: string;
+  /** A model's name, or an alias. */
+  model: string;
+  description?: string | null;
+  /** What the model is told before each answer, in front of the request's own instructions. */
+  instructions?: string | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
+  /** Sampling and format, in place of what is there. */
+  completion_args?: CompletionArgs | null;
+  metadata?: Record<string, unknown> | null;
+  /** Why this version was made. */
+  version_message?: string | null;
+  /** Whether the chat page offers it: so begins what a person creates signed in, and not what a key creates. */
+  deployment_chat?: boolean | null;
+  /** Our own: what a chat page offers as first questions. */
+  starter_questions?: Array<string> | null;
+  /** Our own. `workspace`: everybody in the workspace uses it. `user`: only its person does, signed in, which is how a person's assistant begins. */
+  visibility?: "user" | "workspace" | null;
+  /** Refused: moderation is the operator's to set up. */
+  guardrails?: unknown;
+  /** Refused: no assistant calls another one. */
+  handoffs?: unknown;
+}
+
 /** OpenAI's new conversation, which nothing answers yet. */
 export interface CreateConversation {
   /** In place of all metadata that is there. */
@@ -1161,6 +1350,10 @@ export interface CreateConversation {
   /** The project that it is put into, whose instructions then come first in each answer; null takes it out. A conversation that the workspace sees needs a project that the workspace sees. */
   project_id?: string | null;
   items?: Array<InputItem> | null;
+  /** The assistant that answers in it: it keeps a copy, and goes on with it whatever becomes of the assistant. */
+  agent_id?: string | null;
+  /** A number or an alias; without it, the present version. */
+  agent_version?: string | number | null;
 }
 
 export interface CreateLibrary {
@@ -2573,6 +2766,19 @@ export interface MetadataFields {
   metadata: Record<string, string> | null;
 }
 
+/** A conversation with an agent in Mistral's contract, without its entries. */
+export interface MistralAgentConversation {
+  id: string;
+  object: string;
+  created_at: string;
+  updated_at: string;
+  agent_id: string;
+  agent_version: number | null;
+  name: string | null;
+  description: string | null;
+  metadata: Record<string, unknown>;
+}
+
 /** A batch job in Mistral's contract. */
 export interface MistralBatchBody {
   id: string;
@@ -3968,9 +4174,9 @@ export interface RestartConversation {
   tool_confirmations?: unknown;
   /** Refused: moderation is the operator's to set up. */
   guardrails?: unknown;
-  /** Refused: there are no agents here. */
+  /** An assistant: what isn't sent is as this one has it. */
   agent_id?: string | null;
-  /** Refused: there are no agents here. */
+  /** A number or an alias; without it, the present version. */
   agent_version?: string | number | null;
   from_entry_id: string;
   metadata?: Record<string, unknown> | null;
@@ -4313,9 +4519,9 @@ export interface StartConversation {
   tool_confirmations?: unknown;
   /** Refused: moderation is the operator's to set up. */
   guardrails?: unknown;
-  /** Refused: there are no agents here. */
+  /** An assistant: what isn't sent is as this one has it. */
   agent_id?: string | null;
-  /** Refused: there are no agents here. */
+  /** A number or an alias; without it, the present version. */
   agent_version?: string | number | null;
   name?: string | null;
   description?: string | null;
@@ -4719,6 +4925,33 @@ export interface Unshare {
   share_with_type: "User" | "Workspace" | "Org";
   /** Without effect. */
   org_id?: string | null;
+}
+
+/** A field that isn't sent leaves what is there. What is sent makes a new version, save `visibility` and `deployment_chat`, which hold for all versions. */
+export interface UpdateAgent {
+  name?: string | null;
+  /** A model's name, or an alias. */
+  model?: string | null;
+  description?: string | null;
+  /** What the model is told before each answer, in front of the request's own instructions. */
+  instructions?: string | null;
+  /** Functions, and `document_library`. Mistral's other connectors are refused. */
+  tools?: Array<ConversationTool> | null;
+  /** Sampling and format, in place of what is there. */
+  completion_args?: CompletionArgs | null;
+  metadata?: Record<string, unknown> | null;
+  /** Why this version was made. */
+  version_message?: string | null;
+  /** Whether the chat page offers it: so begins what a person creates signed in, and not what a key creates. */
+  deployment_chat?: boolean | null;
+  /** Our own: what a chat page offers as first questions. */
+  starter_questions?: Array<string> | null;
+  /** Our own. `workspace`: everybody in the workspace uses it. `user`: only its person does, signed in, which is how a person's assistant begins. */
+  visibility?: "user" | "workspace" | null;
+  /** Refused: moderation is the operator's to set up. */
+  guardrails?: unknown;
+  /** Refused: no assistant calls another one. */
+  handoffs?: unknown;
 }
 
 export interface UpstreamBody {

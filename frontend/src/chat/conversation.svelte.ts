@@ -3,6 +3,7 @@
  *
  * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
+import type { ConversationAgent } from "../api/schema";
 import { createConversation, changeConversation, readConversation } from "../api/conversations";
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
@@ -68,6 +69,8 @@ export interface Surroundings {
 export class Conversation {
   id = $state<string | null>(null);
   title = $state<string | null>(null);
+  /** The assistant that answers, as it was when the conversation began; null for a model alone. */
+  agent = $state.raw<ConversationAgent | null>(null);
   phase = $state<"loading" | "ready" | "missing" | "failed">("ready");
   /** Why it could not be opened, or the last thing that was asked of the server in passing. */
   problem = $state.raw<Problem | null>(null);
@@ -137,6 +140,7 @@ export class Conversation {
       await this.#around.settled();
       const [body, page] = await Promise.all([readConversation(this.id), this.#headPage(this.#talk)]);
       this.title = body.title;
+      this.agent = body.agent ?? null;
       this.#show(page);
       this.phase = "ready";
     } catch (error) {
@@ -315,7 +319,8 @@ export class Conversation {
       await Promise.all([this.#around.settled(), this.#settling]);
       if (this.#unplaced !== null) await this.#place(this.#unplaced);
       const parentId = asked.parentId ?? this.turns[this.turns.indexOf(turn) - 1]?.leafId ?? null;
-      const ask = { ...asked, parentId, instructions: this.#around.instructions() };
+      const model = this.agent === null ? asked.model : `assistant/${this.agent.id}`;
+      const ask = { ...asked, model, parentId, instructions: this.#around.instructions() };
       return (this.#talk ??= await this.#begin()).answer(ask, this.#follower(answer));
     });
   }
@@ -372,7 +377,7 @@ export class Conversation {
   async #begin(): Promise<Talk> {
     if (this.temporary) return new MemoryTalk();
     try {
-      const { id } = await createConversation();
+      const { id } = await createConversation(this.agent?.id);
       this.id = id;
       this.#around.onBegun(id);
       return new ServerTalk(id);

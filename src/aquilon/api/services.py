@@ -14,6 +14,7 @@ from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.assistants import Assistants
 from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.memories import Memories
 from aquilon.chat.memory_proposals import MemoryProposals
@@ -71,6 +72,7 @@ class Services:
     projects: Projects
     prompts: Prompts
     runs: Runs
+    assistants: Assistants
     shares: Shares
     imports: Imports
     comparisons: Comparisons

@@ -12,11 +12,12 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.pulls import Pulls
 from aquilon.catalogue.text_models import TextModels
+from aquilon.chat.assistants import Assistants
 from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.memories import Memories
 from aquilon.chat.memory_proposals import MemoryProposals
 from aquilon.chat.memory_use import MemoryUse
-from aquilon.chat.personal_data import MemoryData
+from aquilon.chat.personal_data import AssistantData, MemoryData
 from aquilon.chat.prompts import Prompts
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
@@ -138,6 +139,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         projects=Projects(database),
         prompts=Prompts(database, on_deletion=erase),
         runs=runs,
+        assistants=Assistants(database),
         shares=Shares(database, conversations, allowed=settings.sharing),
         imports=Imports(database, conversations),
         comparisons=Comparisons(database, pipeline, conversations),
@@ -168,6 +170,7 @@ def build_services(settings: Settings, database: Database) -> Services:
             (
                 ConversationData(database, conversations, runs),
                 MemoryData(database, memories),
+                AssistantData(database),
                 JobData(database, files),
                 UsageData(database),
                 AccountData(database),  # the last to be deleted

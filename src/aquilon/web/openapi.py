@@ -36,6 +36,7 @@ _TAGS = {
     "conversations": "Stored conversations, in OpenAI's and Mistral's shapes.",
     "libraries": "Documents that are searched and cited, as OpenAI's vector stores and as Mistral's libraries.",
     "projects": "Folders of conversations, with instructions for every answer in them.",
+    "assistants": "Models with instructions, sampling and libraries under a name; Mistral calls them agents.",
     "feedback": "What people think of answers.",
     "memory": "What models know about the person who asks: off until the person turns it on.",
     "shares": "Links to read-only copies of conversations.",

@@ -7,6 +7,7 @@ from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
 from aquilon.api.chat import (
     access_rules,
     announcements,
+    assistants,
     comparisons,
     feedback,
     memories,
@@ -20,6 +21,7 @@ from aquilon.api.conversations import conversations, items, live, mistral, proje
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
 from aquilon.api.generation import (
+    agents,
     chat,
     completions,
     embeddings,
@@ -61,6 +63,7 @@ ROUTES: tuple[Routes, ...] = tuple(
     for module in (
         chat,
         stored_chat,
+        agents,
         completions,
         fim,
         infill,
@@ -75,6 +78,7 @@ ROUTES: tuple[Routes, ...] = tuple(
         items,
         mistral,
         projects,
+        assistants,
         live,
         feedback,
         shares,

@@ -167,6 +167,15 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_values": "Das sind zu viele Werte.",
   "error.body_incomplete": "Die Verbindung endete zu früh.",
   "error.invalid_characters": "Der Text enthält ein Zeichen, das nicht erlaubt ist.",
+  "error.assistant_not_found": "Diesen Assistenten gibt es nicht, oder nicht mehr.",
+  "error.assistant_model_missing":
+    "Der Assistent „{name}“ fragt das Modell „{model}“, das nicht mehr da ist. Geben Sie ihm ein anderes Modell.",
+  "error.assistant_not_yours":
+    "Nur die Person, der der Assistent gehört, kann ihn ändern oder löschen. Duplizieren Sie ihn.",
+  "error.assistant_name_empty": "Der Name ist leer. Schreiben Sie mindestens einen Buchstaben oder eine Ziffer.",
+  "error.picture_too_large": "Das Bild ist zu groß: höchstens {most} KB.",
+  "error.picture_unreadable": "Das ist kein Bild in PNG, JPEG oder WebP.",
+  "error.picture_dimensions": "Das Bild hat zu viele Pixel: höchstens {most} auf jeder Seite.",
   "error.conversation_not_found": "Diese Unterhaltung gibt es nicht, oder nicht mehr.",
   "error.conversation_busy": "Zu viele andere schreiben gerade in diese Unterhaltung: Versuchen Sie es noch einmal.",
   "error.conversation_too_large": "Diese Unterhaltung ist zu lang für eine Antwort.",

@@ -165,6 +165,15 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_values": "Hay demasiados valores.",
   "error.body_incomplete": "La conexión terminó demasiado pronto.",
   "error.invalid_characters": "El texto contiene un carácter que no está permitido.",
+  "error.assistant_not_found": "Este asistente no existe, o ya no.",
+  "error.assistant_model_missing":
+    "El asistente «{name}» usa el modelo «{model}», que ya no está. Hay que darle otro modelo.",
+  "error.assistant_not_yours":
+    "Solo la persona a quien pertenece el asistente puede cambiarlo o eliminarlo. Se puede duplicar.",
+  "error.assistant_name_empty": "El nombre está vacío. Hace falta al menos una letra o una cifra.",
+  "error.picture_too_large": "La imagen es demasiado grande: {most} KB como máximo.",
+  "error.picture_unreadable": "No es una imagen PNG, JPEG o WebP.",
+  "error.picture_dimensions": "La imagen tiene demasiados píxeles: {most} por lado como máximo.",
   "error.conversation_not_found": "Esta conversación no existe, o ya no.",
   "error.conversation_busy": "Demasiados escriben ahora en esta conversación: se puede volver a intentar.",
   "error.conversation_too_large": "Esta conversación es demasiado larga para una respuesta.",

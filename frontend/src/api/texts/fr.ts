@@ -175,6 +175,15 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_values": "Il y a trop de valeurs.",
   "error.body_incomplete": "La connexion s’est terminée trop tôt.",
   "error.invalid_characters": "Le texte contient un caractère qui n’est pas permis.",
+  "error.assistant_not_found": "Cet assistant n’existe pas, ou plus.",
+  "error.assistant_model_missing":
+    "L’assistant «\u00a0{name}\u00a0» utilise le modèle «\u00a0{model}\u00a0», qui n’est plus là. Donnez-lui un autre modèle.",
+  "error.assistant_not_yours":
+    "Seule la personne à qui est l’assistant peut le modifier ou le supprimer. Dupliquez-le.",
+  "error.assistant_name_empty": "Le nom est vide. Écrivez au moins une lettre ou un chiffre.",
+  "error.picture_too_large": "L’image est trop lourde\u00a0: {most}\u00a0Ko au plus.",
+  "error.picture_unreadable": "Ce n’est pas une image PNG, JPEG ou WebP.",
+  "error.picture_dimensions": "L’image a trop de pixels\u00a0: {most} au plus de chaque côté.",
   "error.conversation_not_found": "Cette conversation n’existe pas, ou plus.",
   "error.conversation_busy": "Trop d’autres écrivent dans cette conversation en ce moment\u00a0: réessayez.",
   "error.conversation_too_large": "Cette conversation est trop longue pour une réponse.",

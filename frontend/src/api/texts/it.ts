@@ -166,6 +166,15 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_values": "Ci sono troppi valori.",
   "error.body_incomplete": "La connessione è finita troppo presto.",
   "error.invalid_characters": "Il testo contiene un carattere non ammesso.",
+  "error.assistant_not_found": "Questo assistente non esiste, o non più.",
+  "error.assistant_model_missing":
+    "L’assistente «{name}» usa il modello «{model}», che non c’è più. Occorre dargli un altro modello.",
+  "error.assistant_not_yours":
+    "Solo la persona a cui appartiene l’assistente può modificarlo o eliminarlo. Si può duplicare.",
+  "error.assistant_name_empty": "Il nome è vuoto. Serve almeno una lettera o una cifra.",
+  "error.picture_too_large": "L’immagine è troppo grande: al massimo {most} KB.",
+  "error.picture_unreadable": "Non è un’immagine PNG, JPEG o WebP.",
+  "error.picture_dimensions": "L’immagine ha troppi pixel: al massimo {most} per lato.",
   "error.conversation_not_found": "Questa conversazione non esiste, o non più.",
   "error.conversation_busy": "Troppi altri scrivono ora in questa conversazione: si può riprovare.",
   "error.conversation_too_large": "Questa conversazione è troppo lunga per una risposta.",

@@ -17,6 +17,7 @@ from aquilon.api.conversations.bodies import (
     ConversationBody,
     ConversationPage,
     DeletedConversation,
+    MistralAgentConversation,
     MistralConversation,
     conversation_body,
     mistral_conversations,
@@ -27,6 +28,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.conversations import ConversationChange, default_visibility
 from aquilon.conversations.dialects.chat_fields import Metadata
+from aquilon.conversations.dialects.conversation_settings import ConversationSettings
 from aquilon.conversations.dialects.dialect import dialect_of, note_dialect
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.dialects.mistral_events import CONVERSATION_EVENTS, ConversationResponse
@@ -84,6 +86,15 @@ class CreateConversation(ChangeConversation):
     """OpenAI's new conversation, which nothing answers yet."""
 
     items: Annotated[list[InputItem], Field(max_length=MAX_ITEMS)] | None = None
+    agent_id: str | None = Field(
+        None,
+        max_length=256,
+        description="The assistant that answers in it: it keeps a copy, and goes on with it whatever becomes of the "
+        "assistant.",
+    )
+    agent_version: Annotated[str, Field(max_length=64)] | int | None = Field(
+        None, description="A number or an alias; without it, the present version."
+    )
 
 
 @routes.post(
@@ -110,12 +121,16 @@ async def create_conversation(request: Request, caller: Caller) -> Response:
         fields.items or [], known=await referred_items(conversations, caller, fields.items), param="items"
     )
     require_calls((), new_items, param="items")
+    settings = ConversationSettings()
+    if fields.agent_id is not None:
+        settings = await services(request).assistants.settings(caller, fields.agent_id, fields.agent_version)
     new = NewConversation(
         id=new_id("conv"),
         visibility=fields.visibility or default,
         implicit=False,
         title=fields.title,
         labels=_labels(fields.metadata or {}),
+        settings=settings.stored,
         pinned=fields.pinned is True,
         archived=fields.archived is True,
         project_id=fields.project_id,
@@ -126,7 +141,7 @@ async def create_conversation(request: Request, caller: Caller) -> Response:
 @routes.get(
     "",
     "List the conversations",
-    answer=(ConversationPage, list[MistralConversation]),
+    answer=(ConversationPage, list[MistralConversation], list[MistralAgentConversation]),
     says="The caller's conversations, the one with the latest change first. With `page` or `page_size`, and for "
     "Mistral's clients, a list in Mistral's shape.",
 )
@@ -151,7 +166,7 @@ async def list_conversations(
         raise unsupported("A list by 'metadata' is", param="metadata")
     if dialect_of(request.scope) != "mistral":
         rows, more = await state.conversations.latest_first(caller, chosen=chosen, after=after, limit=bounded(limit))
-        return json_answer(listed([conversation_body(row) for row in rows], has_more=more))
+        return json_answer(listed([conversation_body(row, listed=True) for row in rows], has_more=more))
     size = page_size or MOST
     rows, _ = await state.conversations.latest_first(
         caller, chosen=chosen, offset=(page or 0) * size, limit=size, settings=True
@@ -162,7 +177,7 @@ async def list_conversations(
 @routes.get(
     _CONVERSATION,
     "Read a conversation",
-    answer=(ConversationBody, MistralConversation),
+    answer=(ConversationBody, MistralConversation, MistralAgentConversation),
     says="The conversation without its items. For Mistral's clients in Mistral's shape.",
 )
 async def get_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:

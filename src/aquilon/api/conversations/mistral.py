@@ -14,6 +14,7 @@ from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import time_of
 from aquilon.api.errors import as_api_errors
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.assisted import missing_model_explained
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
@@ -76,7 +77,8 @@ async def start(request: Request, caller: Principal, fields: StartConversation) 
     """Begin a conversation and answer its first entries. Raises ApiError."""
     fields.require_possible()
     conversations = services(request).conversations
-    place, settings = (await conversations.fresh(caller)).place, fields.settings(ConversationSettings())
+    place = (await conversations.fresh(caller)).place
+    settings = await _settings(request, caller, fields, ConversationSettings())
     new = NewConversation(
         id=place.conversation_id,
         visibility=default_visibility(caller),
@@ -95,7 +97,7 @@ async def append(
     fields.require_possible()
     conversations = services(request).conversations
     context = await conversations.within(caller, conversation_id)
-    settings = fields.settings(await _kept(request, caller, context))
+    settings = await _settings(request, caller, fields, await _kept(request, caller, context))
     return await _answer(
         request,
         caller,
@@ -138,7 +140,7 @@ async def restart_conversation(request: Request, caller: Caller, conversation_id
         caller,
         fields,
         place=place,
-        settings=fields.settings(kept),
+        settings=await _settings(request, caller, fields, kept),
         history=old.history.items,
         new=new,
         context=old,
@@ -205,7 +207,8 @@ async def _answer(
         )
         messages = prompt_messages(instructions, history, inputs, param="inputs")
         generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
-        return await state.pipeline.prepare(generation, caller)
+        with missing_model_explained(None if settings.agent_id is None else settings):
+            return await state.pipeline.prepare(generation, caller)
 
     prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
     answer_id, headers = new_id("run"), model_answer_headers(request, prepared.model)
@@ -244,6 +247,23 @@ async def _answer(
         )
     answering = whole_answer(events, answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model)
     return json_answer(await answer_unless_gone(request, answering))
+
+
+async def _settings(
+    request: Request, caller: Principal, fields: AppendToConversation, kept: ConversationSettings
+) -> ConversationSettings:
+    """What to answer with: the request's own fields, for others those of its agent, or those that are kept.
+
+    Raises ApiError 404, and 400 for a version of no agent.
+    """
+    agent_id = fields.agent_id or (None if fields.agent_version is None else kept.agent_id)
+    if agent_id is None:
+        if fields.agent_version is not None:
+            raise invalid("An 'agent_version' needs an 'agent_id'", param="agent_version", code="unsupported")
+        return fields.settings(kept)
+    if (agent_id, fields.agent_version) == (kept.agent_id, None):
+        return fields.settings(kept)
+    return fields.settings(await services(request).assistants.settings(caller, agent_id, fields.agent_version))
 
 
 async def _kept(request: Request, caller: Principal, context: Context) -> ConversationSettings:

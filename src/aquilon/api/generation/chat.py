@@ -12,6 +12,13 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.generation.assisted import (
+    assisted,
+    chosen_assistant,
+    missing_model_explained,
+    require_no_libraries,
+    with_instructions,
+)
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.conversations import Context, new_items
@@ -39,12 +46,21 @@ DIALECT = "chat"
     stream=[ChatCompletionChunk],
 )
 async def chat_completions(request: Request, caller: Caller) -> Response:
-    fields = await read_body(request, ChatCompletionRequest)
+    return await answer_chat(request, caller, await read_body(request, ChatCompletionRequest))
+
+
+async def answer_chat(request: Request, caller: Principal, fields: ChatCompletionRequest) -> Response:
+    """Raises ApiError for what can't be answered."""
     generation = fields.generation()
     state = services(request)
+    assistant = await chosen_assistant(state, caller, fields.model)
+    if assistant is not None:
+        require_no_libraries(assistant)
+        generation = with_instructions(assisted(generation, assistant, fields), assistant.instructions)
     context = await _context(state, caller) if fields.store else None
     labels = {} if context is None else fields.labels()
-    prepared = await state.pipeline.prepare(generation, caller)
+    with missing_model_explained(assistant):
+        prepared = await state.pipeline.prepare(generation, caller)
     fields.check_prompt_scores(prepared.prompt_tokens)
     shape = Shape(
         id=new_id("chatcmpl"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -12,11 +12,13 @@ from starlette.requests import Request
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.errors import as_api_errors
+from aquilon.api.generation.assisted import assisted, chosen_assistant, missing_model_explained
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.services import Services, services
 from aquilon.chat.memory_use import Remembered
 from aquilon.conversations.conversations import Context, new_items
-from aquilon.conversations.dialects.prompts_of_items import prepare_to_fit
+from aquilon.conversations.dialects.conversation_settings import ConversationSettings
+from aquilon.conversations.dialects.prompts_of_items import joined_instructions, prepare_to_fit
 from aquilon.conversations.dialects.responses_answers import (
     ConversationRef,
     FormatEcho,
@@ -32,6 +34,7 @@ from aquilon.conversations.footnotes import Footnote, Footnotes
 from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item
 from aquilon.conversations.live_run import LiveRun, RunRequest
+from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.run import RunEvent, unnumbered
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.prepared import Prepared
@@ -58,6 +61,8 @@ class PreparedResponse:
     prepared: Prepared
     response: ResponseBody
     """Before its first item."""
+    assistant: ConversationSettings | None
+    """What a new conversation keeps of the assistant that answers."""
     footnotes: Footnotes | None
     """Set if the answer is from documents."""
     shows_results: bool
@@ -92,9 +97,13 @@ async def prepare_response(
         history = known
     else:
         history = _NO_HISTORY if context is None else context.history
+    assistant = await chosen_assistant(state, caller, fields.model, context)
     items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
-    footnotes = await _sources(state, caller, fields, (*history.items, *items))
-    of_project = None if context is None else context.project_instructions
+    footnotes = await _sources(state, caller, fields, (*history.items, *items), assistant)
+    of_project = joined_instructions(
+        None if context is None else context.project_instructions,
+        None if assistant is None else assistant.instructions,
+    )
 
     remembered = await state.memory_use.for_answer(
         caller,
@@ -112,7 +121,8 @@ async def prepare_response(
             project_instructions=of_project,
             sources=sources,
         )
-        return await _prepare(request, fields, messages, caller)
+        with missing_model_explained(assistant):
+            return await _prepare(request, fields, messages, caller, assistant)
 
     async def prepare_all() -> Prepared:
         return await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
@@ -124,13 +134,14 @@ async def prepare_response(
             raise
         remembered = None  # the conversation matters more
         prepared = await prepare_all()
-    response = _unanswered(fields, prepared.model, _temperature(request, fields, prepared.model))
+    response = _unanswered(fields, prepared.model, _temperature(request, prepared))
     return PreparedResponse(
         context=context,
         history=history,
         items=items,
         prepared=prepared,
         response=response,
+        assistant=assistant,
         footnotes=footnotes,
         shows_results=fields.shows_results,
         remembered=remembered,
@@ -138,11 +149,18 @@ async def prepare_response(
 
 
 async def _sources(
-    state: Services, caller: Principal, fields: ResponsesRequest, items: Sequence[Item]
+    state: Services,
+    caller: Principal,
+    fields: ResponsesRequest,
+    items: Sequence[Item],
+    assistant: ConversationSettings | None,
 ) -> Footnotes | None:
+    """The request's own libraries, or those of the assistant."""
     tool = fields.file_search
     if tool is None:
-        return None
+        if assistant is None or fields.tool_choice == "none":
+            return None
+        return await found_sources(state, caller, items, library_ids=assistant.library_ids)
     return await found_sources(state, caller, items, library_ids=tool.vector_store_ids or (), question=tool.question)
 
 
@@ -174,7 +192,7 @@ async def begin_response(
             prepared=prepared,
             body=msgspec.json.encode(response).decode(),
             place=context.place,
-            new_conversation=context.new_conversation(caller),
+            new_conversation=_new_conversation(ready, context, caller),
             input=new_items([*ready.history.items, *ready.items] if is_new else ready.items),
             labels=msgspec.json.encode(response.metadata).decode(),
             background=bool(fields.background),
@@ -190,6 +208,11 @@ async def begin_response(
     return RunningResponse(
         response=response, writing=writing, events=as_api_errors(unnumbered(run.log.read())), run=run
     )
+
+
+def _new_conversation(ready: PreparedResponse, context: Context, caller: Principal) -> NewConversation | None:
+    new = context.new_conversation(caller)
+    return new if new is None or ready.assistant is None else replace(new, settings=ready.assistant.stored)
 
 
 async def _context(
@@ -220,24 +243,29 @@ def _stores(fields: ResponsesRequest, context: Context, caller: Principal) -> bo
 
 
 async def _prepare(
-    request: Request, fields: ResponsesRequest, messages: Sequence[Message], caller: Principal
+    request: Request,
+    fields: ResponsesRequest,
+    messages: Sequence[Message],
+    caller: Principal,
+    assistant: ConversationSettings | None,
 ) -> Prepared:
     pipeline, default = services(request).pipeline, fields.model or services(request).catalogue.default_name()
 
     def generation(messages: Sequence[Message]) -> GenerationRequest:
-        return fields.generation(default, messages)
+        asked = fields.generation(default, messages)
+        return asked if assistant is None else assisted(asked, assistant, fields)
 
     if fields.truncation == "auto":
         return await prepare_to_fit(pipeline, messages, caller, generation=generation)
     return await pipeline.prepare(generation(messages), caller)
 
 
-def _temperature(request: Request, fields: ResponsesRequest, model: str) -> float:
+def _temperature(request: Request, prepared: Prepared) -> float:
     """The temperature that is used; OpenAI's default for an upstream's model, whose default is unknown."""
-    if fields.temperature is not None:
-        return fields.temperature
+    if prepared.request.temperature is not None:
+        return prepared.request.temperature
     state = services(request)
-    card = state.catalogue.get(model)
+    card = state.catalogue.get(prepared.model)
     default = None if card is None else state.texts.default_temperature(card)
     return 1.0 if default is None else default
 

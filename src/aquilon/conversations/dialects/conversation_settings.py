@@ -90,6 +90,10 @@ class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     tools: list[dict[str, Any]] = []
     completion_args: dict[str, Any] = {}
     description: str | None = None
+    agent_id: str | None = None
+    """The assistant that it began with; the other fields have what its version had."""
+    agent_version: int | None = None
+    agent_name: str | None = None
 
     @classmethod
     def of(cls, conversation: StoredConversation) -> ConversationSettings:

@@ -14,7 +14,7 @@ MESSAGES = "/v1/messages"
 
 _MISTRAL_CLIENTS = ("mistral-client-", "speakeasy-sdk/")
 """What the user agents of Mistral's own clients begin with."""
-_MISTRAL_PATHS = ("/v1/fim/", "/v1/batch/")
+_MISTRAL_PATHS = ("/v1/fim/", "/v1/batch/", "/v1/agents")
 _OPENAI_PATHS = (
     "/v1/chat/",
     "/v1/completions",

@@ -39,14 +39,15 @@ class AppendToConversation(Fields):
     handoff_execution: str | None = Field(None, max_length=100, description="Accepted, without effect.")
     tool_confirmations: Any = Field(None, description="Refused: no tool here waits for a confirmation.")
     guardrails: Any = Field(None, description="Refused: moderation is the operator's to set up.")
-    agent_id: str | None = Field(None, max_length=256, description="Refused: there are no agents here.")
-    agent_version: str | int | None = Field(None, description="Refused: there are no agents here.")
+    agent_id: str | None = Field(
+        None, max_length=256, description="An assistant: what isn't sent is as this one has it."
+    )
+    agent_version: Annotated[str, Field(max_length=64)] | int | None = Field(
+        None, description="A number or an alias; without it, the present version."
+    )
 
     def require_possible(self) -> None:
         """Raises ApiError 400 for what only Mistral's own server has."""
-        for param in ("agent_id", "agent_version"):
-            if getattr(self, param) is not None:
-                raise invalid("There are no agents on this server: name a model", param=param, code="unsupported")
         for param in ("tool_confirmations", "guardrails"):
             if getattr(self, param):
                 raise unsupported(f"'{param}' is", param=param)
