@@ -16,6 +16,7 @@ from aquilon.chat.comparisons import Comparisons
 from aquilon.chat.imports.imports import Imports
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
+from aquilon.chat.talk_data import TalkData
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
@@ -41,6 +42,7 @@ from aquilon.jobs.runner import JobRunner
 from aquilon.libraries.documents import Documents
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.libraries import Libraries
+from aquilon.libraries.personal_data import LibraryData
 from aquilon.libraries.retrieval import Retrieval
 from aquilon.libraries.runner import LibraryRunner
 from aquilon.libraries.vectors import LoadedLibraries
@@ -115,6 +117,7 @@ def build_services(settings: Settings, database: Database) -> Services:
     files = Files(database, settings, on_deletion=erase)
     embeddings = EmbeddingPipeline(catalogue, settlement, embedders, fallbacks=upstreams.fallbacks)
     embedder, loaded = Embedder(catalogue, embeddings), LoadedLibraries()
+    libraries = Libraries(database, files, loaded=loaded, on_deletion=erase)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     conversations = Conversations(database, histories)
     runs = Runs(database, pipeline, histories, process_id=process_id)
@@ -160,7 +163,9 @@ def build_services(settings: Settings, database: Database) -> Services:
             database,
             sign_in,
             (
+                TalkData(database),
                 ConversationData(database, conversations, runs),
+                LibraryData(database, libraries),
                 JobData(database, files),
                 UsageData(database),
                 AccountData(database),  # the last to be deleted
@@ -180,7 +185,7 @@ def build_services(settings: Settings, database: Database) -> Services:
             unfinished=lambda: local_models.unfinished,
             new_work=new_work,
         ),
-        libraries=Libraries(database, files, loaded=loaded, on_deletion=erase),
+        libraries=libraries,
         documents=Documents(database, files, new_work=new_documents, on_deletion=erase),
         embedder=embedder,
         retrieval=Retrieval(database, embedder, loaded),
