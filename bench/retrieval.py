@@ -110,7 +110,7 @@ class Library:
         [content] = hit["content"]
         quoted = content["text"] if place["head"] is None else content["text"].removeprefix(f"{place['head']}\n")
         stands = self.texts[document].text[hit["start_index"] : hit["end_index"]]
-        return bool(marked) and marked.rstrip() == quoted.rstrip() == stands.rstrip()
+        return bool(marked) and marked == quoted == stands
 
     def _post(self, path: str, **content: Any) -> dict[str, Any]:
         return self._answered(self._client.post(path, **content))
@@ -173,9 +173,11 @@ def _measure(library: Library, written: Mapping[str, Written], asked: Sequence[A
         placed.append(Placed(one, at % 2 == 0, ranks))
     opened = sum(library.opens(hit) for hit in hits.values())
     unseen = [one for one in placed if not one.is_tuned]
-    groups = {language: [one for one in unseen if one.asked.of == language] for language in LANGUAGES}
-    groups["all"] = unseen
-    groups["across languages"] = [one for one in unseen if one.asked.language != one.asked.of]
+    own = [one for one in placed if one.asked.language == one.asked.of]
+    groups = {language: [one for one in own if one.asked.of == language] for language in LANGUAGES}
+    groups["these five"] = own
+    groups["asked in another"] = [one for one in placed if one.asked.language != one.asked.of]
+    groups["not seen while tuning"] = unseen
     groups["seen while tuning"] = [one for one in placed if one.is_tuned]
     figures = {name: _figures(group) for name, group in groups.items()}
     columns = ["documents in", "questions", "first 5", "first", "mean 1/rank", "words", "meaning"]

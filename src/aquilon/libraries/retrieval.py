@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from aquilon.errors import ApiError, invalid
+from aquilon.libraries.chunking import without_spaces
 from aquilon.libraries.documents import public_id
 from aquilon.libraries.embedding import Embedder, QuestionVectors
 from aquilon.libraries.filters import Attributes, Filter, matches
@@ -221,18 +222,19 @@ def fused(rankings: Iterable[tuple[Sequence[int], float]]) -> dict[int, float]:
 
 
 def _hit(passage: Passage, name: str, *, score: float, similarity: float | None, attributes: Attributes) -> Hit:
+    begin, end, text = without_spaces(passage.text, passage.begin)
     return Hit(
         library_id=passage.library_id,
         file_id=passage.file_id,
         name=name,
         passage_id=public_id(passage),
         number=passage.number,
-        begin=passage.begin,
-        end=passage.end,
+        begin=begin,
+        end=end,
         page=passage.page,
         heading=passage.heading,
         head=passage.head,
-        text=passage.text,
+        text=text,
         score=round(score, 4),
         similarity=None if similarity is None else round(similarity, 4),
         attributes=attributes,
