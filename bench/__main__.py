@@ -14,7 +14,16 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _PARTS = frozenset(
-    {"__main__", "conversations_load", "gateway_load", "gateway_standin", "llama_cpp", "processes", "report"}
+    {
+        "__main__",
+        "conversations_load",
+        "gateway_load",
+        "gateway_standin",
+        "llama_cpp",
+        "processes",
+        "report",
+        "retrieval_corpus",
+    }
 )
 
 

@@ -1,212 +1,209 @@
-"""Whether a question's passage is among the first five that a library finds, in five languages, and how quick it is.
+"""Whether a question's passage is among the first five that a library finds, in five languages, and footnotes open it.
 
-``AQUILON_QUESTIONS`` is a folder with ``LANGUAGE.json`` files in SQuAD's format: articles with paragraphs, and their
-questions, whose answers are a part of one. Public ones: XQuAD (en, de, es), SQuAD-it (it), the CNIL's in etalab's
-``piaf-ml`` (fr). Articles become chapters of documents, all in one library. A passage is right if it has the answer,
-with what is around it, out of the right document. Every passage that is found is also opened, as a footnote opens it.
+``AQUILON_DATA`` is a folder with the public texts that `retrieval_corpus` names. Their documents are uploaded to a
+server and read there; all are in one library. A passage is right if it has more than half of the paragraph that
+answers. Every second question was looked at while the search was tuned: the others are what counts. Every passage that
+is found is also opened, as a footnote opens it: its mark must be what was quoted, at its place in the document's text.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import random
-import re
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
-from tests.libraries.shelf import Shelf, shelf_on
-from tests.support.homes import place_database
+import httpx
+from tests.support.server import start_server
 
-from aquilon.libraries.retrieval import Hit
-from aquilon.libraries.store import passages as stored_passages
-from aquilon.settings import Settings
-from aquilon.storage import Database
-from aquilon.text.words import words_of
 from bench.report import keep, table
+from bench.retrieval_corpus import LANGUAGES, Asked, Written, documents, questions
 
-QUESTIONS = 40
-"""Of each language."""
-_PARAGRAPHS = 90
-_DOCUMENTS = 4
-"""Of each language."""
 _FIRST = 5
-_PASSAGES = 10_000
-_AROUND = 20
-"""Characters before and after the answer's beginning."""
+_QUICK_DOCUMENTS = 2
+"""Of each language."""
+_WAYS = {"hybrid": (1.0, 1.0), "words": (1.0, 0.0), "meaning": (0.0, 1.0)}
+"""Weights of words and of meaning."""
+_READ_SECONDS = 3600
 
 
 @dataclass(frozen=True)
-class Asked:
-    question: str
-    document: str
-    around: str
-    """The answer's beginning, with what is around it."""
+class Text:
+    """A document's, as the server read it."""
+
+    text: str
+
+    @cached_property
+    def _letters(self) -> tuple[str, Sequence[int]]:
+        """What no format changes, and where each of it is."""
+        places = [at for at, character in enumerate(self.text) if character.isalnum()]
+        return "".join(self.text[at] for at in places), places
+
+    def ranges(self, paragraph: str) -> list[tuple[int, int]]:
+        """Each place of a paragraph. Raises ValueError if it has none."""
+        letters, places = self._letters
+        wanted = "".join(character for character in paragraph if character.isalnum())
+        ranges, at = [], letters.find(wanted)
+        while at >= 0:
+            ranges.append((places[at], places[at + len(wanted) - 1] + 1))
+            at = letters.find(wanted, at + len(wanted))
+        if not ranges:
+            raise ValueError(f"The server read a document without its paragraph {paragraph[:80]!r}")
+        return ranges
+
+
+class Library:
+    """A library on a server, as a client of the API sees it."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._client = httpx.Client(base_url=f"{url}/v1", headers={"authorization": f"Bearer {key}"}, timeout=120)
+        self._path = "/vector_stores/" + self._post("/vector_stores", json={"name": "texts"})["id"]
+        self._files: dict[str, str] = {}
+        self.texts: dict[str, Text] = {}
+        """By document."""
+
+    def read(self, written: Mapping[str, Written]) -> int:
+        """Upload documents and wait until they are read. Returns the number of passages."""
+        for name, document in written.items():
+            upload = {"file": (document.name, document.content)}
+            self._files[name] = self._post("/files", data={"purpose": "assistants"}, files=upload)["id"]
+        files = list(self._files.values())
+        batch = self._post(f"{self._path}/file_batches", json={"file_ids": files})
+        deadline = time.monotonic() + _READ_SECONDS
+        while batch["status"] == "in_progress" and time.monotonic() < deadline:
+            time.sleep(0.5)
+            batch = self._get(f"{self._path}/file_batches/{batch['id']}")
+        if batch["file_counts"]["completed"] != len(files):
+            raise RuntimeError(f"Not all documents were read: {batch}")
+        passages = 0
+        for name, file in self._files.items():
+            passages += self._get(f"{self._path}/files/{file}")["passages"]
+            self.texts[name] = Text(self._get(f"{self._path}/files/{file}/content")["data"][0]["text"])
+        return passages
+
+    def search(self, query: str, way: str) -> list[dict[str, Any]]:
+        words, meaning = _WAYS[way]
+        weights = {"hybrid_search": {"text_weight": words, "embedding_weight": meaning}}
+        asked = {"query": query, "max_num_results": 10, "ranking_options": weights}
+        hits: list[dict[str, Any]] = self._post(f"{self._path}/search", json=asked)["data"]
+        return hits
+
+    def is_right(self, hit: Mapping[str, Any], asked: Asked) -> bool:
+        if hit["file_id"] != self._files[asked.document]:
+            return False
+        for begin, end in self.texts[asked.document].ranges(asked.paragraph):
+            if 2 * (min(end, hit["end_index"]) - max(begin, hit["start_index"])) > end - begin:
+                return True
+        return False
+
+    def opens(self, hit: Mapping[str, Any]) -> bool:
+        """Whether a footnote's passage is marked exactly, and stands where it says in the document's text."""
+        document = next(name for name, file in self._files.items() if file == hit["file_id"])
+        place = self._get(f"{self._path}/files/{hit['file_id']}/passages/{hit['passage_id']}")
+        begin, end = place["mark"]
+        marked = place["text"][begin:end]
+        [content] = hit["content"]
+        quoted = content["text"] if place["head"] is None else content["text"].removeprefix(f"{place['head']}\n")
+        stands = self.texts[document].text[hit["start_index"] : hit["end_index"]]
+        return bool(marked) and marked == quoted == stands
+
+    def _post(self, path: str, **content: Any) -> dict[str, Any]:
+        return self._answered(self._client.post(path, **content))
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._answered(self._client.get(path))
+
+    def _answered(self, answer: httpx.Response) -> dict[str, Any]:
+        if answer.is_error:
+            raise RuntimeError(f"{answer.request.url}: {answer.status_code} {answer.text[:500]}")
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+@dataclass(frozen=True)
+class Placed:
+    asked: Asked
+    is_tuned: bool
+    """Whether it was looked at while the search was tuned."""
+    ranks: Mapping[str, int | None]
+    """By way, the place of the first right passage, from 1; None where it isn't among the first ten."""
 
 
 def main(*, quick: bool = False) -> None:
-    folder = os.environ.get("AQUILON_QUESTIONS")
-    files = [] if folder is None else sorted(Path(folder).glob("*.json"))
-    articles = {file.stem: json.loads(file.read_text())["data"] for file in files}
-    chapters = {language: _chapters(articles[language], at, len(files)) for at, language in enumerate(articles)}
-    asyncio.run(_measure(chapters, 20 if quick else QUESTIONS))
-
-
-async def _measure(chapters: dict[str, list[Any]], number: int) -> None:
-    figures: dict[str, Any] = {}
-    if chapters:
-        async with new_shelf() as shelf:
-            figures = await _languages(shelf, chapters, number)
-        rows = [[language, *(f"{share:.0%}" for share in shares.values())] for language, shares in figures.items()]
-        print(table(["language", "first", "first 5", "by words alone", "by meaning alone", "opens"], rows))
-    else:
-        print("AQUILON_QUESTIONS names no folder with questions: only the time is measured")
-    async with new_shelf() as shelf:
-        figures["milliseconds"] = milliseconds = await _time(shelf)
-    print(f"a search in {_PASSAGES:,} passages: {milliseconds['search']:.1f} ms", end="")
-    print(f", of which the question's vector {milliseconds['vector']:.1f} ms")
-    keep("retrieval", figures)
-
-
-def _chapters(articles: list[Any], at: int, languages: int) -> list[Any]:
-    """Some paragraphs of each article, others for each language, since the articles of several are translations."""
-    chosen = []
-    for article in articles[: 4 * _PARAGRAPHS]:
-        paragraphs = article["paragraphs"]
-        chosen.append((article, paragraphs if len(paragraphs) < languages else paragraphs[at::languages][:2]))
-    chapters = [{"title": article.get("title"), "paragraphs": some} for article, some in chosen if some]
-    ends = accumulate(len(chapter["paragraphs"]) for chapter in chapters)
-    return [chapter for chapter, end in zip(chapters, ends, strict=True) if end <= _PARAGRAPHS]
-
-
-@asynccontextmanager
-async def new_shelf() -> Any:
+    data = os.environ.get("AQUILON_DATA")
+    if data is None or not Path(data, "novels").is_dir():
+        print("AQUILON_DATA names no folder with the texts: nothing is measured")
+        return
+    written = documents(Path(data))
+    if quick:
+        names = sorted(written, key=lambda name: (name[:2], len(written[name].content)))
+        written = {name: written[name] for name in names if names.index(name) - _begin(names, name) < _QUICK_DOCUMENTS}
+    asked = questions(written)
     with tempfile.TemporaryDirectory() as home:
-        place_database(Path(home))
-        settings = Settings(home=Path(home))
-        database = await Database.open(settings)
-        async with shelf_on(settings, database) as shelf:
-            yield shelf
-        await database.close()
+        server = start_server(Path(home), environment={"AQUILON_MODELS": "none"})
+        try:
+            _measure(Library(server.url, server.api_key), written, asked)
+        finally:
+            server.stop()
 
 
-async def _languages(shelf: Shelf, chapters: dict[str, list[Any]], number: int) -> dict[str, dict[str, float]]:
-    library = await shelf.library()
-    for language, some in chapters.items():
-        for at in range(_DOCUMENTS):
-            text = "\n\n".join(_chapter(chapter) for chapter in some[at::_DOCUMENTS])
-            await shelf.add(library, text, name=f"{language}-{at}.md")
-    await shelf.read(library, seconds=3600)
-    counts = (await shelf.services.libraries.get(shelf.person, library)).counts
-    assert counts.completed == _DOCUMENTS * len(chapters), counts
-    return {language: await _shares(shelf, library, language, some, number) for language, some in chapters.items()}
+def _begin(names: Sequence[str], name: str) -> int:
+    return bisect_left([one[:2] for one in names], name[:2])
 
 
-async def _shares(shelf: Shelf, library: str, language: str, chapters: list[Any], number: int) -> dict[str, float]:
-    asked = list(_questions(language, chapters))
-    random.Random(1).shuffle(asked)
-    asked = asked[:number]
-    first = first_five = by_words = by_meaning = opened = found = 0
-    for one in asked:
-        hits = (await shelf.search(library, one.question, most_results=_FIRST)).hits
-        right = [_is_right(hit, one) for hit in hits]
-        first += right[:1] == [True]
-        first_five += any(right)
-        by_words += await _finds(shelf, library, one, meaning_weight=0.0)
-        by_meaning += await _finds(shelf, library, one, words_weight=0.0)
-        found += len(hits)
-        opened += sum([await _opens(shelf, library, hit) for hit in hits])
-    shares = {"first": first, "first_five": first_five, "by_words": by_words, "by_meaning": by_meaning}
-    return {name: share / len(asked) for name, share in shares.items()} | {"opens": opened / found}
+def _measure(library: Library, written: Mapping[str, Written], asked: Sequence[Asked]) -> None:
+    begun = time.monotonic()
+    passages = library.read(written)
+    paragraphs = sum(len(document.paragraphs) for document in written.values())
+    print(f"{len(written)} documents with {paragraphs} paragraphs, {passages} passages", end="")
+    print(f", read in {time.monotonic() - begun:.0f} s; {len(asked)} questions", flush=True)
+    placed, hits = [], {}
+    for at, one in enumerate(asked):
+        ranks = {}
+        for way in _WAYS:
+            found = library.search(one.question, way)
+            right = (rank for rank, hit in enumerate(found, 1) if library.is_right(hit, one))
+            ranks[way] = next(right, None)
+            hits |= {(hit["file_id"], hit["passage_id"]): hit for hit in found[:_FIRST]}
+        placed.append(Placed(one, at % 2 == 0, ranks))
+    opened = sum(library.opens(hit) for hit in hits.values())
+    unseen = [one for one in placed if not one.is_tuned]
+    own = [one for one in placed if one.asked.language == one.asked.of]
+    groups = {language: [one for one in own if one.asked.of == language] for language in LANGUAGES}
+    groups["these five"] = own
+    groups["asked in another"] = [one for one in placed if one.asked.language != one.asked.of]
+    groups["not seen while tuning"] = unseen
+    groups["seen while tuning"] = [one for one in placed if one.is_tuned]
+    figures = {name: _figures(group) for name, group in groups.items()}
+    columns = ["documents in", "questions", "first 5", "first", "mean 1/rank", "words", "meaning"]
+    shown = ["first_5", "first", "words_first_5", "meaning_first_5"]
+    rows = []
+    for name, one in figures.items():
+        first_5, first, words, meaning = (f"{one[key]:.0%}" for key in shown)
+        rows.append([name, str(one["questions"]), first_5, first, f"{one['mean_reciprocal_rank']:.2f}", words, meaning])
+    print(table(columns, rows))
+    print(f"footnotes that open the passage that they quote: {opened} of {len(hits)}")
+    for one in placed:
+        if (one.ranks["hybrid"] or 99) > _FIRST:
+            print(f"not found: {one.asked.document}, {one.asked.question} {dict(one.ranks)}")
+    keep("retrieval", figures | {"passages": passages, "opened": opened / len(hits)})
 
 
-async def _finds(shelf: Shelf, library: str, asked: Asked, **weight: float) -> bool:
-    hits = (await shelf.search(library, asked.question, most_results=_FIRST, **weight)).hits
-    return any(_is_right(hit, asked) for hit in hits)
+def _figures(group: Sequence[Placed]) -> dict[str, float]:
+    def share(way: str, first: int) -> float:
+        return sum((one.ranks[way] or 99) <= first for one in group) / max(1, len(group))
 
-
-def _chapter(chapter: Any) -> str:
-    paragraphs = [_line(paragraph["context"]) for paragraph in chapter["paragraphs"]]
-    return "\n\n".join([f"# {_line(chapter['title'] or 'Untitled')}", *paragraphs])
-
-
-def _questions(language: str, chapters: list[Any]) -> Iterator[Asked]:
-    for at, chapter in enumerate(chapters):
-        for paragraph in chapter["paragraphs"]:
-            for question in paragraph["qas"]:
-                if question["answers"]:
-                    start = question["answers"][0]["answer_start"]
-                    around = paragraph["context"][max(0, start - _AROUND) : start + _AROUND]
-                    yield Asked(question["question"], f"{language}-{at % _DOCUMENTS}.md", _letters(around))
-
-
-def _is_right(hit: Hit, asked: Asked) -> bool:
-    return hit.name == asked.document and asked.around in _letters(hit.text)
-
-
-def _line(text: str) -> str:
-    """As one paragraph of Markdown without marks."""
-    return re.sub(r"^[#>\-*+|\d.]+\s", "", " ".join(text.split()))
-
-
-def _letters(text: str) -> str:
-    """Without what Markdown may change."""
-    return "".join(character for character in text if character.isalnum())
-
-
-async def _opens(shelf: Shelf, library: str, hit: Hit) -> bool:
-    """Whether the place that a footnote names is the passage, in its document's text."""
-    place = await shelf.services.documents.place(shelf.person, library, hit.file_id, hit.passage_id)
-    begin = hit.begin - place.begin
-    return place.document.name == hit.name and place.text[begin : begin + len(hit.text)].rstrip() == hit.text.rstrip()
-
-
-async def _time(shelf: Shelf) -> dict[str, float]:
-    """The median of searches in a library of passages with random words and vectors."""
-    library = await shelf.library("A first text.")
-    await shelf.read(library)
-    document = await shelf.document(library)
-    draw, words = np.random.default_rng(1), [f"{random.Random(at).randrange(16**6):06x}" for at in range(20_000)]
-    weights = 1 / np.arange(1, len(words) + 1)
-    texts = draw.choice(words, (_PASSAGES, 130), p=weights / weights.sum())
-    vectors = draw.standard_normal((_PASSAGES, 384)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = [
-        {
-            "organization_id": document.organization_id,
-            "library_id": library,
-            "file_id": document.file_id,
-            "number": number,
-            "begin": 900 * number,
-            "end": 900 * number + 900,
-            "page": None,
-            "heading": None,
-            "head": None,
-            "text": " ".join(some),
-            "words": words_of(" ".join(some)),
-            "vector": vector.astype("<f2").tobytes(),
-        }
-        for number, (some, vector) in enumerate(zip(texts.tolist(), vectors, strict=True), 1)
-    ]
-    async with shelf.services.database.writing() as session:
-        await stored_passages.add(session, document, rows)
-    model, spent, vector = await shelf.services.embedder.model(), [], []
-    assert model is not None
-    for at in range(60):
-        question = " ".join(draw.choice(words, 9, p=weights / weights.sum()))
-        begun = time.perf_counter()
-        assert (await shelf.search(library, question)).hits
-        spent.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
-        await shelf.services.embedder.vectors(model, [f"{question} {at}"], "query", shelf.person)
-        vector.append(time.perf_counter() - begun)
-    return {"search": 1000 * median(spent[10:]), "vector": 1000 * median(vector[10:])}
+    reciprocal = sum(1 / rank for one in group if (rank := one.ranks["hybrid"]))
+    return {
+        "questions": len(group),
+        "first_5": share("hybrid", _FIRST),
+        "first": share("hybrid", 1),
+        "mean_reciprocal_rank": reciprocal / max(1, len(group)),
+        "words_first_5": share("words", _FIRST),
+        "meaning_first_5": share("meaning", _FIRST),
+    }

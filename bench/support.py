@@ -1,8 +1,8 @@
 """How often the check of footnotes is right: sentences of a passage, translated ones, wrong ones, changed numbers.
 
-``AQUILON_QUESTIONS`` as for ``retrieval``: the articles of XQuAD are the same in each language, paragraph by paragraph.
-So a German sentence is supported by the English paragraph that it translates, and not by the next one. A sentence whose
-numbers were changed isn't supported either.
+``AQUILON_QUESTIONS`` is a folder with ``LANGUAGE.json`` files in SQuAD's format, those of the public XQuAD: its
+articles are the same in each language, paragraph by paragraph. So a German sentence is supported by the English
+paragraph that it translates, and not by the next one. A sentence whose numbers were changed isn't supported either.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.libraries.shelf import Shelf
 from aquilon.libraries.chunking import sentences
 from aquilon.libraries.support import Claim, check, numbers
 from bench.report import keep, table
-from bench.retrieval import new_shelf
+from bench.retrieval_time import new_shelf
 
 _LANGUAGES = ("en", "de", "es")
 _PAIRS = (("same language", "en", "en"), ("German for English", "de", "en"), ("English for Spanish", "en", "es"))

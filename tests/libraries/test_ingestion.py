@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,14 +12,21 @@ from sqlalchemy import text
 from tests.libraries.shelf import Shelf
 
 from aquilon.conversations.erasure import Erasure
+from aquilon.embeddings.local import NAME
 from aquilon.libraries.documents import NewDocument
 from aquilon.libraries.libraries import LibraryChange
+from aquilon.money.administration import budgets as administration
+from aquilon.money.prices import Price
+from aquilon.money.store.prices import set_price
+from aquilon.people import first_run
 from aquilon.settings import Settings
 from aquilon.storage import Database
 
 LONG = "\n\n".join(
     f"Chapter {number} tells of the year {1900 + number}. {'It was long. ' * 40}" for number in range(12)
 )
+TOKENS_OF_A_PART = 2300
+"""Of the text above: of some of its passages, not of all."""
 SECRET = "pomegranate"
 
 
@@ -59,6 +67,28 @@ async def test_a_file_that_can_t_be_read_says_why_and_the_others_go_on(shelf: Sh
     assert failed.error_code in ("unsupported_file", "invalid_file")
     assert failed.error
     assert [hit.file_id for hit in (await shelf.search(library, "sun")).hits] == [good]
+
+
+async def test_a_document_that_a_spent_budget_stopped_says_so_and_is_read_when_there_is_more(
+    shelf: Shelf, database: Database
+) -> None:
+    operator = await first_run.operator(database)
+    async with database.writing() as session:
+        await set_price(session, NAME, Price(int(time.time()), input=100, cached_input=100, output=0))
+    budget = (await administration.set_budget(database, operator, period="once", amount=100 * TOKENS_OF_A_PART)).budget
+    library = await shelf.library(LONG)
+    await shelf.read(library)
+    document = await shelf.document(library)
+    assert (document.status, document.error_code) == ("failed", "server_error")
+    assert "vectors can't be computed: The organization's prepaid credit is" in (document.error or "")
+    assert 0 < document.embedded < document.passages, document.error
+    assert (await shelf.search(library, "Chapter")).hits == []
+    await administration.change_budget(database, operator, budget.id, amount=10_000 * TOKENS_OF_A_PART)
+    await shelf.services.documents.read_again(shelf.person, library, document.file_id)
+    await shelf.read(library)
+    document = await shelf.document(library)
+    assert (document.status, document.error, document.embedded) == ("completed", None, document.passages)
+    assert (await shelf.search(library, "Chapter 7")).hits
 
 
 async def test_a_cancelled_batch_reads_no_more(shelf: Shelf) -> None:

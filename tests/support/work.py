@@ -25,12 +25,13 @@ def work(call: Callable[[], object], times: int = 3) -> float:
 
 def work_of(pid: int, call: Callable[[], object], times: int = 1) -> float:
     """Seconds of the processor that another process takes while so many calls are made."""
-    before = _spent(pid)
+    before = processor_seconds(pid)
     for _ in range(times):
         call()
-    return _spent(pid) - before
+    return processor_seconds(pid) - before
 
 
-def _spent(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
+    """What another process has taken of the processor so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS  # in user code and in the kernel

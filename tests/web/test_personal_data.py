@@ -18,10 +18,12 @@ from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.chat.personal_data import AssistantData, MemoryData
+from aquilon.chat.talk_data import TalkData
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.personal_data import ConversationData
 from aquilon.jobs.personal_data import JobData
+from aquilon.libraries.personal_data import LibraryData
 from aquilon.money.personal_data import UsageData
 from aquilon.people.account_data import AccountData
 from aquilon.storage.base import Base
@@ -32,7 +34,7 @@ assert ROUTES  # and with them every table
 NAMES_A_PERSON = {"user_id", "created_by", "owner", "actor_id", "email"}
 """Columns by which a row belongs to a person."""
 
-PARTS = (ConversationData, AssistantData, MemoryData, JobData, UsageData, AccountData)
+PARTS = (TalkData, ConversationData, MemoryData, AssistantData, LibraryData, JobData, UsageData, AccountData)
 
 NOT_A_PERSON_S = {
     "audit_log": "append-only; `AccountData` takes the name out of it",
@@ -56,7 +58,10 @@ def owner(server: RunningServer) -> httpx.Client:
 
 
 def leave_traces(person: httpx.Client, word: str) -> None:
-    """Conversations, a file, a key, an answer with an ``Idempotency-Key``, that all have the word."""
+    """Conversations, a file, a key, an answer with an ``Idempotency-Key``, and what else the page and libraries keep.
+
+    All have the word.
+    """
     body = {"title": f"About {word}", "items": [{"role": "user", "content": f"Where is {word}?"}]}
     conversation = person.post("/v1/conversations", json=body).json()
     for branch in ("one", "two"):
@@ -64,14 +69,25 @@ def leave_traces(person: httpx.Client, word: str) -> None:
         fork = {"parent_id": None if branch == "two" else conversation.get("head"), "items": [item]}
         person.post(f"/v1/conversations/{conversation['id']}/items", json=fork).raise_for_status()
     answer = {"model": "tiny", "input": f"{word}!", "max_output_tokens": 2}
-    person.post("/v1/responses", json=answer, headers={"idempotency-key": word}).raise_for_status()
+    answered = person.post("/v1/responses", json=answer, headers={"idempotency-key": word}).raise_for_status().json()
+    rating = {"rating": "down", "comment": f"Not my {word}."}
+    person.put(f"/v1/responses/{answered['id']}/feedback", json=rating).raise_for_status()
     shared = {"visibility": "workspace", "title": f"Shared {word}"}
     person.post("/v1/conversations", json=shared).raise_for_status()
     assistant = {"name": word, "model": "tiny", "instructions": f"Speak of {word}"}
     person.post("/v1/agents", json=assistant).raise_for_status()
     content = f"{word} in a file\n".encode()
     upload = {"file": (f"../{word}: notes.txt", content, "text/plain")}
-    person.post("/v1/files", data={"purpose": "user_data"}, files=upload).raise_for_status()
+    file = person.post("/v1/files", data={"purpose": "user_data"}, files=upload).raise_for_status().json()
+    project = {"name": f"Project {word}", "instructions": f"Think of {word}."}
+    person.post("/v1/projects", json=project).raise_for_status()
+    share = {"conversation_id": conversation["id"]}
+    person.post("/v1/shares", json=share).raise_for_status()
+    library = person.post("/v1/vector_stores", json={"name": f"Library {word}"}).raise_for_status().json()
+    path = f"/v1/vector_stores/{library['id']}"
+    person.post(f"{path}/files", json={"file_id": file["id"], "attributes": {"word": word}}).raise_for_status()
+    wait_until(lambda: person.get(path).json()["status"] == "completed", seconds=60)
+    assert word in person.post(f"{path}/search", json={"query": word}).json()["data"][0]["content"][0]["text"]
 
 
 def archive_of(person: httpx.Client) -> zipfile.ZipFile:
@@ -115,6 +131,17 @@ def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: Runn
     [markdown] = [packed.read(name).decode() for name in names if name.endswith(".md") and "About" in name]
     assert markdown.startswith("# About Quittengelee\n")
     assert "## User\n\nQuittengelee two\n" in markdown
+    [library] = [json.loads(packed.read(name)) for name in names if name.startswith("libraries/")]
+    assert (library["name"], library["visibility"]) == ("Library Quittengelee", "user")
+    assert [(one["status"], one["attributes"]) for one in library["documents"]] == [
+        ("completed", {"word": "Quittengelee"})
+    ]
+    assert [json.loads(line)["library_id"] for line in packed.read("documents.jsonl").splitlines()] == [library["id"]]
+    assert json.loads(packed.read("projects.json"))[0]["instructions"] == "Think of Quittengelee."
+    [share] = [json.loads(line) for line in packed.read("shares.jsonl").splitlines()]
+    assert "Quittengelee" in json.dumps(share["snapshot"])
+    assert "token_hash" not in share
+    assert json.loads(packed.read("feedback.jsonl"))["comment"] == "Not my Quittengelee."
     [file] = [name for name in names if name.startswith("files/")]
     assert packed.read(file) == b"Quittengelee in a file\n"
     assert ".." not in file
@@ -122,7 +149,7 @@ def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: Runn
     [assistant] = [json.loads(packed.read(name)) for name in names if name.startswith("assistants/")]
     assert assistant["versions"][0]["content"]["instructions"] == "Speak of Quittengelee"
     rows = list(csv.DictReader(io.StringIO(packed.read("usage.csv").decode())))
-    assert [row["model"] for row in rows] == ["tiny"]
+    assert {row["model"] for row in rows} == {"tiny", "multilingual-e5-small"}
     assert "api_key.created" in packed.read("activity.csv").decode()
     assert "README.md" in names
 
@@ -154,8 +181,8 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
     assert person.post("/v1/me/deletion", json={"confirm": name, "password": "not the one"}).status_code == 401
     answer = person.post("/v1/me/deletion", json={"confirm": name, "password": PASSWORD}).json()
     assert answer["kept"] == preview["kept"]
-    assert answer["deleted"]["conversations"] == 3
-    assert answer["deleted"]["files"] == 1
+    numbers = {"conversations": 3, "files": 1, "libraries": 1, "projects": 1, "shares": 1}
+    assert answer["deleted"] == answer["deleted"] | numbers
     assert person.get("/auth/session").status_code == 401
     assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key['value']}"}).status_code == 401
     with browser(server) as again:

@@ -22,19 +22,28 @@ from aquilon.conversations.items import (
 )
 from aquilon.conversations.runs import Runs
 from aquilon.conversations.store import items as stored_items
-from aquilon.conversations.tables import StoredConversation, StoredItem
-from aquilon.people.personal_data import ArchiveFile, Person
+from aquilon.conversations.tables import StoredConversation, StoredItem, StoredProject
+from aquilon.people.personal_data import ArchiveFile, Person, as_json
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
 
 _AT_ONCE = 50
+_PROJECT_COLUMNS = ("id", "name", "instructions", "visibility", "created_at", "updated_at")
 _MOST_BYTES = 4 * 2**20
 """Of items that are in memory at once, unless one alone is larger."""
 
 
 class ConversationData:
     tables = frozenset(
-        {"conversations", "conversation_branches", "conversation_items", "searched_words", "runs", "run_events"}
+        {
+            "conversations",
+            "conversation_branches",
+            "conversation_items",
+            "searched_words",
+            "runs",
+            "run_events",
+            "projects",
+        }
     )
 
     def __init__(self, database: Database, conversations: Conversations, runs: Runs) -> None:
@@ -43,6 +52,11 @@ class ConversationData:
         self._runs = runs
 
     async def export(self, person: Person) -> AsyncIterator[ArchiveFile]:
+        async with self._database.reading() as session:
+            projects = list(await session.scalars(person.scope.select(StoredProject).order_by(StoredProject.id)))
+        if projects:
+            described = [{name: getattr(project, name) for name in _PROJECT_COLUMNS} for project in projects]
+            yield ArchiveFile("projects.json", as_json(described))
         last = ""
         while rows := await self._after(person, last):
             for row in rows:
@@ -56,7 +70,10 @@ class ConversationData:
         deleted = 0
         while number := await self._conversations.delete_of_person(person.scope):
             deleted += number
-        return {"conversations": deleted}
+        async with self._database.writing() as session:
+            rows = await session.execute(person.scope.delete(StoredProject).returning(StoredProject.id))
+            projects = len(rows.all())
+        return {"conversations": deleted, "projects": projects}
 
     async def _after(self, person: Person, last: str) -> list[StoredConversation]:
         scope = person.scope

@@ -22,7 +22,9 @@ MAX_TOKENS = 8192
 MAX_TOKENS_IN_ALL = 131_072
 _CHARACTERS_A_TOKEN = 64
 """No real text has more on average: a longer text is refused before its tokens are counted."""
-_TOKENS_AT_ONCE = 1024
+_MOST_TOKENS_A_CHARACTER, _ADDED_TOKENS = 18, 16
+"""No text has more: the longest spelling is U+FDFA's, and the model adds a few at both ends."""
+_TOKENS_AT_ONCE = 512
 """After so many tokens another request has its turn."""
 _TEXTS_AT_ONCE = 256
 _LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "fi", "el", "ro", "hu")
@@ -58,7 +60,8 @@ class LocalEmbeddings:
             )
         if request.dimensions is not None and not 1 <= request.dimensions <= DIMENSIONS:
             raise invalid(f"'{card.name}' has 1 to {DIMENSIONS} dimensions", param="dimensions")
-        counts = await self._counts(await self._readable(request))
+        request, known = await self._readable(request)
+        counts = known or await self._counts(request)
         for number, tokens in enumerate(counts):
             if tokens > MAX_TOKENS:
                 raise _too_long(number, tokens)
@@ -71,30 +74,40 @@ class LocalEmbeddings:
         return sum(counts)
 
     async def compute(self, request: EmbeddingRequest, card: EmbeddingModel) -> Embedded:
-        request = await self._readable(request)
+        request, known = await self._readable(request)
         query = request.purpose == "query"
         vectors: list[bytes] = []
-        counts = await self._counts(request)
+        tokens = 0
+        counts = (known or await self._counts(request)) if len(request.texts) > 1 else [0] * len(request.texts)
         for begin, end in _batches(counts):
-            vectors += (await self._ask(EmbedTexts(list(request.texts[begin:end]), query), Vectors)).vectors
+            answer = await self._ask(EmbedTexts(list(request.texts[begin:end]), query), Vectors)
+            vectors += answer.vectors
+            tokens += sum(answer.tokens)
         if request.dimensions is not None:
             vectors = [shortened(vector, request.dimensions) for vector in vectors]
-        return Embedded(vectors, sum(counts))
+        return Embedded(vectors, tokens)
 
-    async def _readable(self, request: EmbeddingRequest) -> EmbeddingRequest:
-        """The request with its texts cut as the client asks. Raises ApiError 400 for a text that is far too long."""
+    async def _readable(self, request: EmbeddingRequest) -> tuple[EmbeddingRequest, list[int] | None]:
+        """The request with its texts cut as the client asks, and their tokens if they were counted for that.
+
+        Each question to the process costs a short request more than its answer does: it is asked only what isn't
+        known. Raises ApiError 400 for a text that is far too long.
+        """
         longest, cut = MAX_TOKENS * _CHARACTERS_A_TOKEN, request.cut
         if cut is None:
             for number, text in enumerate(request.texts):
                 if len(text) > longest:
                     raise _too_long(number, len(text) // _CHARACTERS_A_TOKEN, at_least=True)
-            return request
+            return request, None
         most = MAX_TOKENS if cut.tokens is None else cut.tokens
+        if all(len(text) * _MOST_TOKENS_A_CHARACTER + _ADDED_TOKENS <= most for text in request.texts):
+            return replace(request, cut=None), None
         texts = [text[-longest:] if cut.keeps_end else text[:longest] for text in request.texts]
         counts = await self._counts(replace(request, texts=tuple(texts)))
-        query = request.purpose == "query"
+        query, fits = request.purpose == "query", True
         for number, tokens in enumerate(counts):
             if tokens > most:
+                fits = False
                 order = ShortenText(texts[number], query, most, cut.keeps_end)
                 texts[number] = (await self._ask(order, ShortText)).text
                 if not texts[number]:
@@ -102,7 +115,7 @@ class LocalEmbeddings:
                         f"{most} tokens hold nothing of input {number}: the model adds some of its own",
                         param="truncate_prompt_tokens",
                     )
-        return replace(request, texts=tuple(texts), cut=None)
+        return replace(request, texts=tuple(texts), cut=None), counts if fits else None
 
     async def _counts(self, request: EmbeddingRequest) -> list[int]:
         question = CountTokens(list(request.texts), request.purpose == "query")

@@ -39,6 +39,8 @@ class TokenCounts(msgspec.Struct, frozen=True, tag="counts"):
 
 class Vectors(msgspec.Struct, frozen=True, tag="vectors"):
     vectors: list[bytes]
+    tokens: list[int]
+    """Of each text, as in `TokenCounts`."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

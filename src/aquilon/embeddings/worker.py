@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -76,17 +76,22 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 
     model = E5(sae_path="none")  # its sparse head isn't used
     decoder = msgspec.msgpack.Decoder(ToWorker)
+
+    def counts(texts: Sequence[str], query: bool) -> list[int]:
+        return [model.token_count(clean(text), query) for text in texts]
+
     while len(head := source.read(LENGTH_BYTES)) == LENGTH_BYTES:
         request = decoder.decode(source.read(int.from_bytes(head, "big")))
         answer: FromWorker
         try:
             if isinstance(request, CountTokens):
-                answer = TokenCounts([model.token_count(clean(text), request.query) for text in request.texts])
+                answer = TokenCounts(counts(request.texts, request.query))
             elif isinstance(request, ShortenText):
                 answer = ShortText(shortened(request, lambda text, query: model.token_count(clean(text), query)))
             else:
                 rows = model.encode([clean(text) for text in request.texts], is_query=request.query)
-                answer = Vectors([row.astype("<f4").tobytes() for row in rows])
+                vectors = [row.astype("<f4").tobytes() for row in rows]
+                answer = Vectors(vectors, counts(request.texts, request.query))
         except (ValueError, MemoryError) as error:
             answer = Failed(str(error) or type(error).__name__)
         sink.write(packed(answer))

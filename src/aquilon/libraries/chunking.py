@@ -64,6 +64,13 @@ def read_text(text: str, *, heading: str | None, head: str | None) -> str:
     return "\n".join(part for part in (heading, head, text.strip()) if part)
 
 
+def without_spaces(text: str, begin: int) -> tuple[int, int, str]:
+    """A passage that begins there as it is quoted: its range and its text, without the white space around it."""
+    begin += len(text) - len(text.lstrip())
+    quoted = text.strip()
+    return begin, begin + len(quoted), quoted
+
+
 @dataclass(frozen=True)
 class _Piece:
     """A part of the text that stays whole."""

@@ -15,7 +15,7 @@ from aquilon.jobs.files import Files
 from aquilon.libraries.store import documents as stored_documents
 from aquilon.libraries.store import libraries as stored
 from aquilon.libraries.store.libraries import DAY, Counts
-from aquilon.libraries.tables import Library
+from aquilon.libraries.tables import Library, LibraryDocument
 from aquilon.libraries.vectors import LoadedLibraries
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
@@ -169,14 +169,32 @@ class Libraries:
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
             library = await required(session, principal, library_id)
-            uploaded = await stored_documents.uploaded(session, scope, library_id)
-        for file_id in uploaded:
-            await self._files.remove(principal.organization_id, file_id)
+        await self._remove_uploaded(scope, library_id)
         async with self._database.writing() as session:
             await stored.delete(session, scope, library_id)
             await audit.record(session, principal, "library.deleted", object_id=library_id, object_name=library.name)
-        self._loaded.forget(library_id)
-        self._on_deletion()
+        self._forget(library_id)
+
+    async def delete_of_person(self, scope: Scope) -> int:
+        """Delete some of the libraries of the scope's user, shared ones too; returns how many."""
+        async with self._database.reading() as session:
+            ids = await stored.some_of_person(session, scope, most=_PRUNED_AT_ONCE)
+        organization = Scope(scope.organization_id)
+        for library_id in ids:
+            await self._remove_uploaded(organization, library_id)
+            async with self._database.writing() as session:
+                await stored.delete(session, organization, library_id)
+            self._forget(library_id)
+        return len(ids)
+
+    async def delete_documents_of_person(self, scope: Scope) -> int:
+        """Delete some of the documents that the scope's user added; returns how many."""
+        async with self._database.writing() as session:
+            documents = await stored_documents.some_of_person(session, scope, most=_PRUNED_AT_ONCE)
+            for document in documents:
+                await stored_documents.delete(session, document)
+        await self._removed(documents)
+        return len(documents)
 
     async def prune(self) -> int:
         """Delete some of the documents of expired libraries; returns how many."""
@@ -184,12 +202,27 @@ class Libraries:
             documents = await stored.expired(session, now=int(time.time()), most=_PRUNED_AT_ONCE)
             for document in documents:
                 await stored_documents.delete(session, document)
+        await self._removed(documents)
+        return len(documents)
+
+    async def _remove_uploaded(self, scope: Scope, library_id: str) -> None:
+        async with self._database.reading() as session:
+            uploaded = await stored_documents.uploaded(session, scope, library_id)
+        for file_id in uploaded:
+            await self._files.remove(scope.organization_id, file_id)
+
+    def _forget(self, library_id: str) -> None:
+        """A library was deleted."""
+        self._loaded.forget(library_id)
+        self._on_deletion()
+
+    async def _removed(self, documents: Sequence[LibraryDocument]) -> None:
+        """Documents were deleted: delete what was uploaded with them, and what is left of their texts."""
         for document in documents:
             if document.uploaded:
                 await self._files.remove(document.organization_id, document.file_id)
         if documents:
             self._on_deletion()
-        return len(documents)
 
 
 async def required(session: AsyncSession, principal: Principal, library_id: str) -> Library:

@@ -11,8 +11,9 @@ import msgspec
 import structlog
 
 from aquilon.errors import ApiError, invalid
+from aquilon.libraries.chunking import without_spaces
 from aquilon.libraries.documents import public_id
-from aquilon.libraries.embedding import Embedder
+from aquilon.libraries.embedding import Embedder, QuestionVectors
 from aquilon.libraries.filters import Attributes, Filter, matches
 from aquilon.libraries.libraries import note_use, require_unexpired, required
 from aquilon.libraries.question_words import question_words
@@ -21,7 +22,7 @@ from aquilon.libraries.store import libraries as stored_libraries
 from aquilon.libraries.store import passages as stored_passages
 from aquilon.libraries.store import search as stored_words
 from aquilon.libraries.tables import Library, Passage
-from aquilon.libraries.vectors import Floats, LoadedLibraries, LoadedLibrary, Loading, unit
+from aquilon.libraries.vectors import Floats, LoadedLibraries, LoadedLibrary, Loading
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
@@ -82,10 +83,23 @@ class Found:
     means: Means
 
 
+@dataclass(frozen=True)
+class _Searched:
+    """A library whose words were searched."""
+
+    library: Library
+    loaded: LoadedLibrary
+    within: set[int] | None
+    """The positions of the documents that match the filter; None for all."""
+    worded: list[int]
+    """Ids of passages, the best first."""
+
+
 class Retrieval:
     def __init__(self, database: Database, embedder: Embedder, loaded: LoadedLibraries) -> None:
         self._database = database
         self._embedder = embedder
+        self._questions = QuestionVectors(embedder)
         self._loaded = loaded
 
     async def search(self, principal: Principal, library_ids: Sequence[str], question: Question) -> Found:
@@ -107,12 +121,14 @@ class Retrieval:
             libraries = [await required(session, principal, library_id) for library_id in library_ids]
         for library in libraries:
             require_unexpired(library)
-        vectors = await self._vectors(principal, libraries, text) if question.meaning_weight else {}
+        vectors, searched = await asyncio.gather(  # another process computes vectors
+            self._vectors(principal, libraries if question.meaning_weight else [], text),
+            self._search_words(libraries, question, question_words(text)),
+        )
         hits: list[Hit] = []
-        for library in libraries:
-            vector = vectors.get(library.embedding_model or "")
-            hits += await self._search(library, question, question_words(text), vector)
-            await note_use(self._database, library)
+        for one in searched:
+            hits += await self._fuse(one, question, vectors.get(one.library.embedding_model or ""))
+            await note_use(self._database, one.library)
         hits.sort(key=lambda hit: (-hit.score, -(hit.similarity or 0.0), hit.library_id, hit.file_id, hit.number))
         hits = [hit for hit in hits if hit.score >= question.least_score][: question.most_results]
         return Found(hits, "hybrid" if vectors else "words")
@@ -124,34 +140,41 @@ class Retrieval:
             if model is None or not await self._embedder.has(model):
                 continue
             try:
-                [vector], _ = await self._embedder.vectors(model, [text], "query", principal)
+                vectors[model] = await self._questions.vector(model, text, principal)
             except ApiError as error:
                 if error.status < 500 and error.code != "model_not_allowed":
                     raise
                 log.warning("A question's vector can't be computed", model=model, error=error.message)
-            else:
-                vectors[model] = unit(vector)
         return vectors
 
-    async def _search(
-        self, library: Library, question: Question, words: Sequence[str], vector: Floats | None
-    ) -> list[Hit]:
-        scope = Scope(library.organization_id)
-        loaded = await self._load(library)
-        within = None
-        if question.filter is not None:
-            within = {at for at, attributes in enumerate(loaded.attributes) if matches(question.filter, attributes)}
-            if not within:
-                return []
+    async def _search_words(
+        self, libraries: Sequence[Library], question: Question, words: Sequence[str]
+    ) -> list[_Searched]:
+        """Without the libraries in which no document matches the filter."""
+        searched = []
+        for library in libraries:
+            loaded = await self._load(library)
+            within = files = None
+            if question.filter is not None:
+                within = {at for at, attributes in enumerate(loaded.attributes) if matches(question.filter, attributes)}
+                files = {loaded.file_ids[at] for at in within}
+                if not within:
+                    continue
+            worded: list[int] = []
+            if words and question.words_weight:
+                scope = Scope(library.organization_id)
+                async with self._database.reading() as session:
+                    worded = await stored_words.find(session, scope, library.id, words, within=files, most=_RANKED)
+            searched.append(_Searched(library, loaded, within, worded))
+        return searched
+
+    async def _fuse(self, searched: _Searched, question: Question, vector: Floats | None) -> list[Hit]:
+        library, loaded, worded = searched.library, searched.loaded, searched.worded
         near: list[tuple[int, float]] = []
         if vector is not None:
-            near = await asyncio.to_thread(loaded.nearest, vector, most=_RANKED, within=within)
-        files = None if within is None else {loaded.file_ids[at] for at in within}
-        similar = dict(near)
+            near = await asyncio.to_thread(loaded.nearest, vector, most=_RANKED, within=searched.within)
+        similar, scope = dict(near), Scope(library.organization_id)
         async with self._database.reading() as session:
-            worded: list[int] = []
-            if words:
-                worded = await stored_words.find(session, scope, library.id, words, within=files, most=_RANKED)
             scores = fused([(list(similar), question.meaning_weight if near else 0.0), (worded, question.words_weight)])
             best = sorted(scores, key=lambda id_: (-scores[id_], -similar.get(id_, 0.0)))[: question.most_results]
             passages = await stored_passages.by_ids(session, scope, best)
@@ -199,18 +222,19 @@ def fused(rankings: Iterable[tuple[Sequence[int], float]]) -> dict[int, float]:
 
 
 def _hit(passage: Passage, name: str, *, score: float, similarity: float | None, attributes: Attributes) -> Hit:
+    begin, end, text = without_spaces(passage.text, passage.begin)
     return Hit(
         library_id=passage.library_id,
         file_id=passage.file_id,
         name=name,
         passage_id=public_id(passage),
         number=passage.number,
-        begin=passage.begin,
-        end=passage.end,
+        begin=begin,
+        end=end,
         page=passage.page,
         heading=passage.heading,
         head=passage.head,
-        text=passage.text,
+        text=text,
         score=round(score, 4),
         similarity=None if similarity is None else round(similarity, 4),
         attributes=attributes,

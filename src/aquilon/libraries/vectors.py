@@ -19,6 +19,14 @@ from aquilon.libraries.filters import Attributes
 MOST_BYTES = 512 * 2**20
 """Of all loaded libraries together; the one that was searched last stays in any case."""
 
+_OF_DOCUMENT = 0.5
+"""How much of what all passages of a document have in common doesn't count: their language, above all.
+
+Without that, a passage in the question's language is nearer than one in another language that answers it.
+"""
+_OF_ALL = 10
+"""So many passages of the library's mean are added to a document's: one of few passages keeps what it is about."""
+
 Floats = npt.NDArray[np.float32]
 Key = tuple[str, int, int]
 """A library's id, its edition, and how many documents can be searched: a file's deletion changes only the last."""
@@ -44,29 +52,34 @@ class LoadedLibrary:
     """(n,): the position of each one's document in ``file_ids``."""
     vectors: Floats
     """(n, dimensions), each of length 1."""
+    means: Floats
+    """(documents, dimensions): the mean vector of each one's passages."""
     file_ids: Sequence[str]
     attributes: Sequence[Attributes]
 
     @property
     def bytes(self) -> int:
-        return self.vectors.nbytes + self.ids.nbytes + self.documents.nbytes
+        return self.vectors.nbytes + self.means.nbytes + self.ids.nbytes + self.documents.nbytes
 
     def nearest(self, query: Floats, *, most: int, within: Collection[int] | None) -> list[tuple[int, float]]:
-        """Ids of passages and the cosines of their angles with the query, the largest first.
+        """Ids of passages and the cosines of their angles with the query, the nearest first.
+
+        Nearness is the cosine less half of that with the mean of the passage's document.
 
         ``within``: the positions of documents to search; None for all.
         """
         if not len(self.ids) or query.shape[0] != self.vectors.shape[1]:
             return []
-        scores: Floats = self.vectors @ query  # (n,)
+        cosines: Floats = self.vectors @ query  # (n,)
+        scores: Floats = cosines - _OF_DOCUMENT * (self.means @ query)[self.documents]
         if within is not None:
             allowed = np.zeros(len(self.file_ids), dtype=bool)
             allowed[list(within)] = True
-            scores = np.where(allowed[self.documents], scores, np.float32(-2))
+            scores = np.where(allowed[self.documents], scores, np.float32(-9))
         most = min(most, len(scores))
         best = np.argpartition(-scores, most - 1)[:most]
         ordered = best[np.argsort(-scores[best], kind="stable")]
-        return [(int(self.ids[at]), float(scores[at])) for at in ordered if scores[at] > -2]
+        return [(int(self.ids[at]), float(cosines[at])) for at in ordered if scores[at] > -9]
 
 
 class Loading:
@@ -90,13 +103,26 @@ class Loading:
             self._vectors.append(vectors.reshape(len(known), -1))
 
     def library(self) -> LoadedLibrary:
+        documents = np.concatenate([np.empty(0, np.int32), *self._documents])
+        vectors = np.concatenate(self._vectors) if self._vectors else np.empty((0, 0), np.float32)
         return LoadedLibrary(
             ids=np.concatenate([np.empty(0, np.int64), *self._ids]),
-            documents=np.concatenate([np.empty(0, np.int32), *self._documents]),
-            vectors=np.concatenate(self._vectors) if self._vectors else np.empty((0, 0), np.float32),
+            documents=documents,
+            vectors=vectors,
+            means=_means(vectors, documents, len(self._attributes)),
             file_ids=[file_id for file_id, _ in self._attributes],
             attributes=[msgspec.json.decode(content) for _, content in self._attributes],
         )
+
+
+def _means(vectors: Floats, documents: npt.NDArray[np.int32], number: int) -> Floats:
+    if not len(vectors):
+        return np.empty((number, vectors.shape[1]), np.float32)
+    sums = np.zeros((number, vectors.shape[1]), np.float32)
+    np.add.at(sums, documents, vectors)
+    passages = np.bincount(documents, minlength=number)[:, None]
+    means: Floats = ((sums + _OF_ALL * vectors.mean(axis=0)) / (passages + _OF_ALL)).astype(np.float32)
+    return means
 
 
 class LoadedLibraries:

@@ -21,6 +21,8 @@ Everything that {organization} has of you here, as of {moment}.
 - `profile.json`: your account, workspaces, keys (without their secrets) and open sessions
 - `activity.csv`: what the audit log has of your actions
 - `conversations/`: each conversation as Markdown, as you see it, and as JSON with all of its branches
+- `projects.json`, `shares.jsonl`, `feedback.jsonl`, `comparisons.jsonl`, `votes.jsonl`: what else you made there
+- `libraries/`: your libraries and what is in them; `documents.jsonl`: what you added to libraries
 - `files/`: the files that you uploaded, each in a folder with its id
 - `batches.json`: your batch jobs, if you have some
 - `usage.csv`: your requests, with tokens and costs (in millionths of a cent)

@@ -21,6 +21,7 @@ from aquilon.chat.personal_data import AssistantData, MemoryData
 from aquilon.chat.prompts import Prompts
 from aquilon.chat.settings import KnownChatSettings
 from aquilon.chat.shares import Shares
+from aquilon.chat.talk_data import TalkData
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
@@ -47,6 +48,7 @@ from aquilon.jobs.runner import JobRunner
 from aquilon.libraries.documents import Documents
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.libraries import Libraries
+from aquilon.libraries.personal_data import LibraryData
 from aquilon.libraries.retrieval import Retrieval
 from aquilon.libraries.runner import LibraryRunner
 from aquilon.libraries.vectors import LoadedLibraries
@@ -122,6 +124,7 @@ def build_services(settings: Settings, database: Database) -> Services:
     embeddings = EmbeddingPipeline(catalogue, settlement, embedders, fallbacks=upstreams.fallbacks)
     embedder, loaded = Embedder(catalogue, embeddings), LoadedLibraries()
     memories = Memories(database, embedder, on_deletion=erase)
+    libraries = Libraries(database, files, loaded=loaded, on_deletion=erase)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     runs = Runs(database, pipeline, histories, process_id=process_id)
     sign_in = SignIn(database, passwords)
@@ -168,9 +171,11 @@ def build_services(settings: Settings, database: Database) -> Services:
             database,
             sign_in,
             (
+                TalkData(database),
                 ConversationData(database, conversations, runs),
                 MemoryData(database, memories),
                 AssistantData(database),
+                LibraryData(database, libraries),
                 JobData(database, files),
                 UsageData(database),
                 AccountData(database),  # the last to be deleted
@@ -193,7 +198,7 @@ def build_services(settings: Settings, database: Database) -> Services:
             unfinished=lambda: local_models.unfinished,
             new_work=new_work,
         ),
-        libraries=Libraries(database, files, loaded=loaded, on_deletion=erase),
+        libraries=libraries,
         documents=Documents(database, files, new_work=new_documents, on_deletion=erase),
         embedder=embedder,
         retrieval=Retrieval(database, embedder, loaded),

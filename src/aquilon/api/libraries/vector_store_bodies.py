@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from aquilon.api.listing import PageOf
-from aquilon.libraries.chunking import CHARACTERS_A_TOKEN
+from aquilon.libraries.chunking import CHARACTERS_A_TOKEN, without_spaces
 from aquilon.libraries.documents import Place, attributes_of, public_id
 from aquilon.libraries.filters import Attribute
 from aquilon.libraries.libraries import CountedLibrary, is_expired
@@ -261,7 +261,7 @@ def search_result(hit: Hit) -> SearchResultBody:
         filename=hit.name,
         score=hit.score,
         attributes=dict(hit.attributes),
-        content=[TextContent(text=text.strip())],
+        content=[TextContent(text=text)],
         passage_id=hit.passage_id,
         page=hit.page,
         heading=hit.heading,
@@ -273,7 +273,7 @@ def search_result(hit: Hit) -> SearchResultBody:
 
 def passage_body(place: Place) -> PassageBody:
     passage = place.passage
-    begin = passage.begin - place.begin
+    begin, end, _ = without_spaces(passage.text, passage.begin)
     return PassageBody(
         id=public_id(passage),
         vector_store_id=passage.library_id,
@@ -282,8 +282,8 @@ def passage_body(place: Place) -> PassageBody:
         page=passage.page,
         heading=passage.heading,
         head=passage.head,
-        start_index=passage.begin,
-        end_index=passage.end,
+        start_index=begin,
+        end_index=end,
         text=place.text,
-        mark=(begin, begin + len(passage.text.rstrip())),
+        mark=(begin - place.begin, end - place.begin),
     )

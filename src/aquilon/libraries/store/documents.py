@@ -112,6 +112,11 @@ async def update(
     return changed.first() is not None
 
 
+async def some_of_person(session: AsyncSession, scope: Scope, *, most: int) -> list[LibraryDocument]:
+    """Documents that the scope's user added."""
+    return list(await session.scalars(scope.select(LibraryDocument).limit(most)))
+
+
 async def delete(session: AsyncSession, document: LibraryDocument) -> None:
     await session.execute(Scope(document.organization_id).delete(LibraryDocument).where(*_is(document)))
 

@@ -136,6 +136,11 @@ async def set_embedding_model(session: AsyncSession, scope: Scope, library_id: s
     return await session.scalar(query.where(Library.id == library_id))
 
 
+async def some_of_person(session: AsyncSession, scope: Scope, *, most: int) -> list[str]:
+    """Ids of libraries of the scope's user."""
+    return list(await session.scalars(scope.select(Library).with_only_columns(Library.id).limit(most)))
+
+
 async def delete(session: AsyncSession, scope: Scope, library_id: str) -> bool:
     """Delete a library with its documents and their passages; True if it existed."""
     query = scope.delete(Library).where(Library.id == library_id)
