@@ -14,6 +14,8 @@ export type { Answer } from "./answer.svelte";
 
 /** How many further pages are read to find the place where a branch leaves the path that is shown. */
 const MOST_PAGES_TO_FORK = 5;
+/** How many are read to reach a message that was searched for. */
+const MOST_PAGES_TO_ITEM = 25;
 /** Enough for a question and its answer. */
 const LAST_ITEMS = 6;
 
@@ -68,6 +70,8 @@ export interface Surroundings {
 export class Conversation {
   id = $state<string | null>(null);
   title = $state<string | null>(null);
+  /** Who sees it: its person alone, or everybody in the workspace. */
+  visibility = $state("user");
   phase = $state<"loading" | "ready" | "missing" | "failed">("ready");
   /** Why it could not be opened, or the last thing that was asked of the server in passing. */
   problem = $state.raw<Problem | null>(null);
@@ -131,7 +135,7 @@ export class Conversation {
     try {
       await this.#around.settled();
       const [body, page] = await Promise.all([readConversation(this.id), this.#headPage(this.#talk)]);
-      this.title = body.title;
+      this.#learn(body);
       this.#show(page);
       this.phase = "ready";
     } catch (error) {
@@ -149,7 +153,7 @@ export class Conversation {
     await this.#settling;
     try {
       const body = await readConversation(this.id);
-      this.title = body.title;
+      this.#learn(body);
       const leaf = this.last?.leafId ?? null;
       if (body.head_id === leaf && leaf !== null) return;
       let page = await this.#headPage(talk);
@@ -232,19 +236,61 @@ export class Conversation {
     const talk = this.#talk;
     if (this.answering || talk === null) return;
     try {
-      let page = await talk.path({ through: itemId });
-      const leaf = page.entries.at(-1)!.id;
-      const parentId = turn.question?.parentId ?? null;
-      const reachesFork = () => page.entries.some(({ id }) => id === itemId) || parentId === null;
-      for (let pages = 0; page.earlier && !reachesFork() && pages < MOST_PAGES_TO_FORK; pages++) {
-        const more = await talk.path({ leaf }, PAGE_ITEMS, page.entries[0]!.id);
-        page = { ...more, entries: [...more.entries, ...page.entries], answers: [...more.answers, ...page.answers] };
-      }
+      const mostPages = turn.question?.parentId == null ? 0 : MOST_PAGES_TO_FORK;
+      const page = await this.#pathThrough(talk, itemId, mostPages);
       this.#show(page);
-      await talk.moveHead(leaf);
+      await talk.moveHead(page.entries.at(-1)!.id);
     } catch (error) {
       this.problem = problemFrom(error);
     }
+  }
+
+  /** Shows the path through a message, and returns the turn that it is in; null where it can't be reached. */
+  async reach(itemId: string): Promise<Turn | null> {
+    const talk = this.#talk;
+    if (talk === null || this.phase !== "ready") return null;
+    const isHere = ({ question, answer }: Turn) => [question?.id, answer?.firstId, answer?.leafId].includes(itemId);
+    const here = this.turns.find(isHere);
+    if (here !== undefined || this.answering) return here ?? null;
+    try {
+      const page = await this.#pathThrough(talk, itemId, MOST_PAGES_TO_ITEM);
+      const at = page.entries.findIndex(({ id }) => id === itemId);
+      if (at < 0 || this.answering) return null;
+      this.#show(page);
+      const question = page.entries.slice(0, at + 1).findLast(({ role }) => role === "user");
+      return this.turns.find((turn) => turn.question?.id === question?.id) ?? this.turns[0] ?? null;
+    } catch (error) {
+      this.problem = problemFrom(error);
+      return null;
+    }
+  }
+
+  /** The latest path through an item, from its end up to that item or as many pages further. */
+  async #pathThrough(talk: Talk, itemId: string, mostPages: number): Promise<PathPage> {
+    let page = await talk.path({ through: itemId });
+    const leaf = page.entries.at(-1)!.id;
+    const hasItem = () => page.entries.some(({ id }) => id === itemId);
+    for (let pages = 0; page.earlier && !hasItem() && pages < mostPages; pages++) {
+      const more = await talk.path({ leaf }, PAGE_ITEMS, page.entries[0]!.id);
+      page = { ...more, entries: [...more.entries, ...page.entries], answers: [...more.answers, ...page.answers] };
+    }
+    return page;
+  }
+
+  #learn({ title, visibility }: { title: string | null; visibility: string }): void {
+    this.title = title;
+    this.visibility = visibility;
+  }
+
+  /** Takes in what others have changed. */
+  async hear(news: { title: string | null; visibility: string; head_id: string | null }): Promise<void> {
+    this.#learn(news);
+    if (news.head_id !== (this.last?.leafId ?? null)) await this.refresh();
+  }
+
+  /** It was deleted, or is kept from this person now. */
+  vanish(): void {
+    this.phase = "missing";
   }
 
   /** Ends the running answer; what has arrived stays. */
@@ -367,8 +413,9 @@ export class Conversation {
   async #begin(): Promise<Talk> {
     if (this.temporary) return new MemoryTalk();
     try {
-      const { id } = await createConversation();
+      const { id, visibility } = await createConversation();
       this.id = id;
+      this.visibility = visibility;
       this.#around.onBegun(id);
       return new ServerTalk(id);
     } catch (error) {
