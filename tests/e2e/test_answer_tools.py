@@ -65,3 +65,65 @@ async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_an
         await page.get_by_role("combobox").fill("temporary")
         await page.keyboard.press("Enter")
         await expect(page.get_by_text("Nothing of this conversation is kept")).to_be_visible()
+
+
+RIVERS = (
+    "# Rivers\n\nThe Loire is the longest river of France. It is 1,006 kilometres long.\n\n"
+    "# Mountains\n\nMont Blanc is 4,806 metres high."
+)
+
+
+async def test_documents_are_attached_searched_cited_and_deleted_with_their_conversation(
+    browser: Browser, talker: Talker
+) -> None:
+    talker.says(
+        {
+            "Which river is the longest?": "The Loire is the longest river of France [1]. "
+            "It freezes in August, as the mayor told us.[1] In code: `a[1]`, and [7]."
+        }
+    )
+    async with at_the_page(browser, talker) as someone:
+        page = someone.page
+        await page.get_by_role("button", name="Attach documents").click()
+        async with page.expect_file_chooser() as chooser:
+            await page.get_by_role("menuitem", name="Choose files…").click()
+        await (await chooser.value).set_files(
+            [
+                {"name": "rivers.md", "mimeType": "text/markdown", "buffer": RIVERS.encode()},
+                {"name": "picture.bin", "mimeType": "application/octet-stream", "buffer": b"\0\1\2" * 99},
+            ]
+        )
+        attached = page.get_by_role("list", name="Documents of this conversation").get_by_role("listitem")
+        await expect(attached.filter(has_text="rivers.md").locator(".state")).to_have_text("Read", timeout=30_000)
+        await expect(attached.filter(has_text="picture.bin")).to_contain_text(
+            "This format can’t be read", timeout=30_000
+        )
+        await page.get_by_role("button", name="Remove “picture.bin”").click()
+        await expect(attached).to_have_count(1)
+
+        await someone.ask("Which river is the longest?")
+        await someone.expect_state("finished")
+        notes = someone.answer.locator("button.note")
+        await expect(notes).to_have_count(2)
+        await expect(notes.first).to_have_accessible_name("Source 1: rivers.md")
+        await expect(notes.last).to_have_accessible_name("Source 1: rivers.md. It doesn’t support this sentence.")
+        await expect(someone.answer.locator(".unsupported-sentence")).to_contain_text("It freezes in August")
+        await notes.last.focus()
+        await page.keyboard.press("Enter")
+        panel = page.get_by_role("dialog", name="Source 1")
+        await expect(panel.locator("mark")).to_contain_text("The Loire is the longest river")
+        await expect(panel).to_contain_text("doesn’t support the sentence")
+        assert await someone.serious_issues() == []
+        await page.keyboard.press("Escape")
+        await expect(notes.last).to_be_focused()
+
+        await page.reload()
+        await expect(someone.answer.locator("button.note")).to_have_count(2)
+        await expect(attached).to_have_count(1)
+        [library] = talker.owner.get("/v1/vector_stores").json()["data"]
+        conversation = page.url.rpartition("/")[2]
+        assert library["metadata"] == {"conversation_id": conversation}
+        assert library["expires_at"] is None
+    talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
+    assert talker.owner.get("/v1/vector_stores").json()["data"] == []
+    assert talker.owner.get("/v1/files").json()["data"] == []

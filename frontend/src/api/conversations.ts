@@ -7,8 +7,8 @@ export type { ConversationBody, TreePage };
 /** Which path: up to an item, or the latest one through an item; without either, the one to the head. */
 export type PathOf = { leaf: string } | { through: string } | Record<string, never>;
 
-export async function createConversation(): Promise<ConversationBody> {
-  return (await (await postJson("/v1/conversations", {})).json()) as ConversationBody;
+export async function createConversation(metadata: Record<string, string>): Promise<ConversationBody> {
+  return (await (await postJson("/v1/conversations", { metadata })).json()) as ConversationBody;
 }
 
 export async function readConversation(id: string): Promise<ConversationBody> {
@@ -17,7 +17,7 @@ export async function readConversation(id: string): Promise<ConversationBody> {
 
 export async function changeConversation(
   id: string,
-  change: { title?: string; head_id?: string },
+  change: { title?: string; head_id?: string; metadata?: Record<string, string> },
 ): Promise<ConversationBody> {
   return (await (await postJson(address(id), change)).json()) as ConversationBody;
 }

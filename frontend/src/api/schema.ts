@@ -2105,6 +2105,7 @@ export interface JsonSchemaFields {
 export interface LastError {
   code: string;
   message: string;
+  reason: string;
 }
 
 /** Bradley and Terry's model, fitted to the votes; the best player first. */

@@ -3,6 +3,7 @@ import type { Problem } from "../api/problem";
 import { problemOfAnswer, type ResponseEvent } from "../api/responses";
 import type { ResponseUsage } from "../api/schema";
 import { ThoughtSplitter, type Piece } from "../api/thoughts";
+import { notesOf, type Note } from "./documents/notes";
 import { Meter, type Figures } from "./meter";
 import { ALONE, splitThoughts, type AnswerFacts, type AnswerOnPath, type Siblings } from "./tree";
 
@@ -17,6 +18,10 @@ export class Answer {
   text = $state("");
   /** What the model said to itself before it answered. */
   thoughts = $state("");
+  /** The passages that its marks name, in the order of the marks. */
+  notes = $state.raw<readonly Note[]>([]);
+  /** Documents are searched before it begins. */
+  searching = $state(false);
   state = $state<AnswerStatus>("waiting");
   problem = $state.raw<Problem | null>(null);
   figures = $state.raw<Figures | null>(null);
@@ -46,6 +51,7 @@ export class Answer {
     const answer = new Answer(facts?.model ?? "");
     answer.text = stored.text;
     answer.thoughts = stored.thoughts;
+    answer.notes = stored.notes;
     answer.state = "finished";
     answer.place(stored);
     if (facts !== null) answer.learn(facts);
@@ -107,6 +113,10 @@ export class Answer {
       const delta = event.type === "text" ? { content: event.text } : { reasoning_content: event.text };
       for (const piece of this.#splitter.read(delta)) this.#add(piece);
       this.#count(event.text);
+    } else if (event.type === "searched") {
+      this.searching = false;
+    } else if (event.type === "annotation") {
+      this.notes = [...this.notes, ...notesOf([event.annotation])];
     } else if (event.type === "end") {
       for (const piece of this.#splitter.end()) this.#add(piece);
       this.#end(event.end);
@@ -149,6 +159,7 @@ export class Answer {
       this.text = text;
       this.thoughts = end.thoughts + thoughts;
     }
+    if (end.annotations.length > 0) this.notes = notesOf(end.annotations);
     this.lost = false;
     this.model = end.model;
     this.usage = end.usage;

@@ -3,7 +3,7 @@
  *
  * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
-import { createConversation, changeConversation, readConversation } from "../api/conversations";
+import { createConversation, changeConversation, readConversation, type ConversationBody } from "../api/conversations";
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
 import { MemoryTalk, PAGE_ITEMS, ServerTalk, type Ask, type Events, type Talk } from "./talks";
@@ -55,6 +55,12 @@ export interface Surroundings {
   model: () => string | null;
   /** What the organization wants conversations to begin with; empty for nothing. */
   instructions: () => string;
+  /** The libraries of documents that answers use. */
+  libraries: () => readonly string[];
+  /** What a new conversation is given. */
+  metadata: () => Record<string, string>;
+  /** Told what the server has of a conversation that is opened. */
+  onRead: (body: ConversationBody) => void;
   /** Told of each answer once, when nothing more will come of it. */
   onEnd: (answer: Answer) => void;
   /** Told when the conversation has an address. */
@@ -136,6 +142,7 @@ export class Conversation {
       await this.#around.settled();
       const [body, page] = await Promise.all([readConversation(this.id), this.#headPage(this.#talk)]);
       this.#learn(body);
+      this.#around.onRead(body);
       this.#show(page);
       this.phase = "ready";
     } catch (error) {
@@ -345,7 +352,7 @@ export class Conversation {
     await this.#answer(turn, new Answer(model), { model, parentId, question: text });
   }
 
-  async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions">): Promise<void> {
+  async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions" | "libraries">): Promise<void> {
     const former = turn.answer;
     if (former !== null && former.firstId !== null) {
       const number = former.siblings.count + 1;
@@ -356,7 +363,9 @@ export class Conversation {
       await Promise.all([this.#around.settled(), this.#settling]);
       if (this.#unplaced !== null) await this.#place(this.#unplaced);
       const parentId = asked.parentId ?? this.turns[this.turns.indexOf(turn) - 1]?.leafId ?? null;
-      const ask = { ...asked, parentId, instructions: this.#around.instructions() };
+      const libraries = this.temporary ? [] : this.#around.libraries();
+      answer.searching = libraries.length > 0;
+      const ask = { ...asked, parentId, instructions: this.#around.instructions(), libraries };
       return (this.#talk ??= await this.#begin()).answer(ask, this.#follower(answer));
     });
   }
@@ -413,7 +422,7 @@ export class Conversation {
   async #begin(): Promise<Talk> {
     if (this.temporary) return new MemoryTalk();
     try {
-      const { id, visibility } = await createConversation();
+      const { id, visibility } = await createConversation(this.#around.metadata());
       this.id = id;
       this.visibility = visibility;
       this.#around.onBegun(id);
