@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from tests.support.people import joined
 from tests.support.talker import MODEL, Talker, at_the_page, talking_server
 
@@ -127,3 +127,101 @@ async def test_documents_are_attached_searched_cited_and_deleted_with_their_conv
     talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
     assert talker.owner.get("/v1/vector_stores").json()["data"] == []
     assert talker.owner.get("/v1/files").json()["data"] == []
+
+
+HOSTILE_PAGE = """<!doctype html><title>Attack</title><p id=log>quiet</p>
+<script>
+const done = [];
+const attempt = async (name, act) => {
+  try { const value = await act(); done.push(`${name}: ${value === undefined ? "ran" : value}`); }
+  catch (error) { done.push(`${name}: refused`); }
+};
+(async () => {
+  await attempt("cookie", () => document.cookie);
+  await attempt("storage", () => localStorage.length);
+  await attempt("parent", () => parent.document.title);
+  await attempt("top", () => { top.location = "https://example.org/"; });
+  await attempt("fetch", () => fetch("/v1/models").then((answer) => answer.status));
+  navigator.sendBeacon("/v1/models", "beacon"); // it says yes whatever becomes of it
+  await attempt("popup", () => { if (open("https://example.org/") === null) throw 0; });
+  await attempt("call", () => { if (typeof RTCPeerConnection === "undefined") throw 0; });
+  await attempt("eval", () => eval("1"));
+  await attempt("nested", () => new Promise((resolve, reject) => {
+    addEventListener("message", (event) => event.data === "undefined" ? reject() : resolve(event.data));
+    const srcdoc = "<script>parent.postMessage(typeof RTCPeerConnection, '*')<\\/script>";
+    document.body.append(Object.assign(document.createElement("iframe"), { srcdoc }));
+    setTimeout(reject, 1000);
+  }));
+  new Image().src = "https://example.org/?image";
+  document.body.append(Object.assign(document.createElement("iframe"), { src: "/v1/models" }));
+  document.getElementById("log").textContent = done.join("; ");
+})();
+</script>
+"""
+
+
+async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_frame_reaches_nobody(
+    browser: Browser, talker: Talker
+) -> None:
+    code = "def north(wind):\n" + "".join(f"    wind += {number}\n" for number in range(20)) + "    return wind\n"
+    talker.says(
+        {
+            "Write north": f"Here:\n\n```python\n{code}```\n\n| wind | force |\n|---|---|\n| north | =5 |\n",
+            "Shorter": f"Here:\n\n```python\n{code.replace('wind += 3', 'wind += 300')}```\n",
+            "A traveller": "```html\n<title>Traveller</title><script>location = 'https://example.org/'</script>\n```\n",
+            "A page": f"```html\n{HOSTILE_PAGE}```\n",
+        }
+    )
+    async with at_the_page(browser, talker) as someone:
+        page, left = someone.page, list[str]()
+
+        async def leave(route: Route) -> None:
+            left.append(route.request.url)
+            await route.abort()
+
+        await page.context.route(lambda url: not url.startswith(talker.server.url), leave)
+        for question in ("Write north", "Shorter"):
+            await someone.ask(question)
+            await someone.expect_state("finished")
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        panel = page.get_by_role("dialog", name="north")
+        await expect(panel).to_contain_text("wind += 300")
+        await expect(panel).to_contain_text("2/2")
+        await panel.get_by_role("button", name="Previous version").click()
+        await expect(panel).to_contain_text("1/2")
+        await expect(panel).not_to_contain_text("wind += 300")
+        async with page.expect_download() as download:
+            await panel.get_by_role("button", name="Download").click()
+        assert (await download.value).suggested_filename == "north.py"
+        assert await someone.serious_issues() == []
+        await page.keyboard.press("Escape")
+        await expect(panel).to_have_count(0)
+
+        await someone.turns.first.locator(".table-tools button").click()
+        async with page.expect_download() as download:
+            await page.get_by_role("dialog").get_by_role("button", name="Download").click()
+        assert (await (await download.value).path()).read_bytes() == b"wind,force\r\nnorth,'=5"
+        await page.keyboard.press("Escape")
+
+        await someone.ask("A page")
+        await someone.expect_state("finished")
+        before = page.url
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        log = page.frame_locator("iframe").locator("#log")
+        await expect(log).not_to_have_text("quiet")
+        attempts = dict(entry.split(": ") for entry in (await log.inner_text()).split("; "))
+        names = ("cookie", "storage", "parent", "top", "fetch", "popup", "call", "eval", "nested")
+        assert attempts == dict.fromkeys(names, "refused")
+        await page.keyboard.press("Escape")
+        await someone.ask("A traveller")
+        await someone.expect_state("finished")
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        await expect(page.get_by_role("dialog", name="Traveller")).to_be_visible()
+        await page.wait_for_function("document.querySelector('iframe')")
+        await page.wait_for_load_state("networkidle")
+        assert page.url == before
+        assert len(page.context.pages) == 1
+        assert left == []
+        # The browser notes in the frame what it refused there; of the page itself it has nothing to say.
+        assert [text for text in someone.complaints if talker.server.url + "/assets" in text] == []
+        someone.complaints.clear()
