@@ -14,7 +14,6 @@ const NAMES = [
   "{number}: {title}",
   "Top p",
   "Code {language}",
-  "{count, plural, one {# document} other {# documents}}",
 ];
 
 const WORDS: Record<Exclude<Language, "en">, string> = {

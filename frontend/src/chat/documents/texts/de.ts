@@ -12,7 +12,6 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.remove": "„{name}“ entfernen",
   "doc.wait": "Ihre Dokumente werden noch gelesen. Gleich können Sie fragen.",
   "doc.drop": "Dateien hier ablegen: Die Antworten nutzen sie dann",
-  "doc.temporary": "Dokumente werden aufbewahrt, darum nimmt eine temporäre Unterhaltung keine an.",
   "doc.searching": "Ihre Dokumente werden durchsucht…",
   "doc.failed.unsupported": "Dieses Format kann nicht gelesen werden. Speichern Sie die Datei als PDF, DOCX oder Text.",
   "doc.failed.encrypted":

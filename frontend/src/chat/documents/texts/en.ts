@@ -11,7 +11,6 @@ export const texts = {
   "doc.remove": "Remove “{name}”",
   "doc.wait": "Your documents are still being read. You can ask in a moment.",
   "doc.drop": "Drop the files here: answers will then use them",
-  "doc.temporary": "Documents are kept, so a temporary conversation takes none.",
   "doc.searching": "Searching your documents…",
   "doc.failed.unsupported": "This format can’t be read. Save it as PDF, DOCX or text.",
   "doc.failed.encrypted": "The file needs a password. Remove the password, then attach it again.",
