@@ -1,6 +1,6 @@
 """What an answer of 32 KB costs the browser's main thread while it arrives token by token on the real page.
 
-The server is real, the model is a stand-in that sends the answer in pieces of some four characters. Chromium's own trace
+The server is real, the model is a stand-in that sends the answer in pieces of some four characters. Chromium's trace
 says how long each task of the page's main thread took; those of the answer's time are counted.
 """
 
@@ -53,7 +53,7 @@ def answer_text() -> str:
 
 
 async def _measure(pause: float) -> dict[str, float]:
-    """One answer, and what of the page's main thread it took: all tasks, the longest, scripts alone, in milliseconds."""
+    """What one answer took of the page's main thread: all tasks, the longest, scripts alone, in milliseconds."""
     with tempfile.TemporaryDirectory() as folder, talking_server(Path(folder)) as talker:
         talker.says({"Hello": "Hello. `x`", _QUESTION: answer_text()}, pause=pause)
         async with running_browser() as browser, at_the_page(browser, talker) as someone:
@@ -83,7 +83,7 @@ def _figures(events: list[dict[str, Any]]) -> dict[str, float]:
         for event in events
         if (event["pid"], event["tid"]) == thread and event["ph"] == "X" and event["ts"] >= begin["ts"]
     ]
-    tasks = [event for event in ours if event["name"] == "RunTask" or event["name"] == "ThreadControllerImpl::RunTask"]
+    tasks = [event for event in ours if event["name"] == "RunTask"]
     names = {"FunctionCall", "EvaluateScript", "FireAnimationFrame", "RunMicrotasks", "Layout", "UpdateLayoutTree"}
     names |= {"Paint", "PrePaint", "Layerize", "Commit", "ParseHTML", "MinorGC", "MajorGC"}
     by_name = {

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 from playwright.async_api import Browser, Route, expect
+from tests.support.hostile_strings import HOSTILE_STRINGS
 from tests.support.people import joined
 from tests.support.talker import MODEL, Talker, at_the_page, talking_server
 
@@ -225,3 +226,49 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
         # The browser notes in the frame what it refused there; of the page itself it has nothing to say.
         assert [text for text in someone.complaints if talker.server.url + "/assets" in text] == []
         someone.complaints.clear()
+
+
+async def test_hostile_strings_are_text_in_questions_answers_titles_documents_and_artifacts(
+    browser: Browser, talker: Talker
+) -> None:
+    assert len(HOSTILE_STRINGS) >= 60
+    answer = "\n\n".join(HOSTILE_STRINGS)
+    fenced = f"````markdown\n{answer}\n````\n"
+    talker.says({"Say it all": f"{answer} [1]", answer: "Read.", "Open it": fenced})
+    owned: list[str] = []
+    async with at_the_page(browser, talker) as someone:
+        page = someone.page
+        await page.expose_function("owned", lambda number: owned.append(str(number)))
+        await page.get_by_role("button", name="Attach documents").click()
+        async with page.expect_file_chooser() as chooser:
+            await page.get_by_role("menuitem", name="Choose files…").click()
+        content = f"# {HOSTILE_STRINGS[8]}\n\n{answer}".encode()
+        names = [f"{HOSTILE_STRINGS[at].replace('/', '_').replace(chr(10), ' ')[:120]}.md" for at in (0, 8, 41)]
+        await (await chooser.value).set_files(
+            [{"name": name, "mimeType": "text/html", "buffer": content} for name in names]
+        )
+        states = page.get_by_role("list", name="Documents of this conversation").locator(".state")
+        await expect(states.filter(has_text="Read")).to_have_count(3, timeout=60_000)
+        await expect(states.filter(has_text="Reading")).to_have_count(0, timeout=60_000)
+
+        await someone.ask("Say it all")
+        await someone.expect_state("finished")
+        await someone.answer.locator("button.note").last.click()
+        await expect(page.get_by_role("dialog", name="Source 1").locator("mark")).to_be_visible()
+        await page.keyboard.press("Escape")
+        conversation = page.url.rpartition("/")[2]
+        for text in HOSTILE_STRINGS[:50:7]:
+            title = {"title": text.replace("\n", " ")[:200]}
+            talker.owner.post(f"/v1/conversations/{conversation}", json=title).raise_for_status()
+            await page.reload()
+            await expect(someone.answer).to_be_visible()
+        await someone.ask(answer)
+        await someone.expect_state("finished")
+        await someone.ask("Open it")
+        await someone.expect_state("finished")
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        await expect(page.get_by_role("dialog").locator(".markdown > *").nth(20)).to_be_attached()
+        await page.get_by_role("dialog").get_by_role("button", name="Source text").click()
+        for link in await page.locator(".markdown a").all():
+            assert (await link.get_attribute("href") or "").startswith(("http:", "https:", "mailto:"))
+        assert owned == []  # and the visitor's browser has no policy violation to complain about
