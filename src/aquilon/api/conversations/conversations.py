@@ -205,7 +205,8 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
     "Delete a conversation",
     answer=DeletedConversation,
     says="The conversation is deleted, with its items and with the libraries in its `vector_store_ids` whose own "
-    "metadata names it as `conversation_id`; answers that are being written end. Mistral's clients get 204 without a body.",
+    "metadata names it as `conversation_id`; answers that are being written end. Mistral's clients get 204 without a "
+    "body.",
 )
 async def delete_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     state = services(request)
