@@ -39,7 +39,13 @@ export default defineConfig(({ mode }) => ({
   },
   server: {
     host: "127.0.0.1", // the session's cookie belongs to the host
-    proxy: { "/v1": proxied, "/auth": proxied, "/ready": proxied, "/openapi.json": proxied },
+    proxy: {
+      "/v1": proxied,
+      "/auth": proxied,
+      "/ready": proxied,
+      "/openapi.json": proxied,
+      "/artifact-frame": proxied,
+    },
   },
   test: { include: ["tests/**/*.test.ts"] },
 }));

@@ -101,6 +101,7 @@ const entry = (id: string, role: Entry["role"], text = "", thoughts = ""): Entry
   role,
   text,
   thoughts,
+  notes: [],
   answerId: "resp_1",
   siblings: ALONE,
 });

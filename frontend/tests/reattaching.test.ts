@@ -4,7 +4,7 @@ import type { ResponseEvent } from "../src/api/responses";
 import { reattaching } from "../src/chat/reattaching";
 
 const END = { status: "completed", model: "m", usage: null, error: null, incomplete: null } as const;
-const LAST = { ...END, text: "", thoughts: "", firstId: null, leafId: null };
+const LAST = { ...END, text: "", thoughts: "", annotations: [], firstId: null, leafId: null };
 
 /** An answer of ten words, as the server numbers its events. */
 const WHOLE: ResponseEvent[] = [

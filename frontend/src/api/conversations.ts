@@ -8,8 +8,11 @@ export type { ConversationBody, TreePage };
 export type PathOf = { leaf: string } | { through: string } | Record<string, never>;
 
 /** With `agentId`, the assistant that answers in it. */
-export async function createConversation(agentId: string | null = null): Promise<ConversationBody> {
-  const fields = agentId === null ? {} : { agent_id: agentId };
+export async function createConversation(
+  metadata: Record<string, string>,
+  agentId: string | null = null,
+): Promise<ConversationBody> {
+  const fields = agentId === null ? { metadata } : { metadata, agent_id: agentId };
   return (await (await postJson("/v1/conversations", fields)).json()) as ConversationBody;
 }
 
@@ -19,7 +22,7 @@ export async function readConversation(id: string): Promise<ConversationBody> {
 
 export async function changeConversation(
   id: string,
-  change: { title?: string; head_id?: string },
+  change: { title?: string; head_id?: string; metadata?: Record<string, string> },
 ): Promise<ConversationBody> {
   return (await (await postJson(address(id), change)).json()) as ConversationBody;
 }

@@ -25,6 +25,9 @@ export interface ResponseRequest {
   tools?: { type: "file_search"; vector_store_ids: string[] }[];
 }
 
+/** What a text says of its parts, such as the passages that it cites. */
+export type Annotation = Record<string, unknown>;
+
 /** What an answer is once it has ended, or as far as it is. */
 export interface AnswerEnd {
   status: string;
@@ -35,6 +38,7 @@ export interface AnswerEnd {
   /** Its text as the server has it. */
   text: string;
   thoughts: string;
+  annotations: Annotation[];
   firstId: string | null;
   leafId: string | null;
 }
@@ -43,6 +47,8 @@ export type ResponseEvent = { number: number } & (
   | { type: "begun"; id: string; model: string }
   | { type: "text"; text: string }
   | { type: "thought"; text: string }
+  | { type: "annotation"; annotation: Annotation }
+  | { type: "searched" }
   | { type: "end"; end: AnswerEnd }
   | { type: "other" }
 );
@@ -98,6 +104,7 @@ interface RawEvent {
   type: string;
   sequence_number: number;
   delta?: string;
+  annotation?: Annotation;
   response?: ResponseBody;
 }
 
@@ -123,6 +130,10 @@ function eventOf(data: string): ResponseEvent {
   }
   if (raw.type === "response.output_text.delta") return { type: "text", number, text: raw.delta ?? "" };
   if (raw.type === "response.reasoning_text.delta") return { type: "thought", number, text: raw.delta ?? "" };
+  if (raw.type === "response.output_text.annotation.added") {
+    return { type: "annotation", number, annotation: raw.annotation ?? {} };
+  }
+  if (raw.type === "response.file_search_call.completed") return { type: "searched", number };
   if (raw.response !== undefined && raw.type === "response.created") {
     return { type: "begun", number, id: raw.response.id, model: raw.response.model };
   }
@@ -133,8 +144,12 @@ function eventOf(data: string): ResponseEvent {
 function endOf(body: ResponseBody): AnswerEnd {
   const texts: string[] = [];
   const thoughts: string[] = [];
+  const annotations: Annotation[] = [];
   for (const item of body.output) {
-    if (item.type === "message") texts.push(item.content.map((part) => ("text" in part ? part.text : "")).join(""));
+    if (item.type === "message") {
+      texts.push(item.content.map((part) => ("text" in part ? part.text : "")).join(""));
+      annotations.push(...item.content.flatMap((part) => ("annotations" in part ? part.annotations : [])));
+    }
     if (item.type === "reasoning") thoughts.push(item.content.map((part) => part.text).join(""));
   }
   return {
@@ -145,6 +160,7 @@ function endOf(body: ResponseBody): AnswerEnd {
     incomplete: body.incomplete_details,
     text: texts.join("\n\n"),
     thoughts: thoughts.join("\n\n"),
+    annotations,
     firstId: body.output[0]?.id ?? null,
     leafId: body.output.at(-1)?.id ?? null,
   };

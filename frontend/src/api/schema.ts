@@ -2378,6 +2378,7 @@ export type JsonValue = unknown;
 export interface LastError {
   code: string;
   message: string;
+  reason: string;
 }
 
 /** Bradley and Terry's model, fitted to the votes; the best player first. */

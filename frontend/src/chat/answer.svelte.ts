@@ -3,12 +3,15 @@ import type { Problem } from "../api/problem";
 import { problemOfAnswer, type ResponseEvent } from "../api/responses";
 import type { ResponseUsage } from "../api/schema";
 import { ThoughtSplitter, type Piece } from "../api/thoughts";
+import { notesOf, type Note } from "./documents/notes";
 import { Meter, type Figures } from "./meter";
 import { ALONE, splitThoughts, type AnswerFacts, type AnswerOnPath, type Siblings } from "./tree";
 
 export type AnswerStatus = "waiting" | "streaming" | "finished" | "stopped" | "failed";
 
 const FIGURES_EVERY_MS = 250;
+/** Tokens that come faster than a page can be drawn are shown together. */
+const SHOWN_EVERY_MS = 32;
 
 export class Answer {
   /** The server's name for it, once it has begun there. */
@@ -17,6 +20,10 @@ export class Answer {
   text = $state("");
   /** What the model said to itself before it answered. */
   thoughts = $state("");
+  /** The passages that its marks name, in the order of the marks. */
+  notes = $state.raw<readonly Note[]>([]);
+  /** Documents are searched before it begins. */
+  searching = $state(false);
   state = $state<AnswerStatus>("waiting");
   problem = $state.raw<Problem | null>(null);
   figures = $state.raw<Figures | null>(null);
@@ -33,6 +40,9 @@ export class Answer {
   #borrowed = false;
   /** How many characters of it are to come that are that answer's, at no speed. */
   #repeated = 0;
+  /** What has come and is not shown yet. */
+  #pending: Piece[] = [];
+  #showing: ReturnType<typeof setTimeout> | undefined;
   #splitter = new ThoughtSplitter();
   #meter: Meter | null = null;
   #shown = -Infinity;
@@ -46,6 +56,7 @@ export class Answer {
     const answer = new Answer(facts?.model ?? "");
     answer.text = stored.text;
     answer.thoughts = stored.thoughts;
+    answer.notes = stored.notes;
     answer.state = "finished";
     answer.place(stored);
     if (facts !== null) answer.learn(facts);
@@ -105,15 +116,23 @@ export class Answer {
       this.model = event.model;
     } else if (event.type === "text" || event.type === "thought") {
       const delta = event.type === "text" ? { content: event.text } : { reasoning_content: event.text };
-      for (const piece of this.#splitter.read(delta)) this.#add(piece);
+      this.#pending.push(...this.#splitter.read(delta));
+      if (this.state === "waiting") this.#showPending();
+      else this.#showing ??= setTimeout(() => this.#showPending(), SHOWN_EVERY_MS);
       this.#count(event.text);
+    } else if (event.type === "searched") {
+      this.searching = false;
+    } else if (event.type === "annotation") {
+      this.notes = [...this.notes, ...notesOf([event.annotation])];
     } else if (event.type === "end") {
-      for (const piece of this.#splitter.end()) this.#add(piece);
+      this.#pending.push(...this.#splitter.end());
+      this.#showPending();
       this.#end(event.end);
     }
   }
 
   fail(problem: Problem): void {
+    this.#showPending();
     this.problem = problem;
     this.state = "failed";
     this.lost = false;
@@ -121,16 +140,24 @@ export class Answer {
 
   /** Nothing more is wanted of it here. */
   giveUp(): void {
+    this.#showPending();
     this.state = "stopped";
     this.lost = false;
   }
 
-  #add(piece: Piece): void {
-    if (this.#borrowed) [this.text, this.#borrowed] = ["", false];
-    if (piece.type === "textWasThoughts") [this.thoughts, this.text] = [this.thoughts + this.text, ""];
-    else if (piece.type === "text") this.text += piece.text;
-    else this.thoughts += piece.text;
-    this.state = "streaming";
+  #showPending(): void {
+    clearTimeout(this.#showing);
+    this.#showing = undefined;
+    const pieces = this.#pending.splice(0);
+    if (pieces.length === 0) return;
+    let [text, thoughts] = [this.#borrowed ? "" : this.text, this.thoughts];
+    this.#borrowed = false;
+    for (const piece of pieces) {
+      if (piece.type === "textWasThoughts") [thoughts, text] = [thoughts + text, ""];
+      else if (piece.type === "text") text += piece.text;
+      else thoughts += piece.text;
+    }
+    [this.text, this.thoughts, this.state] = [text, thoughts, "streaming"];
   }
 
   #count(text: string): void {
@@ -149,6 +176,7 @@ export class Answer {
       this.text = text;
       this.thoughts = end.thoughts + thoughts;
     }
+    if (end.annotations.length > 0) this.notes = notesOf(end.annotations);
     this.lost = false;
     this.model = end.model;
     this.usage = end.usage;

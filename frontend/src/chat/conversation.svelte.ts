@@ -4,7 +4,7 @@
  * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
 import type { ConversationAgent } from "../api/schema";
-import { createConversation, changeConversation, readConversation } from "../api/conversations";
+import { createConversation, changeConversation, readConversation, type ConversationBody } from "../api/conversations";
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
 import { MemoryTalk, PAGE_ITEMS, ServerTalk, type Ask, type Events, type Talk } from "./talks";
@@ -15,6 +15,8 @@ export type { Answer } from "./answer.svelte";
 
 /** How many further pages are read to find the place where a branch leaves the path that is shown. */
 const MOST_PAGES_TO_FORK = 5;
+/** How many are read to reach a message that was searched for. */
+const MOST_PAGES_TO_ITEM = 25;
 /** Enough for a question and its answer. */
 const LAST_ITEMS = 6;
 
@@ -54,6 +56,12 @@ export interface Surroundings {
   model: () => string | null;
   /** What the organization wants conversations to begin with; empty for nothing. */
   instructions: () => string;
+  /** The libraries of documents that answers use. */
+  libraries: () => readonly string[];
+  /** What a new conversation is given. */
+  metadata: () => Record<string, string>;
+  /** Told what the server has of a conversation that is opened. */
+  onRead: (body: ConversationBody) => void;
   /** Told of each answer once, when nothing more will come of it. */
   onEnd: (answer: Answer) => void;
   /** Told when the conversation has an address. */
@@ -71,6 +79,8 @@ export class Conversation {
   title = $state<string | null>(null);
   /** The assistant that answers, as it was when the conversation began; null for a model alone. */
   agent = $state.raw<ConversationAgent | null>(null);
+  /** Who sees it: its person alone, or everybody in the workspace. */
+  visibility = $state("user");
   phase = $state<"loading" | "ready" | "missing" | "failed">("ready");
   /** Why it could not be opened, or the last thing that was asked of the server in passing. */
   problem = $state.raw<Problem | null>(null);
@@ -139,8 +149,9 @@ export class Conversation {
     try {
       await this.#around.settled();
       const [body, page] = await Promise.all([readConversation(this.id), this.#headPage(this.#talk)]);
-      this.title = body.title;
       this.agent = body.agent ?? null;
+      this.#learn(body);
+      this.#around.onRead(body);
       this.#show(page);
       this.phase = "ready";
     } catch (error) {
@@ -158,7 +169,7 @@ export class Conversation {
     await this.#settling;
     try {
       const body = await readConversation(this.id);
-      this.title = body.title;
+      this.#learn(body);
       const leaf = this.last?.leafId ?? null;
       if (body.head_id === leaf && leaf !== null) return;
       let page = await this.#headPage(talk);
@@ -241,19 +252,61 @@ export class Conversation {
     const talk = this.#talk;
     if (this.answering || talk === null) return;
     try {
-      let page = await talk.path({ through: itemId });
-      const leaf = page.entries.at(-1)!.id;
-      const parentId = turn.question?.parentId ?? null;
-      const reachesFork = () => page.entries.some(({ id }) => id === itemId) || parentId === null;
-      for (let pages = 0; page.earlier && !reachesFork() && pages < MOST_PAGES_TO_FORK; pages++) {
-        const more = await talk.path({ leaf }, PAGE_ITEMS, page.entries[0]!.id);
-        page = { ...more, entries: [...more.entries, ...page.entries], answers: [...more.answers, ...page.answers] };
-      }
+      const mostPages = turn.question?.parentId == null ? 0 : MOST_PAGES_TO_FORK;
+      const page = await this.#pathThrough(talk, itemId, mostPages);
       this.#show(page);
-      await talk.moveHead(leaf);
+      await talk.moveHead(page.entries.at(-1)!.id);
     } catch (error) {
       this.problem = problemFrom(error);
     }
+  }
+
+  /** Shows the path through a message, and returns the turn that it is in; null where it can't be reached. */
+  async reach(itemId: string): Promise<Turn | null> {
+    const talk = this.#talk;
+    if (talk === null || this.phase !== "ready") return null;
+    const isHere = ({ question, answer }: Turn) => [question?.id, answer?.firstId, answer?.leafId].includes(itemId);
+    const here = this.turns.find(isHere);
+    if (here !== undefined || this.answering) return here ?? null;
+    try {
+      const page = await this.#pathThrough(talk, itemId, MOST_PAGES_TO_ITEM);
+      const at = page.entries.findIndex(({ id }) => id === itemId);
+      if (at < 0 || this.answering) return null;
+      this.#show(page);
+      const question = page.entries.slice(0, at + 1).findLast(({ role }) => role === "user");
+      return this.turns.find((turn) => turn.question?.id === question?.id) ?? this.turns[0] ?? null;
+    } catch (error) {
+      this.problem = problemFrom(error);
+      return null;
+    }
+  }
+
+  /** The latest path through an item, from its end up to that item or as many pages further. */
+  async #pathThrough(talk: Talk, itemId: string, mostPages: number): Promise<PathPage> {
+    let page = await talk.path({ through: itemId });
+    const leaf = page.entries.at(-1)!.id;
+    const hasItem = () => page.entries.some(({ id }) => id === itemId);
+    for (let pages = 0; page.earlier && !hasItem() && pages < mostPages; pages++) {
+      const more = await talk.path({ leaf }, PAGE_ITEMS, page.entries[0]!.id);
+      page = { ...more, entries: [...more.entries, ...page.entries], answers: [...more.answers, ...page.answers] };
+    }
+    return page;
+  }
+
+  #learn({ title, visibility }: { title: string | null; visibility: string }): void {
+    this.title = title;
+    this.visibility = visibility;
+  }
+
+  /** Takes in what others have changed. */
+  async hear(news: { title: string | null; visibility: string; head_id: string | null }): Promise<void> {
+    this.#learn(news);
+    if (news.head_id !== (this.last?.leafId ?? null)) await this.refresh();
+  }
+
+  /** It was deleted, or is kept from this person now. */
+  vanish(): void {
+    this.phase = "missing";
   }
 
   /** Ends the running answer; what has arrived stays. */
@@ -308,7 +361,7 @@ export class Conversation {
     await this.#answer(turn, new Answer(model), { model, parentId, question: text });
   }
 
-  async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions">): Promise<void> {
+  async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions" | "libraries">): Promise<void> {
     const former = turn.answer;
     if (former !== null && former.firstId !== null) {
       const number = former.siblings.count + 1;
@@ -320,7 +373,9 @@ export class Conversation {
       if (this.#unplaced !== null) await this.#place(this.#unplaced);
       const parentId = asked.parentId ?? this.turns[this.turns.indexOf(turn) - 1]?.leafId ?? null;
       const model = this.agent === null ? asked.model : `assistant/${this.agent.id}`;
-      const ask = { ...asked, model, parentId, instructions: this.#around.instructions() };
+      const libraries = this.temporary ? [] : this.#around.libraries();
+      answer.searching = libraries.length > 0;
+      const ask = { ...asked, model, parentId, instructions: this.#around.instructions(), libraries };
       return (this.#talk ??= await this.#begin()).answer(ask, this.#follower(answer));
     });
   }
@@ -377,8 +432,9 @@ export class Conversation {
   async #begin(): Promise<Talk> {
     if (this.temporary) return new MemoryTalk();
     try {
-      const { id } = await createConversation(this.agent?.id);
+      const { id, visibility } = await createConversation(this.#around.metadata(), this.agent?.id);
       this.id = id;
+      this.visibility = visibility;
       this.#around.onBegun(id);
       return new ServerTalk(id);
     } catch (error) {

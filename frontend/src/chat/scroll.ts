@@ -42,6 +42,13 @@ export class StickyScroll {
     this.#toEnd();
   }
 
+  /** Stays with what is about to be shown elsewhere on the page. */
+  release(): void {
+    this.#active = true;
+    this.#set(false);
+    this.#lastTop = window.scrollY;
+  }
+
   /** Goes to the top of a page that has nothing to follow. */
   rest(): void {
     this.#active = false;

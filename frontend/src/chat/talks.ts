@@ -19,6 +19,8 @@ export interface Ask {
   prefix?: string;
   /** What the model is told before the conversation; empty for nothing. */
   instructions: string;
+  /** The libraries of documents that the answer is to use. */
+  libraries: readonly string[];
 }
 
 /** Who follows an answer: for as long as the signal says, told when the connection is lost and back. */
@@ -51,7 +53,7 @@ export class ServerTalk implements Talk {
     return pageOf(await readPath(this.id, of, limit, after));
   }
 
-  answer({ model, parentId, question, prefix, instructions }: Ask, follower: Follower): Events {
+  answer({ model, parentId, question, prefix, instructions, libraries }: Ask, follower: Follower): Events {
     const request = {
       model,
       input: question === null ? [] : [{ role: "user" as const, content: question }],
@@ -60,6 +62,9 @@ export class ServerTalk implements Talk {
       truncation: "auto" as const,
       ...(prefix === undefined ? {} : { prefix }),
       ...(instructions === "" ? {} : { instructions }),
+      ...(libraries.length === 0
+        ? {}
+        : { tools: [{ type: "file_search" as const, vector_store_ids: [...libraries] }] }),
     };
     return reattaching({ ...this.#connection(follower), begin: () => beginResponse(request, follower.signal) });
   }
@@ -153,6 +158,7 @@ const NOTHING = {
   incomplete: null,
   text: "",
   thoughts: "",
+  annotations: [],
   firstId: null,
   leafId: null,
 } satisfies Partial<AnswerEnd>;

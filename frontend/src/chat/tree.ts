@@ -5,6 +5,7 @@
  */
 import type { AnswerState, TreePage } from "../api/schema";
 import type { ResponseError, ResponseUsage } from "../api/schema";
+import { notesOf, type Note } from "./documents/notes";
 import { ThoughtSplitter } from "../api/thoughts";
 
 /** The items beside one, below the same one: which it is, and its neighbours. */
@@ -22,6 +23,7 @@ export interface Entry {
   role: "user" | "assistant" | "other";
   text: string;
   thoughts: string;
+  notes: readonly Note[];
   answerId: string | null;
   siblings: Siblings;
 }
@@ -60,6 +62,7 @@ export interface AnswerOnPath {
   leafId: string;
   text: string;
   thoughts: string;
+  notes: readonly Note[];
   answerId: string | null;
   siblings: Siblings;
 }
@@ -85,6 +88,10 @@ export function pageOf(page: TreePage): PathPage {
       role: item.type === "message" ? roleOf(item.role) : item.type === "compaction" ? "other" : "assistant",
       text,
       thoughts,
+      notes:
+        item.type === "message"
+          ? item.content.flatMap((part) => ("annotations" in part ? notesOf(part.annotations) : []))
+          : [],
       answerId: place.response_id,
       siblings: {
         number: siblings.number,
@@ -166,8 +173,8 @@ export function turnsOf(page: PathPage): { turns: TurnOnPath[]; from: string | n
 }
 
 function joined(answer: AnswerOnPath | null, entry: Entry): AnswerOnPath {
-  const { id, answerId, siblings, text, thoughts } = entry;
-  if (answer === null) return { firstId: id, leafId: id, text, thoughts, answerId, siblings };
+  const { id, answerId, siblings, text, thoughts, notes } = entry;
+  if (answer === null) return { firstId: id, leafId: id, text, thoughts, notes, answerId, siblings };
   const together = (before: string, more: string) => (before && more ? `${before}\n\n${more}` : before + more);
   return {
     ...answer,
@@ -175,5 +182,6 @@ function joined(answer: AnswerOnPath | null, entry: Entry): AnswerOnPath {
     answerId: answerId ?? answer.answerId,
     text: together(answer.text, text),
     thoughts: together(answer.thoughts, thoughts),
+    notes: [...answer.notes, ...notes],
   };
 }

@@ -1,7 +1,7 @@
 /** Which limit refused a request and when there is room again, in the page's language. */
 import type { Problem } from "../api/problem";
 import type { LimitReached } from "../api/types";
-import { say } from "../chat/quota/words";
+import { say } from "./quota/words";
 import { locale, t, type MessageKey } from "../i18n/catalogue.svelte";
 
 const DAY_MS = 86_400_000;

@@ -51,7 +51,7 @@ class Reader(Protocol):
 
 
 class Unread(Exception):
-    """The document can't be read; ``code`` is one of those that OpenAI's clients know."""
+    """The document can't be read; ``code`` is one of the extraction's, or ``server_error``."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -110,16 +110,15 @@ class Reading:
         try:
             content = await self.reader(path, name=document.name)
         except Unreadable as problem:
-            code = "unsupported_file" if problem.code == "unsupported" else "invalid_file"
-            raise Unread(code, problem.message) from problem
+            raise Unread(problem.code, problem.message) from problem
         except FileNotFoundError:
-            raise Unread("invalid_file", "The file's content is gone") from None
+            raise Unread("damaged", "The file's content is gone") from None
         sizes = Sizes()
         if document.chunk_characters is not None:
             sizes = Sizes(document.chunk_characters, document.overlap_characters or 0)
         rows = await asyncio.to_thread(lambda: [_row(document, *one) for one in enumerate(chunks(content, sizes))])
         if not rows:
-            raise Unread("invalid_file", "The file has no text")
+            raise Unread("no_text", "The file has no text")
         async with self.database.writing() as session:
             await stored_passages.delete_of(session, document)  # of a process that was killed
             number = await stored_passages.number_in(session, Scope(document.organization_id), document.library_id)

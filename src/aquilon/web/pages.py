@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 from aquilon.api.errors import error_response
 from aquilon.errors import not_found
+from aquilon.web.artifact_frame import FRAME, FRAME_HEADERS
 
 STATIC = Path(__file__).parent / "static"
 
@@ -77,6 +78,8 @@ def page_or_file(request: Request, files: Files) -> Response:
     reads = request.method in ("GET", "HEAD")
     if reads and name in files:
         return files.response(request, name)
+    if reads and name == "artifact-frame":
+        return HTMLResponse(FRAME, headers=FRAME_HEADERS)
     navigates = request.headers.get("sec-fetch-mode") == "navigate" or (
         "sec-fetch-mode" not in request.headers and "text/html" in request.headers.get("accept", "")
     )

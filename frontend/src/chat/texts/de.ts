@@ -41,6 +41,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.undo.text": "Ein neues Gespräch.",
   "talk.undo": "Zurück zum vorigen",
   "talk.figures": "Zahlen",
+  "talk.inside": "Hineinschauen",
+  "talk.explore": "Modelle erkunden",
   "talk.cost": "Kosten {amount}",
   "talk.context": "{percent} des Kontexts",
   "talk.contextFull": "Der Kontext ist fast voll: Den Anfang dieses Gesprächs liest das Modell vielleicht nicht mehr.",

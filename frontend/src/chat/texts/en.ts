@@ -38,6 +38,8 @@ export const texts = {
   "talk.undo.text": "A new conversation.",
   "talk.undo": "Back to the one before",
   "talk.figures": "Figures",
+  "talk.inside": "Look inside",
+  "talk.explore": "Explore how models work",
   "talk.cost": "cost {amount}",
   "talk.context": "{percent} of the context",
   "talk.contextFull": "The context is nearly full: the model may no longer read the beginning of this conversation.",

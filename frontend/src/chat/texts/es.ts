@@ -40,6 +40,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.undo.text": "Una conversación nueva.",
   "talk.undo": "Volver a la anterior",
   "talk.figures": "Cifras",
+  "talk.inside": "Mirar por dentro",
+  "talk.explore": "Explorar los modelos",
   "talk.cost": "coste {amount}",
   "talk.context": "{percent} del contexto",
   "talk.contextFull": "El contexto está casi lleno: puede que el modelo ya no lea el principio de esta conversación.",

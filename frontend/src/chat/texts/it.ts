@@ -41,6 +41,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.undo.text": "Una nuova conversazione.",
   "talk.undo": "Tornare alla precedente",
   "talk.figures": "Cifre",
+  "talk.inside": "Guarda dentro",
+  "talk.explore": "Esplora i modelli",
   "talk.cost": "costo {amount}",
   "talk.context": "{percent} del contesto",
   "talk.contextFull":

@@ -65,6 +65,9 @@ class LastError(msgspec.Struct, frozen=True):
     code: str
     """``unsupported_file``, ``invalid_file`` or ``server_error``."""
     message: str
+    reason: str
+    """What exactly: ``unsupported``, ``encrypted``, ``no_text``, ``damaged``, ``bomb``, ``too_large``, ``timed_out`` or
+    ``server_error``."""
 
 
 class StaticSizesBody(msgspec.Struct, frozen=True):
@@ -214,7 +217,9 @@ def file_counts(counts: Counts) -> FileCounts:
 def file_body(document: LibraryDocument) -> VectorStoreFileBody:
     error = None
     if document.error is not None:
-        error = LastError(document.error_code or "server_error", document.error)
+        reason = document.error_code or "server_error"
+        code = {"unsupported": "unsupported_file", "server_error": reason}.get(reason, "invalid_file")
+        error = LastError(code, document.error, reason)
     chunking = ChunkingBody(type="other")
     if document.chunk_characters is not None:
         most, overlap = document.chunk_characters, document.overlap_characters or 0

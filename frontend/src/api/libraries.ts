@@ -1,0 +1,57 @@
+/** Libraries of documents: made, filled, read and searched by the server. */
+import type { PassageBody, VectorStoreBody, VectorStoreFileBody, VectorStoreFilePage, VectorStorePage } from "./schema";
+import { call, postJson } from "./server";
+
+export type { PassageBody, VectorStoreBody, VectorStoreFileBody };
+
+export interface LibraryChange {
+  name?: string;
+  metadata?: Record<string, string>;
+  visibility?: "user" | "workspace";
+  /** null for never. */
+  expires_after?: { anchor: "last_active_at"; days: number } | null;
+}
+
+export async function createLibrary(fields: LibraryChange): Promise<VectorStoreBody> {
+  return (await (await postJson("/v1/vector_stores", fields)).json()) as VectorStoreBody;
+}
+
+export async function changeLibrary(id: string, fields: LibraryChange): Promise<VectorStoreBody> {
+  return (await (await postJson(path(id), fields)).json()) as VectorStoreBody;
+}
+
+export async function readLibrary(id: string): Promise<VectorStoreBody> {
+  return (await (await call(path(id))).json()) as VectorStoreBody;
+}
+
+/** The latest hundred. */
+export async function libraries(): Promise<readonly VectorStoreBody[]> {
+  return ((await (await call("/v1/vector_stores?limit=100")).json()) as VectorStorePage).data;
+}
+
+/** Uploads a file into a library, which then reads it; returns the file's id. */
+export async function uploadInto(libraryId: string, file: File, signal: AbortSignal): Promise<string> {
+  const body = new FormData();
+  body.append("file", file, file.name);
+  const address = `/v1/libraries/${encodeURIComponent(libraryId)}/documents`;
+  return ((await (await call(address, { method: "POST", body, signal })).json()) as { id: string }).id;
+}
+
+/** The latest hundred, with how far they are read. */
+export async function filesOf(libraryId: string): Promise<readonly VectorStoreFileBody[]> {
+  return ((await (await call(`${path(libraryId)}/files?limit=100`)).json()) as VectorStoreFilePage).data;
+}
+
+export async function removeFile(libraryId: string, fileId: string): Promise<void> {
+  const address = `/v1/libraries/${encodeURIComponent(libraryId)}/documents/${encodeURIComponent(fileId)}`;
+  await call(address, { method: "DELETE" });
+}
+
+export async function readPassage(libraryId: string, fileId: string, passageId: string): Promise<PassageBody> {
+  const address = `${path(libraryId)}/files/${encodeURIComponent(fileId)}/passages/${encodeURIComponent(passageId)}`;
+  return (await (await call(address)).json()) as PassageBody;
+}
+
+function path(id: string): string {
+  return `/v1/vector_stores/${encodeURIComponent(id)}`;
+}

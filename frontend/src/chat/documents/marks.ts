@@ -1,0 +1,103 @@
+/** Turns the marks `[1]` of a rendered answer into buttons that open the passages that they name. */
+import type { Note } from "./notes";
+
+const MARK = /\[(\d{1,3}(?:\s?[,;]\s?\d{1,3})*)\]/g;
+/** Where a mark is only text; code counts for the order of the marks, since the server reads it as text. */
+const NOT_IN = "pre, a, button, math";
+
+export interface MarkLabels {
+  supported: (note: Note) => string;
+  unsupported: (note: Note) => string;
+}
+
+export class Marks {
+  #container: HTMLElement;
+  #labels: MarkLabels;
+  #done = new WeakSet<Node>();
+
+  constructor(container: HTMLElement, labels: MarkLabels) {
+    this.#container = container;
+    this.#labels = labels;
+  }
+
+  /** Blocks that are marked already keep their buttons; what is known of each note is brought up to date. */
+  show(notes: readonly Note[]): void {
+    const numbers = new Set(notes.map(({ number }) => number));
+    for (const block of this.#container.children) {
+      if (this.#done.has(block)) continue;
+      this.#done.add(block);
+      markBlock(block, numbers);
+    }
+    const byNumber = Map.groupBy(notes, ({ number }) => number);
+    for (const button of this.#container.querySelectorAll<HTMLElement>("[data-note]")) {
+      const note = byNumber.get(Number(button.dataset.note))?.shift();
+      if (note === undefined || !(button instanceof HTMLButtonElement)) continue;
+      const failed = note.support === "unsupported";
+      button.dataset.at = String(notes.indexOf(note));
+      button.setAttribute("aria-label", failed ? this.#labels.unsupported(note) : this.#labels.supported(note));
+      button.title = button.getAttribute("aria-label") ?? "";
+      button.classList.toggle("unsupported", failed);
+      if (failed) underlineSentence(button);
+    }
+  }
+
+  /** Forgets blocks whose notes were not known when they were marked. */
+  again(): void {
+    this.#done = new WeakSet();
+  }
+}
+
+function markBlock(block: Element, numbers: ReadonlySet<number>): void {
+  const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+  const texts: Text[] = [];
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    if ((node as Text).data.includes("[")) texts.push(node as Text);
+  }
+  for (const text of texts) {
+    if (text.parentElement?.closest(NOT_IN)) continue;
+    const code = text.parentElement?.closest("code") !== null;
+    const found = [...text.data.matchAll(MARK)].map((match) => ({
+      index: match.index,
+      end: match.index + match[0].length,
+      numbers: (match[1]!.match(/\d+/g) ?? []).map(Number).filter((number) => numbers.has(number)),
+    }));
+    for (const { index, end, numbers } of found.reverse()) {
+      if (numbers.length === 0) continue;
+      text.splitText(end);
+      const mark = text.splitText(index);
+      const shown = code ? numbers.map(countOnly) : numbers.map(button);
+      if (code) mark.after(...shown);
+      else mark.replaceWith(...shown);
+    }
+  }
+}
+
+function button(number: number): HTMLElement {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "note";
+  made.dataset.note = String(number);
+  made.textContent = String(number);
+  return made;
+}
+
+function countOnly(number: number): HTMLElement {
+  const made = document.createElement("span");
+  made.dataset.note = String(number);
+  return made;
+}
+
+/** Marks what of the sentence stands before the button in the same run of text. */
+function underlineSentence(button: HTMLElement): void {
+  let before = button.previousSibling;
+  while (before instanceof HTMLButtonElement) before = before.previousSibling;
+  if (!(before instanceof Text) || before.data.trim() === "") return;
+  const sentences = [...new Intl.Segmenter(undefined, { granularity: "sentence" }).segment(before.data)];
+  const last = sentences.findLast(({ segment }) => segment.trim() !== "");
+  if (last === undefined) return;
+  const sentence = before.splitText(last.index);
+  const frame = document.createElement("span");
+  frame.className = "unsupported-sentence";
+  sentence.replaceWith(frame);
+  frame.append(sentence);
+}

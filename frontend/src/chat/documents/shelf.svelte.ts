@@ -1,0 +1,224 @@
+/**
+ * The documents that the answers of one conversation use: a library of its own, made with the first document, and
+ * other libraries that are attached. Which they are stands in the conversation's metadata, as `vector_store_ids`.
+ */
+import { Problem, said } from "../../api/problem";
+import {
+  changeLibrary,
+  createLibrary,
+  filesOf,
+  readLibrary,
+  removeFile,
+  uploadInto,
+  type VectorStoreFileBody,
+} from "../../api/libraries";
+import { changeConversation, type ConversationBody } from "../../api/conversations";
+
+const MEMBER = "vector_store_ids";
+const POLL_MS = 700;
+/** A library that no conversation got is deleted after so long. */
+const UNUSED_DAYS = 1;
+
+export interface ShelfFile {
+  key: number;
+  name: string;
+  /** null until the server has it. */
+  id: string | null;
+  status: "sending" | "reading" | "ready" | "failed";
+  /** 0 to 1. */
+  progress: number;
+  /** Why it can't be read, as the server's code; null where `problem` says it. */
+  reason: string | null;
+  problem: string | null;
+}
+
+export interface AttachedLibrary {
+  id: string;
+  name: string;
+}
+
+export class Shelf {
+  files = $state.raw<readonly ShelfFile[]>([]);
+  attached = $state.raw<readonly AttachedLibrary[]>([]);
+  /** What the last change failed with. */
+  problem = $state<string | null>(null);
+  #own = $state<string | null>(null);
+  #making: Promise<string> | null = null;
+  #conversationId: string | null = null;
+  #metadata: Record<string, string> = {};
+  #shared = false;
+  #nextKey = 1;
+  #polling: ReturnType<typeof setTimeout> | undefined;
+  #left = new AbortController();
+
+  /** Whether a document is on its way or being read. */
+  get busy(): boolean {
+    return this.files.some(({ status }) => status === "sending" || status === "reading");
+  }
+
+  get isEmpty(): boolean {
+    return this.files.length === 0 && this.attached.length === 0;
+  }
+
+  /** The libraries that a question is searched in. */
+  get ids(): string[] {
+    const own = this.#own !== null && this.files.some(({ status }) => status === "ready") ? [this.#own] : [];
+    return [...own, ...this.attached.map(({ id }) => id)];
+  }
+
+  /** What a new conversation is given. */
+  get metadata(): Record<string, string> {
+    const all = [...(this.#own === null ? [] : [this.#own]), ...this.attached.map(({ id }) => id)];
+    const rest = Object.fromEntries(Object.entries(this.#metadata).filter(([name]) => name !== MEMBER));
+    return all.length === 0 ? rest : { ...rest, [MEMBER]: all.join(" ") };
+  }
+
+  /** Learns which documents a conversation has. Libraries that are gone are left out. */
+  async read(conversation: ConversationBody): Promise<void> {
+    this.#conversationId = conversation.id;
+    this.#metadata = conversation.metadata as Record<string, string>;
+    this.#shared = conversation.visibility === "workspace";
+    for (const id of (this.#metadata[MEMBER] ?? "").split(" ").filter((one) => one !== "")) {
+      try {
+        const library = await readLibrary(id);
+        if (library.metadata.conversation_id === conversation.id) {
+          this.#own = id;
+          await this.#poll();
+        } else if (!this.attached.some((one) => one.id === id)) {
+          this.attached = [...this.attached, { id, name: library.name }];
+        }
+      } catch (error) {
+        if (!(error instanceof Problem) || error.kind !== "model") this.problem = said(error);
+      }
+    }
+  }
+
+  /** The new conversation has its address: the library is bound to it. */
+  async bind(conversationId: string): Promise<void> {
+    this.#conversationId = conversationId;
+    if (this.#own === null) return;
+    const metadata = { conversation_id: conversationId };
+    await this.#attempt(() => changeLibrary(this.#own!, { metadata, expires_after: null }));
+  }
+
+  async add(files: readonly File[]): Promise<void> {
+    this.problem = null;
+    await Promise.all(files.map((file) => this.#add(file)));
+  }
+
+  async #add(file: File): Promise<void> {
+    const key = this.#nextKey++;
+    const one: ShelfFile = {
+      key,
+      name: file.name,
+      id: null,
+      status: "sending",
+      progress: 0,
+      reason: null,
+      problem: null,
+    };
+    this.files = [...this.files, one];
+    try {
+      const library = await (this.#making ??= this.#library());
+      const id = await uploadInto(library, file, this.#left.signal);
+      if (!this.files.some((other) => other.key === key)) await removeFile(library, id);
+      else this.#change(key, { id, status: "reading" });
+      await this.#poll();
+    } catch (error) {
+      if (this.#left.signal.aborted) return;
+      if (this.#own === null) this.#making = null;
+      this.#change(key, { status: "failed", problem: said(error) });
+    }
+  }
+
+  /** The conversation's own library; made with its first document. */
+  async #library(): Promise<string> {
+    if (this.#own !== null) return this.#own;
+    const bound = this.#conversationId;
+    const { id } = await createLibrary({
+      name: "conversation",
+      visibility: this.#shared ? "workspace" : "user",
+      ...(bound === null
+        ? { expires_after: { anchor: "last_active_at", days: UNUSED_DAYS } }
+        : { metadata: { conversation_id: bound } }),
+    });
+    this.#own = id;
+    if (bound !== null) await this.#save();
+    else if (this.#conversationId !== null) await this.bind(this.#conversationId).then(() => this.#save());
+    return id;
+  }
+
+  async remove(file: ShelfFile): Promise<void> {
+    this.files = this.files.filter(({ key }) => key !== file.key);
+    const [own, id] = [this.#own, file.id];
+    if (own !== null && id !== null) await this.#attempt(() => removeFile(own, id));
+  }
+
+  async attach(library: AttachedLibrary): Promise<void> {
+    if (this.attached.some(({ id }) => id === library.id)) return;
+    this.attached = [...this.attached, library];
+    await this.#save();
+  }
+
+  async detach(library: AttachedLibrary): Promise<void> {
+    this.attached = this.attached.filter(({ id }) => id !== library.id);
+    await this.#save();
+  }
+
+  /** Whoever sees the conversation can open its passages. */
+  async share(visibility: "user" | "workspace"): Promise<void> {
+    this.#shared = visibility === "workspace";
+    const own = this.#own;
+    if (own !== null) await this.#attempt(() => changeLibrary(own, { visibility }));
+  }
+
+  /** Follows nothing any more; the server goes on reading. */
+  leave(): void {
+    clearTimeout(this.#polling);
+    this.#left.abort();
+  }
+
+  async #save(): Promise<void> {
+    const id = this.#conversationId;
+    if (id !== null) await this.#attempt(() => changeConversation(id, { metadata: this.metadata }));
+  }
+
+  async #attempt(change: () => Promise<unknown>): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      this.problem = said(error);
+    }
+  }
+
+  #change(key: number, change: Partial<ShelfFile>): void {
+    this.files = this.files.map((file) => (file.key === key ? { ...file, ...change } : file));
+  }
+
+  /** Asks how far the documents are read, until all are. */
+  async #poll(): Promise<void> {
+    clearTimeout(this.#polling);
+    const own = this.#own;
+    if (own === null || this.#left.signal.aborted) return;
+    try {
+      for (const stored of [...(await filesOf(own))].reverse()) this.#learn(stored);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error; // the next time will tell
+    }
+    clearTimeout(this.#polling);
+    const reads = this.files.some(({ status }) => status === "reading");
+    if (reads && !this.#left.signal.aborted) this.#polling = setTimeout(() => void this.#poll(), POLL_MS);
+  }
+
+  #learn(stored: VectorStoreFileBody): void {
+    const known = this.files.find(({ id }) => id === stored.id);
+    const status =
+      stored.status === "completed" ? "ready" : stored.status === "in_progress" ? "reading" : ("failed" as const);
+    const change = { status, progress: stored.progress, reason: stored.last_error?.reason ?? null } as const;
+    if (known !== undefined) this.#change(known.key, change);
+    else if (!this.files.some(({ id, name }) => id === null && name === stored.filename)) {
+      const key = this.#nextKey++;
+      this.files = [...this.files, { key, name: stored.filename, id: stored.id, problem: null, ...change }];
+    }
+  }
+}

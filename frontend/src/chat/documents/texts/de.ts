@@ -1,0 +1,38 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  "doc.attach": "Dokumente anhängen",
+  "doc.pick": "Dateien auswählen…",
+  "doc.library": "Bibliothek anhängen…",
+  "doc.list": "Dokumente dieser Unterhaltung",
+  "doc.sending": "Wird gesendet…",
+  "doc.reading": "Wird gelesen, {percent}",
+  "doc.ready": "Gelesen",
+  "doc.attached": "Bibliothek",
+  "doc.remove": "„{name}“ entfernen",
+  "doc.wait": "Ihre Dokumente werden noch gelesen. Gleich können Sie fragen.",
+  "doc.drop": "Dateien hier ablegen: Die Antworten nutzen sie dann",
+  "doc.searching": "Ihre Dokumente werden durchsucht…",
+  "doc.failed.unsupported": "Dieses Format kann nicht gelesen werden. Speichern Sie die Datei als PDF, DOCX oder Text.",
+  "doc.failed.encrypted":
+    "Die Datei ist mit einem Passwort geschützt. Entfernen Sie es und hängen Sie die Datei erneut an.",
+  "doc.failed.no_text": "Die Datei enthält keinen Text. Gescannte Seiten brauchen OCR auf dem Server.",
+  "doc.failed.damaged": "Die Datei ist beschädigt und nicht lesbar.",
+  "doc.failed.bomb": "Die Datei wird entpackt viel zu groß. Sie wurde nicht gelesen.",
+  "doc.failed.too_large": "Die Datei ist zu groß, um gelesen zu werden.",
+  "doc.failed.timed_out": "Das Lesen der Datei hat zu lange gedauert.",
+  "doc.failed.server_error": "Der Server konnte die Datei nicht lesen. Versuchen Sie es erneut.",
+  "doc.libraries": "Bibliothek anhängen",
+  "doc.libraries.none": "Es gibt noch keine Bibliothek. Bibliotheken werden über die API angelegt.",
+  "doc.libraries.files": "{count, plural, one {# Dokument} other {# Dokumente}}",
+  "doc.loading": "Wird geladen…",
+  "doc.close": "Schließen",
+  "note.open": "Quelle {number}: {name}",
+  "note.unsupported": "Quelle {number}: {name}. Sie belegt diesen Satz nicht.",
+  "note.title": "Quelle {number}",
+  "note.page": "Seite {page}",
+  "note.warning":
+    "Die Stelle belegt den Satz nicht, der auf sie verweist. Prüfen Sie ihn, bevor Sie sich darauf verlassen.",
+  "note.gone": "Das Dokument ist nicht mehr vorhanden. So wurde die Stelle zitiert.",
+  "note.loading": "Die Stelle wird geöffnet…",
+};

@@ -1,0 +1,10 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  "speech.read": "Leer en voz alta",
+  "speech.stop": "Detener la lectura",
+  "speech.dictate": "Dictar",
+  "speech.stopDictating": "Detener el dictado",
+  "speech.listening": "Escuchando. Nada sale de este dispositivo.",
+  "speech.failed": "El dictado terminó: no se puede usar el micrófono.",
+};

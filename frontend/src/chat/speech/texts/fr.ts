@@ -1,0 +1,10 @@
+import type { texts as english } from "./en";
+
+export const texts: Record<keyof typeof english, string> = {
+  "speech.read": "Lire à voix haute",
+  "speech.stop": "Arrêter la lecture",
+  "speech.dictate": "Dicter",
+  "speech.stopDictating": "Arrêter la dictée",
+  "speech.listening": "À l’écoute. Rien ne quitte cet appareil.",
+  "speech.failed": "La dictée s’est arrêtée\u00a0: le micro est inutilisable.",
+};

@@ -1,0 +1,274 @@
+"""What can be done with a conversation and with its answers, from the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from playwright.async_api import Browser, Route, expect
+from tests.support.hostile_strings import HOSTILE_STRINGS
+from tests.support.people import joined
+from tests.support.talker import MODEL, Talker, at_the_page, talking_server
+
+
+@pytest.fixture(scope="module")
+def talker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talker]:
+    with talking_server(tmp_path_factory.mktemp("talker")) as running:
+        yield running
+
+
+async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_and_followed(
+    browser: Browser, talker: Talker
+) -> None:
+    talker.says({"Tell me of herons": "Herons stand still. " * 40, "And of gulls?": "Gulls are never still."})
+    async with at_the_page(browser, talker) as someone:
+        page = someone.page
+        await someone.ask("Tell me of herons")
+        await someone.expect_state("finished")
+        await someone.ask("And of gulls?")
+        await someone.expect_state("finished")
+        await page.wait_for_url("**/c/*")
+        conversation = page.url.rpartition("/")[2]
+
+        await someone.turns.last.get_by_role("button", name="Good answer").click()
+        await page.get_by_role("radio", name="Correct").check(force=True)
+        await page.locator("form:has(fieldset)").get_by_role("button", name="Send").click()
+        await page.reload()
+        await expect(someone.turns.last.get_by_role("button", name="Good answer")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        [judged] = talker.owner.get(f"/v1/conversations/{conversation}/feedback").json()["data"]
+        assert (judged["rating"], judged["reason"]) == ("up", "accurate")
+
+        await page.locator("button[popovertarget=menu]").click()
+        async with page.expect_download() as download:
+            await page.get_by_role("button", name="Export as Markdown").click()
+        assert "Gulls are never still." in (await (await download.value).path()).read_text()
+        title = talker.owner.get(f"/v1/conversations/{conversation}").json()["title"]
+        await page.get_by_role("button", name=f"Actions for “{title}”").click()
+        await page.get_by_role("menuitem", name="Share…").click()
+        await page.get_by_label("Share with the workspace").check()
+        await page.keyboard.press("Escape")
+
+        with closing(joined(talker.server, talker.owner, "colleague")) as colleague:
+            asked = {"model": MODEL, "conversation": conversation, "input": "And of gulls?"}
+            colleague.post("/v1/responses", json=asked).raise_for_status()
+            await expect(someone.turns).to_have_count(3)
+            await someone.expect_state("finished")
+
+        await page.get_by_role("button", name="New conversation").first.click()
+        await page.get_by_label("Search conversations").fill("herons stand")
+        await page.locator(".hits a").first.click()
+        await expect(page.locator(".turn.reached")).to_contain_text("Tell me of herons")
+        await expect(page.locator(".turn.reached")).to_be_focused()
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("combobox").fill("temporary")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("Nothing of this conversation is kept")).to_be_visible()
+
+
+RIVERS = (
+    "# Rivers\n\nThe Loire is the longest river of France. It is 1,006 kilometres long.\n\n"
+    "# Mountains\n\nMont Blanc is 4,806 metres high."
+)
+
+
+async def test_documents_are_attached_searched_cited_and_deleted_with_their_conversation(
+    browser: Browser, talker: Talker
+) -> None:
+    talker.says(
+        {
+            "Which river is the longest?": "The Loire is the longest river of France [1]. "
+            "It freezes in August, as the mayor told us.[1] In code: `a[1]`, and [7]."
+        }
+    )
+    async with at_the_page(browser, talker) as someone:
+        page = someone.page
+        await page.get_by_role("button", name="Attach documents").click()
+        async with page.expect_file_chooser() as chooser:
+            await page.get_by_role("menuitem", name="Choose files…").click()
+        await (await chooser.value).set_files(
+            [
+                {"name": "rivers.md", "mimeType": "text/markdown", "buffer": RIVERS.encode()},
+                {"name": "picture.bin", "mimeType": "application/octet-stream", "buffer": b"\0\1\2" * 99},
+            ]
+        )
+        attached = page.get_by_role("list", name="Documents of this conversation").get_by_role("listitem")
+        await expect(attached.filter(has_text="rivers.md").locator(".state")).to_have_text("Read", timeout=30_000)
+        await expect(attached.filter(has_text="picture.bin")).to_contain_text(
+            "This format can’t be read", timeout=30_000
+        )
+        await page.get_by_role("button", name="Remove “picture.bin”").click()
+        await expect(attached).to_have_count(1)
+
+        await someone.ask("Which river is the longest?")
+        await someone.expect_state("finished")
+        notes = someone.answer.locator("button.note")
+        await expect(notes).to_have_count(2)
+        await expect(notes.first).to_have_accessible_name("Source 1: rivers.md")
+        await expect(notes.last).to_have_accessible_name("Source 1: rivers.md. It doesn’t support this sentence.")
+        await expect(someone.answer.locator(".unsupported-sentence")).to_contain_text("It freezes in August")
+        await notes.last.focus()
+        await page.keyboard.press("Enter")
+        panel = page.get_by_role("dialog", name="Source 1")
+        await expect(panel.locator("mark")).to_contain_text("The Loire is the longest river")
+        await expect(panel).to_contain_text("doesn’t support the sentence")
+        assert await someone.serious_issues() == []
+        await page.keyboard.press("Escape")
+        await expect(notes.last).to_be_focused()
+
+        await page.reload()
+        await expect(someone.answer.locator("button.note")).to_have_count(2)
+        await expect(attached).to_have_count(1)
+        [library] = talker.owner.get("/v1/vector_stores").json()["data"]
+        conversation = page.url.rpartition("/")[2]
+        assert library["metadata"] == {"conversation_id": conversation}
+        assert library["expires_at"] is None
+    talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
+    assert talker.owner.get("/v1/vector_stores").json()["data"] == []
+    assert talker.owner.get("/v1/files").json()["data"] == []
+
+
+HOSTILE_PAGE = """<!doctype html><title>Attack</title><p id=log>quiet</p>
+<script>
+const done = [];
+const attempt = async (name, act) => {
+  try { const value = await act(); done.push(`${name}: ${value === undefined ? "ran" : value}`); }
+  catch (error) { done.push(`${name}: refused`); }
+};
+(async () => {
+  await attempt("cookie", () => document.cookie);
+  await attempt("storage", () => localStorage.length);
+  await attempt("parent", () => parent.document.title);
+  await attempt("top", () => { top.location = "https://example.org/"; });
+  await attempt("fetch", () => fetch("/v1/models").then((answer) => answer.status));
+  navigator.sendBeacon("/v1/models", "beacon"); // it says yes whatever becomes of it
+  await attempt("popup", () => { if (open("https://example.org/") === null) throw 0; });
+  await attempt("call", () => { if (typeof RTCPeerConnection === "undefined") throw 0; });
+  await attempt("eval", () => eval("1"));
+  await attempt("nested", () => new Promise((resolve, reject) => {
+    addEventListener("message", (event) => event.data === "undefined" ? reject() : resolve(event.data));
+    const srcdoc = "<script>parent.postMessage(typeof RTCPeerConnection, '*')<\\/script>";
+    document.body.append(Object.assign(document.createElement("iframe"), { srcdoc }));
+    setTimeout(reject, 1000);
+  }));
+  new Image().src = "https://example.org/?image";
+  document.body.append(Object.assign(document.createElement("iframe"), { src: "/v1/models" }));
+  document.getElementById("log").textContent = done.join("; ");
+})();
+</script>
+"""
+
+
+async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_frame_reaches_nobody(
+    browser: Browser, talker: Talker
+) -> None:
+    code = "def north(wind):\n" + "".join(f"    wind += {number}\n" for number in range(20)) + "    return wind\n"
+    talker.says(
+        {
+            "Write north": f"Here:\n\n```python\n{code}```\n\n| wind | force |\n|---|---|\n| north | =5 |\n",
+            "Shorter": f"Here:\n\n```python\n{code.replace('wind += 3', 'wind += 300')}```\n",
+            "A traveller": "```html\n<title>Traveller</title><script>location = 'https://example.org/'</script>\n```\n",
+            "A page": f"```html\n{HOSTILE_PAGE}```\n",
+        }
+    )
+    async with at_the_page(browser, talker) as someone:
+        page, left = someone.page, list[str]()
+
+        async def leave(route: Route) -> None:
+            left.append(route.request.url)
+            await route.abort()
+
+        await page.context.route(lambda url: not url.startswith(talker.server.url), leave)
+        for question in ("Write north", "Shorter"):
+            await someone.ask(question)
+            await someone.expect_state("finished")
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        panel = page.get_by_role("dialog", name="north")
+        await expect(panel).to_contain_text("wind += 300")
+        await expect(panel).to_contain_text("2/2")
+        await panel.get_by_role("button", name="Previous version").click()
+        await expect(panel).to_contain_text("1/2")
+        await expect(panel).not_to_contain_text("wind += 300")
+        async with page.expect_download() as download:
+            await panel.get_by_role("button", name="Download").click()
+        assert (await download.value).suggested_filename == "north.py"
+        assert await someone.serious_issues() == []
+        await page.keyboard.press("Escape")
+        await expect(panel).to_have_count(0)
+
+        await someone.turns.first.locator(".table-tools button").click()
+        async with page.expect_download() as download:
+            await page.get_by_role("dialog").get_by_role("button", name="Download").click()
+        assert (await (await download.value).path()).read_bytes() == b"wind,force\r\nnorth,'=5"
+        await page.keyboard.press("Escape")
+
+        await someone.ask("A page")
+        await someone.expect_state("finished")
+        before = page.url
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        log = page.frame_locator("iframe").locator("#log")
+        await expect(log).not_to_have_text("quiet")
+        attempts = dict(entry.split(": ") for entry in (await log.inner_text()).split("; "))
+        names = ("cookie", "storage", "parent", "top", "fetch", "popup", "call", "eval", "nested")
+        assert attempts == dict.fromkeys(names, "refused")
+        await page.keyboard.press("Escape")
+        await someone.ask("A traveller")
+        await someone.expect_state("finished")
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        await expect(page.get_by_role("dialog", name="Traveller")).to_be_visible()
+        await page.wait_for_function("document.querySelector('iframe')")
+        await page.wait_for_load_state("networkidle")
+        assert page.url == before
+        assert len(page.context.pages) == 1
+        assert left == []
+        # The browser notes in the frame what it refused there; of the page itself it has nothing to say.
+        assert [text for text in someone.complaints if talker.server.url + "/assets" in text] == []
+        someone.complaints.clear()
+
+
+async def test_hostile_strings_are_text_in_questions_answers_titles_documents_and_artifacts(
+    browser: Browser, talker: Talker
+) -> None:
+    assert len(HOSTILE_STRINGS) >= 60
+    answer = "\n\n".join(HOSTILE_STRINGS)
+    fenced = f"````markdown\n{answer}\n````\n"
+    talker.says({"Say it all": f"{answer} [1]", answer: "Read.", "Open it": fenced})
+    owned: list[str] = []
+    async with at_the_page(browser, talker) as someone:
+        page = someone.page
+        await page.expose_function("owned", lambda number: owned.append(str(number)))
+        await page.get_by_role("button", name="Attach documents").click()
+        async with page.expect_file_chooser() as chooser:
+            await page.get_by_role("menuitem", name="Choose files…").click()
+        content = f"# {HOSTILE_STRINGS[8]}\n\n{answer}".encode()
+        names = [f"{HOSTILE_STRINGS[at].replace('/', '_').replace(chr(10), ' ')[:120]}.md" for at in (0, 8, 41)]
+        await (await chooser.value).set_files(
+            [{"name": name, "mimeType": "text/html", "buffer": content} for name in names]
+        )
+        states = page.get_by_role("list", name="Documents of this conversation").locator(".state")
+        await expect(states.filter(has_text="Read")).to_have_count(3, timeout=60_000)
+        await expect(states.filter(has_text="Reading")).to_have_count(0, timeout=60_000)
+
+        await someone.ask("Say it all")
+        await someone.expect_state("finished")
+        await someone.answer.locator("button.note").last.click()
+        await expect(page.get_by_role("dialog", name="Source 1").locator("mark")).to_be_visible()
+        await page.keyboard.press("Escape")
+        conversation = page.url.rpartition("/")[2]
+        for text in HOSTILE_STRINGS[:50:7]:
+            title = {"title": text.replace("\n", " ")[:200]}
+            talker.owner.post(f"/v1/conversations/{conversation}", json=title).raise_for_status()
+            await page.reload()
+            await expect(someone.answer).to_be_visible()
+        await someone.ask(answer)
+        await someone.expect_state("finished")
+        await someone.ask("Open it")
+        await someone.expect_state("finished")
+        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        await expect(page.get_by_role("dialog").locator(".markdown > *").nth(20)).to_be_attached()
+        await page.get_by_role("dialog").get_by_role("button", name="Source text").click()
+        for link in await page.locator(".markdown a").all():
+            assert (await link.get_attribute("href") or "").startswith(("http:", "https:", "mailto:"))
+        assert owned == []  # and the visitor's browser has no policy violation to complain about
