@@ -6,7 +6,6 @@ from aquilon.api import operations
 from aquilon.api.catalogue import aliases, model_files, server_models, upstreams
 from aquilon.api.chat import access_rules, announcements, comparisons, feedback, live, shares, transfer
 from aquilon.api.chat import settings as chat_settings
-from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, mistral, projects
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
@@ -100,7 +99,6 @@ ROUTES: tuple[Routes, ...] = tuple(
         organization,
         organization_keys,
         conversation_retention,
-        chat_switches,
         chat_settings,
         access_rules,
         announcements,
