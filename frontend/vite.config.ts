@@ -22,24 +22,32 @@ const pagesOfManyAddresses: Plugin = {
 /** Writes `/worker.js`: `src/offline/worker.ts` behind the list of files that the conversation's page begins with. */
 const offlineWorker: Plugin = {
   name: "offline-worker",
-  async generateBundle(_options, bundle) {
-    const source = "src/offline/worker.ts";
-    const entry = Object.values(bundle).find((one) => one.type === "chunk" && one.isEntry && one.name === "index");
-    if (entry?.type !== "chunk") return;
-    const shell = new Set<string>();
-    const add = (name: string): void => {
-      const chunk = bundle[name];
-      if (chunk?.type !== "chunk" || shell.has(name)) return;
-      shell.add(name);
-      for (const style of chunk.viteMetadata?.importedCss ?? []) shell.add(style);
-      chunk.imports.forEach(add);
-      chunk.dynamicImports.filter((one) => LATER_OFFLINE.test(facade(bundle[one]))).forEach(add);
-    };
-    const facade = (chunk: unknown) => (chunk as { facadeModuleId?: string | null } | undefined)?.facadeModuleId ?? "";
-    add(entry.fileName);
-    const paths = [...shell].sort().map((name) => `/${name}`);
-    const { code } = await transformWithOxc(await this.fs.readFile(source, { encoding: "utf8" }), source);
-    this.emitFile({ type: "asset", fileName: "worker.js", source: `const SHELL = ${JSON.stringify(paths)};\n${code}` });
+  generateBundle: {
+    order: "post", // chunks of styles alone are gone by then
+    async handler(_options, bundle) {
+      const source = "src/offline/worker.ts";
+      const entry = Object.values(bundle).find((one) => one.type === "chunk" && one.isEntry && one.name === "index");
+      if (entry?.type !== "chunk") return;
+      const shell = new Set<string>();
+      const add = (name: string): void => {
+        const chunk = bundle[name];
+        if (chunk?.type !== "chunk" || shell.has(name)) return;
+        shell.add(name);
+        for (const style of chunk.viteMetadata?.importedCss ?? []) shell.add(style);
+        chunk.imports.forEach(add);
+        chunk.dynamicImports.filter((one) => LATER_OFFLINE.test(facade(bundle[one]))).forEach(add);
+      };
+      const facade = (chunk: unknown) =>
+        (chunk as { facadeModuleId?: string | null } | undefined)?.facadeModuleId ?? "";
+      add(entry.fileName);
+      const paths = [...shell].sort().map((name) => `/${name}`);
+      const { code } = await transformWithOxc(await this.fs.readFile(source, { encoding: "utf8" }), source);
+      this.emitFile({
+        type: "asset",
+        fileName: "worker.js",
+        source: `const SHELL = ${JSON.stringify(paths)};\n${code}`,
+      });
+    },
   },
 };
 /** What the page loads when it is needed, and needs without a connection too. */

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest_asyncio
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, expect
 from tests.support.browser import Visitor, visitor
 from tests.support.server import RunningServer
 
-KEPT = "caches.keys().then(async (names) => (await Promise.all(names.map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)))).flat())"
+KEPT = """
+caches.keys().then(async (names) => {
+  const caches_ = await Promise.all(names.map((name) => caches.open(name)));
+  const requests = (await Promise.all(caches_.map((cache) => cache.keys()))).flat();
+  return requests.map(({ url }) => new URL(url).pathname);
+})
+"""
+ACTIVE = "(script) => navigator.serviceWorker.controller?.scriptURL.endsWith(script)"
+CONTROLLED = """
+navigator.serviceWorker.controller !== null || new Promise((done) =>
+  navigator.serviceWorker.addEventListener("controllerchange", () => done(true), { once: true }))
+"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -19,7 +31,8 @@ async def installed(browser: Browser, server: RunningServer) -> AsyncIterator[Vi
     """Somebody who is signed in, whose page has its service worker."""
     async with visitor(browser, server, service_workers="allow") as someone:
         await someone.sign_in()
-        await someone.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+        async with asyncio.timeout(60):
+            await someone.page.evaluate(CONTROLLED)
         yield someone
 
 
@@ -70,28 +83,26 @@ async def test_only_the_page_and_its_files_are_kept(installed: Visitor) -> None:
     assert {path.split("/")[1] for path in kept - {"/"}} == {"assets"}
 
 
-async def test_a_new_version_waits_for_a_reload(installed: Visitor) -> None:
-    page, context = installed.page, installed.page.context
-    await page.evaluate(
-        "navigator.serviceWorker.controller ?? new Promise((done) => navigator.serviceWorker.addEventListener('controllerchange', () => done(), { once: true }))"
-    )
-    script = (await (await page.request.get(f"{installed.server.url}/worker.js")).text()).replace(
-        "const SHELL = [", 'const SHELL = ["/icons/rose-192.png",'
-    )
-    script = script.replace(
-        await page.evaluate("new URL(document.querySelector('script[type=module]').src).pathname"), "/"
-    )
+async def test_a_new_version_waits_for_a_reload(browser: Browser, server: RunningServer) -> None:
+    async with visitor(browser, server, service_workers="allow", bypass_csp=True) as someone:
+        await someone.sign_in()
+        page = someone.page
+        async with asyncio.timeout(60):
+            await page.evaluate(CONTROLLED)
+        notice = page.get_by_role("status").filter(has_text="A new version of this page is here.")
 
-    async def newer(route: Route) -> None:
-        await route.fulfill(body=script, content_type="text/javascript")
+        await page.evaluate("void navigator.serviceWorker.register('/worker.js?2')")
+        await page.wait_for_function(ACTIVE, arg="/worker.js?2")  # at once: the page is of its version already
+        await expect(notice).to_have_count(0)
 
-    await context.route("**/worker.js", newer)
-    await page.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update()).then(() => undefined)")
-    notice = page.get_by_role("status").filter(has_text="A new version of this page is here.")
-    await expect(notice).to_be_visible()
-    await notice.get_by_role("button", name="Reload").click()
-    await expect(notice).to_have_count(0)
-    await expect(installed.field).to_be_focused()
+        await page.evaluate("document.querySelector('script[type=module]').remove()")  # a page of an older version
+        await page.evaluate("void navigator.serviceWorker.register('/worker.js?3')")
+        await expect(notice).to_be_visible()
+        assert await someone.issues() == []
+        await page.evaluate("void (window.before = true)")
+        await notice.get_by_role("button", name="Reload").click()
+        await page.wait_for_function("window.before === undefined")
+        await expect(someone.field).to_be_focused()
 
 
 def test_the_manifest_says_what_is_installed_in_each_language(server: RunningServer) -> None:
