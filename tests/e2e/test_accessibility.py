@@ -79,7 +79,7 @@ EVERYWHERE = {
     "/console": "h1",
     "/console/keys": "h1",
     "/console/usage": "h1",
-    "/docs": "article",
+    "/docs": "h1",
 }
 """Pages of each part, and what is there when they are."""
 
