@@ -1,5 +1,5 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
-import type { Plugin } from "vite";
+import { transformWithOxc, type Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 // While developing, the page comes from Vite and everything else from a server on its default port.
@@ -19,6 +19,40 @@ const pagesOfManyAddresses: Plugin = {
   },
 };
 
+/** Writes `/worker.js`: `src/offline/worker.ts` behind the list of files that the conversation's page begins with. */
+const offlineWorker: Plugin = {
+  name: "offline-worker",
+  generateBundle: {
+    order: "post", // chunks of styles alone are gone by then
+    async handler(_options, bundle) {
+      const source = "src/offline/worker.ts";
+      const entry = Object.values(bundle).find((one) => one.type === "chunk" && one.isEntry && one.name === "index");
+      if (entry?.type !== "chunk") return;
+      const shell = new Set<string>();
+      const add = (name: string): void => {
+        const chunk = bundle[name];
+        if (chunk?.type !== "chunk" || shell.has(name)) return;
+        shell.add(name);
+        for (const style of chunk.viteMetadata?.importedCss ?? []) shell.add(style);
+        chunk.imports.forEach(add);
+        chunk.dynamicImports.filter((one) => LATER_OFFLINE.test(facade(bundle[one]))).forEach(add);
+      };
+      const facade = (chunk: unknown) =>
+        (chunk as { facadeModuleId?: string | null } | undefined)?.facadeModuleId ?? "";
+      add(entry.fileName);
+      const paths = [...shell].sort().map((name) => `/${name}`);
+      const { code } = await transformWithOxc(await this.fs.readFile(source, { encoding: "utf8" }), source);
+      this.emitFile({
+        type: "asset",
+        fileName: "worker.js",
+        source: `const SHELL = ${JSON.stringify(paths)};\n${code}`,
+      });
+    },
+  },
+};
+/** What the page loads when it is needed, and needs without a connection too. */
+const LATER_OFFLINE = /\/src\/(offline\/Offline\.svelte|.*\/texts\/..\.ts)$/;
+
 // The console and Explore are built by themselves: were the conversation to share their chunks, it would load what they
 // alone use.
 const PAGES: Record<string, string> = { index: "index.html", docs: "docs.html", share: "share.html" };
@@ -28,7 +62,7 @@ const APART: Record<string, Record<string, string>> = {
 };
 
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte(), pagesOfManyAddresses],
+  plugins: [svelte(), pagesOfManyAddresses, offlineWorker],
   build: {
     // The first versions with light-dark(): all from before June 2024.
     target: ["chrome123", "firefox120", "safari17.5"],

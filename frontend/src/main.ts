@@ -6,5 +6,6 @@ import { language, loadTexts } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 
 applyToDocument(language());
+document.querySelector<HTMLLinkElement>("link[rel=manifest]")!.href = `/manifests/${language()}.webmanifest`;
 await loadTexts();
 mount(App, { target: document.getElementById("app")! });

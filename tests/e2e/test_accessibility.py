@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, StorageState, expect
 from tests.support.answers import RICH
 from tests.support.browser import Visitor, visitor
 from tests.support.server import RunningServer
@@ -70,6 +70,51 @@ async def test_axe_finds_nothing_serious_in_the_api_reference(
         await expect(person.page.get_by_role("heading", name="API reference")).to_be_visible()
         await expect(person.page.locator("article").first).to_be_visible()
         await expect_no_issues(person)
+
+
+EVERYWHERE = {
+    "/": "#question",
+    "/explore": "h1",
+    "/explore/tokens": "h1",
+    "/console": "h1",
+    "/console/keys": "h1",
+    "/console/usage": "h1",
+    "/docs": "h1",
+}
+"""Pages of each part, and what is there when they are."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "fr", "de", "es", "it"])
+async def test_axe_finds_nothing_on_any_part_in_any_language(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState, language: str, theme: Theme
+) -> None:
+    options = {"locale": language, "color_scheme": theme, "viewport": {"width": 1280, "height": 800}}
+    async with visitor(browser, server, storage_state=owners_cookies, **options) as person:
+        found = {}
+        for path, there in EVERYWHERE.items():
+            await person.page.goto(f"{server.url}{path}")
+            await expect(person.page.locator(there).first).to_be_visible()
+            await person.page.wait_for_load_state("networkidle")
+            if issues := await person.issues():
+                found[path] = issues
+        assert found == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wishes", [{"contrast": "more"}, {"forced_colors": "active"}])
+async def test_more_contrast_and_colours_of_the_system_keep_every_part_readable_at_320_pixels(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState, wishes: dict[str, str]
+) -> None:
+    options = {"viewport": {"width": 320, "height": 640}, **wishes}
+    async with visitor(browser, server, storage_state=owners_cookies, **options) as person:
+        for path, there in EVERYWHERE.items():
+            await person.page.goto(f"{server.url}{path}")
+            await expect(person.page.locator(there).first).to_be_visible()
+            assert await person.serious_issues() == [], path
+            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert await person.page.evaluate(wide) <= 0, path
 
 
 async def expect_no_issues(person: Visitor) -> None:

@@ -33,7 +33,7 @@ async def test_an_endpoint_tells_its_fields_and_a_command_to_try_it(guest: Visit
 
 async def test_the_reference_speaks_the_chosen_language(guest: Visitor) -> None:
     await guest.page.goto(f"{guest.server.url}/docs")
-    await guest.choose("Language", "Français")
+    await guest.choose_language("Français")
     await expect(guest.page.get_by_role("heading", name="Référence de l’API")).to_be_visible()
 
 

@@ -14,12 +14,12 @@ async def test_a_french_browser_is_spoken_to_in_french(browser: Browser, server:
 
 
 async def test_the_language_is_chosen_in_the_menu_and_remembered(person: Visitor) -> None:
-    await person.choose("Language", "Français")
+    await person.choose_language("Français")
     await expect(person.page.get_by_role("heading", name="Par où commencer")).to_be_visible()
     await expect(person.field).to_have_attribute("placeholder", "Posez votre question…")
     await person.page.reload()
     await expect(person.page.get_by_role("heading", name="Par où commencer")).to_be_visible()
-    await person.choose("Langue", "English")
+    await person.choose_language("English")
     await expect(person.page.get_by_role("heading", name="Where shall we begin?")).to_be_visible()
 
 
@@ -28,7 +28,7 @@ async def test_a_finished_answer_follows_a_change_of_language(person: Visitor) -
     await person.reload()
     await person.ask("?")
     await person.expect_state("finished")
-    await person.choose("Language", "Français")
+    await person.choose_language("Français")
     await expect(person.answer.get_by_role("button", name="Copier le code")).to_be_visible()
     await expect(person.answer.locator("code")).to_have_text("x\n")
 

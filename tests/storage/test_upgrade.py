@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.databases import upgrade_to
 
+from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.histories import Histories
+from aquilon.conversations.items import MessageItem
+from aquilon.conversations.search import search
 from aquilon.money.administration import budgets, prices
 from aquilon.money.usage_report import UsageQuestion
 from aquilon.people import first_run
@@ -19,23 +25,103 @@ from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, sessions
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError
+from aquilon.storage.migrations import REVISIONS
 from aquilon.storage.sealing import Sealer
 from aquilon.upstreams import store as upstreams
 
 RELEASES = Path(__file__).parent / "releases"
 KEY = "aq-" + "1" * 43
+FIRST_WITH_CONVERSATIONS = "0011"
+
+Rows = dict[str, list[dict[str, Any]]]
 
 
 async def left_by(revision: str, settings: Settings) -> Settings:
-    """A home with a database of this revision and its data."""
-    url = settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}"
-    engine = create_async_engine(url)
+    """A home with a database of this revision and its data.
+
+    From the first one with conversations on, it grew: each revision since then added its rows to what was there.
+    """
+    grown = [earlier for earlier in REVISIONS if FIRST_WITH_CONVERSATIONS <= earlier <= revision] or [revision]
+    engine = create_async_engine(address_of(settings))
     async with engine.begin() as connection:
-        await connection.run_sync(upgrade_to, revision)
-        for statement in (RELEASES / f"{revision}.sql").read_text().splitlines():
-            await connection.exec_driver_sql(statement)
+        for earlier in grown:
+            await connection.run_sync(upgrade_to, earlier)
+            for statement in statements(earlier, connection.dialect.name):
+                await connection.exec_driver_sql(statement)
     await engine.dispose()
     return settings
+
+
+def address_of(settings: Settings) -> str:
+    return settings.database_url or f"sqlite+aiosqlite:///{settings.home / 'aquilon.db'}"
+
+
+def statements(revision: str, dialect: str) -> list[str]:
+    """What fills a revision's tables. The files are written for SQLite."""
+    file = RELEASES / f"{revision}.sql"
+    lines = file.read_text().splitlines() if file.exists() else []
+    if dialect == "sqlite":
+        return lines
+    lines = [line for line in lines if not line.startswith("INSERT INTO conversation_search")]
+    return [re.sub(r"\bx'([0-9a-f]*)'", r"'\\x\1'", line) for line in lines]
+
+
+def rows(connection: Connection) -> Rows:
+    """All rows by table, but for the indexes of words, and words that are to leave them."""
+    read: Rows = {}
+    for table in inspect(connection).get_table_names():
+        if table != "alembic_version" and not table.startswith("deleted_") and "_search" not in table:
+            query = text(f"SELECT * FROM {table}")
+            read[table] = [dict(row) for row in connection.execute(query).mappings()]
+    return read
+
+
+async def rows_in(settings: Settings) -> Rows:
+    engine = create_async_engine(address_of(settings))
+    async with engine.connect() as connection:
+        read = await connection.run_sync(rows)
+    await engine.dispose()
+    return read
+
+
+def in_order(table: list[dict[str, Any]], columns: set[str]) -> list[str]:
+    return sorted(repr([row[column] for column in sorted(columns)]) for row in table)
+
+
+@pytest.mark.parametrize("revision", [each for each in REVISIONS if each >= FIRST_WITH_CONVERSATIONS])
+async def test_from_every_schema_with_conversations_no_row_is_lost_or_changed(
+    settings: Settings, revision: str
+) -> None:
+    before = await rows_in(await left_by(revision, settings))
+    database = await Database.open(settings)
+    after = await rows_in(settings)
+    for table, old in before.items():
+        columns = set().union(*old)
+        assert in_order(after[table], columns) == in_order(old, columns), table
+    async with database.reading() as session:
+        holder = await api_keys.holder_of(session, KEY)
+    assert holder is not None
+    person = replace(holder.principal, api_key_id=None)  # as when she is signed in
+    for query, texts in {"apres": ["Vert, l'après-midi."], "mat": ["Noir, le matin."], "vert": 3, "only": 1}.items():
+        hits, _ = await search(database, person, query, limit=20)
+        found = [hit.snippet.text for hit in hits]
+        assert found == texts or len(found) == texts, (query, found)
+    conversations = Conversations(database, Histories())
+    for leaf, words in (("msg_2", "Vert, l'après-midi."), ("msg_3", "Noir, le matin.")):
+        context = await conversations.within(person, "conv_tea", below=leaf)
+        assert [item.text for item in context.history.items if isinstance(item, MessageItem)] == [
+            "Vert ou noir ?",
+            words,
+        ]
+    await database.close()
+
+
+async def test_every_table_since_the_first_conversation_has_rows_that_an_upgrade_is_tested_with(tmp_path: Path) -> None:
+    (tmp_path / "older").mkdir()
+    older = set(await rows_in(await left_by("0009", Settings(home=tmp_path / "older"))))
+    newest = await rows_in(await left_by(REVISIONS[-1], Settings(home=tmp_path)))
+    empty = {table for table, there in newest.items() if not there and table not in older}
+    assert empty == set(), f"Write rows of {', '.join(empty)} into a file of {RELEASES}"
 
 
 @pytest.fixture

@@ -127,7 +127,8 @@ class Visitor:
 
     def _listen(self, message: ConsoleMessage) -> None:
         # The browser itself notes each answer with a failing status; the page tells of those in words.
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        ignored = ("Failed to load resource", "Service Worker registration blocked by Playwright")
+        if message.type in ("error", "warning") and not message.text.startswith(ignored):
             self.complaints.append(f"{message.type}: {message.text}")
 
     async def sign_in(self) -> None:
@@ -206,7 +207,13 @@ class Visitor:
 async def visitor(browser: Browser, server: RunningServer, kind: type[V] = Visitor, **options: Any) -> AsyncIterator[V]:
     """A person whose browser must have nothing to complain about; options are those of a Playwright context."""
     context = await browser.new_context(
-        **{"locale": "en-GB", "permissions": ["clipboard-read", "clipboard-write"], **options}
+        # a service worker would answer before the routes that tests set
+        **{
+            "locale": "en-GB",
+            "service_workers": "block",
+            "permissions": ["clipboard-read", "clipboard-write"],
+            **options,
+        }
     )
     try:
         await context.add_init_script(_VIOLATIONS)

@@ -9,9 +9,7 @@ import pytest
 from tests.support.people import browser, joined
 from tests.support.server import RunningServer
 
-from aquilon.errors import ApiError
-from aquilon.people.identity import FEATURES, Principal
-from aquilon.people.permissions import require_feature
+from aquilon.people.identity import FEATURES
 
 RULES = "/v1/organization/access-rules"
 MODEL = "smollm2-135m"
@@ -96,21 +94,65 @@ def test_a_part_of_the_chat_is_turned_off_by_role(owner: httpx.Client, member: h
     assert (wrong.status_code, wrong.json()["param"]) == (400, "name")
 
 
-def test_a_route_of_a_part_that_is_off_refuses() -> None:
-    caller = Principal(
-        user_id="u",
-        user_name="u",
-        role="member",
-        organization_id="o",
-        organization_name="o",
-        workspace_id="w",
-        workspace_role="member",
-        features=frozenset({"memory"}),
-    )
-    require_feature(caller, "memory")
-    with pytest.raises(ApiError) as refused:
-        require_feature(caller, "sharing")
-    assert (refused.value.status, refused.value.code) == (403, "feature_off")
+PARTS: dict[str, list[tuple[str, str, dict[str, object] | None]]] = {
+    "sharing": [("POST", "/v1/shares", {"conversation_id": "conv_0"})],
+    "documents": [
+        ("GET", "/v1/vector_stores", None),
+        ("POST", "/v1/vector_stores", {"name": "Shelf"}),
+        ("GET", "/v1/vector_stores/vs_0/files", None),
+        ("POST", "/v1/vector_stores/vs_0/search", {"query": "Loire"}),
+        ("GET", "/v1/libraries", None),
+        ("POST", "/v1/libraries", {"name": "Shelf"}),
+        ("GET", "/v1/libraries/library_0/documents", None),
+        (
+            "POST",
+            "/v1/responses",
+            {"model": MODEL, "input": "Hi", "tools": [{"type": "file_search", "vector_store_ids": ["vs_0"]}]},
+        ),
+    ],
+    "explore": [
+        ("GET", "/v1/comparisons", None),
+        ("GET", "/v1/comparisons/leaderboard", None),
+        ("POST", "/v1/comparisons", {"prompt": "Hi", "sides": [{"model": MODEL}] * 2, "max_tokens": 1}),
+    ],
+    "import": [("POST", "/v1/conversations/import", {})],
+}
+"""Requests to the parts of the chat that have routes."""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_routes_of_a_part_that_is_off_refuse(owner: httpx.Client, member: httpx.Client, part: str) -> None:
+    def codes(person: httpx.Client) -> set[tuple[int, str]]:
+        answers = [person.request(method, path, json=body) for method, path, body in PARTS[part]]
+        return {(answer.status_code, answer.json().get("code")) for answer in answers}
+
+    owner.put(RULES, json={"kind": "feature", "name": part, "roles": ["owner"]}).raise_for_status()
+    assert codes(member) == {(403, "feature_off")}
+    assert (403, "feature_off") not in codes(owner)
+    owner.put(RULES, json={"kind": "feature", "name": part}).raise_for_status()
+    assert (403, "feature_off") not in codes(member)
+
+
+def test_a_link_shows_something_while_its_person_may_share(owner: httpx.Client, member: httpx.Client) -> None:
+    def shared(person: httpx.Client) -> httpx.Response:
+        body = {"items": [{"type": "message", "role": "user", "content": "Green or black?"}]}
+        conversation = person.post("/v1/conversations", json=body).json()["id"]
+        return person.post("/v1/shares", json={"conversation_id": conversation})
+
+    def opened(share: httpx.Response) -> int:
+        return httpx.post(owner.base_url.join("/v1/shares/snapshot"), json={"token": share.json()["token"]}).status_code
+
+    links = [shared(owner), shared(member)]
+    assert [opened(link) for link in links] == [200, 200]
+    owner.put(RULES, json={"kind": "feature", "name": "sharing", "roles": ["owner"]}).raise_for_status()
+    assert [opened(link) for link in links] == [200, 404]
+    assert member.delete(f"/v1/shares/{links[1].json()['id']}").status_code == 204
+    workspace = owner.post("/v1/organization/workspaces", json={"name": "elsewhere"}).json()["id"]
+    rule = {"kind": "feature", "name": "sharing", "workspace_ids": [workspace]}
+    owner.put(RULES, json=rule).raise_for_status()
+    assert opened(links[0]) == 404
+    owner.put(RULES, json={"kind": "feature", "name": "sharing"}).raise_for_status()
+    assert opened(links[0]) == 200
 
 
 def test_conversations_begin_with_the_organization_s_model_and_instructions(
@@ -121,7 +163,7 @@ def test_conversations_begin_with_the_organization_s_model_and_instructions(
     assert owner.put(chat, json={"default_model": last, "instructions": " Be brief. "}).status_code == 200
     assert models(member)[0] == last
     me = member.get("/v1/me").json()
-    assert (me["default_model"], me["instructions"]) == (last, "Be brief.")
+    assert (me["default_model"], me["instructions"], me["preference_pairs"]) == (last, "Be brief.", False)
     assert owner.put(chat, json={"default_model": "nobody's"}).status_code == 404
     assert owner.put(chat, json={"instructions": "x" * 8001}).status_code == 422
     owner.put(chat, json={}).raise_for_status()

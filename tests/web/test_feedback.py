@@ -13,13 +13,13 @@ from tests.support.people import joined, signed_in_owner
 from tests.support.server import RunningServer
 
 PAIRS = "/v1/organization/preference-pairs"
-SWITCHES = "/v1/organization/chat-switches"
+SETTINGS = "/v1/organization/chat"
 
 
 @pytest.fixture(scope="module")
 def ada(own_organization: RunningServer) -> Iterator[httpx.Client]:
     person = signed_in_owner(own_organization)
-    person.put(SWITCHES, json={"preference_pairs": True}).raise_for_status()
+    person.put(SETTINGS, json={"preference_pairs": True}).raise_for_status()
     yield person
     person.close()
 
@@ -136,11 +136,11 @@ def test_only_administrators_export_and_the_organization_may_switch_it_off(
     assert ben.get(PAIRS).status_code == 403
     printed = aquilon(own_organization.home, "conversations", "preferences", "--org", own_organization.organization)
     assert [json.loads(line) for line in printed.splitlines()] == pairs(ada)
-    ada.put(SWITCHES, json={"preference_pairs": False})
+    ada.put(SETTINGS, json={"preference_pairs": False})
     assert pairs(ada) == []
     refused = rate(ada, liked, "up", consent=True)
     assert (refused.status_code, refused.json()["code"]) == (403, "preference_pairs_off")
-    ada.put(SWITCHES, json={"preference_pairs": True})
+    ada.put(SETTINGS, json={"preference_pairs": True})
     audit = ada.get("/v1/organization/audit_logs").text
     assert "chat.preference_pairs_exported" in audit
-    assert "chat.switched" in audit
+    assert "chat.settings_changed" in audit

@@ -200,22 +200,6 @@ def test_a_signed_in_reader_goes_on_in_a_conversation_of_their_own(ada: httpx.Cl
     assert ada.get(f"/v1/conversations/{body['id']}").status_code == 404
 
 
-def test_an_organization_switches_sharing_off_and_on_for_links_that_exist(
-    ada: httpx.Client, ben: httpx.Client, stranger: httpx.Client
-) -> None:
-    switches = "/v1/organization/chat-switches"
-    id_ = conversation(ada, "Switch")
-    shared = share(ada, id_)
-    assert ben.put(switches, json={"sharing": False}).status_code == 403
-    assert ada.put(switches, json={"sharing": False}).json()["sharing"] is False
-    assert ben.get(switches).json()["sharing"] is False
-    refused = ada.post(PATH, json={"conversation_id": id_})
-    assert (refused.status_code, refused.json()["code"]) == (403, "sharing_off")
-    assert opened(stranger, shared["token"]).status_code == 404
-    assert ada.put(switches, json={"sharing": True}).json()["sharing"] is True
-    assert opened(stranger, shared["token"]).status_code == 200
-
-
 def test_a_disabled_person_s_links_show_nothing(
     ada: httpx.Client, own_organization: RunningServer, stranger: httpx.Client
 ) -> None:

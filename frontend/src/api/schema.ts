@@ -680,14 +680,6 @@ export interface ChangePrompt {
   visibility?: "user" | "workspace" | null;
 }
 
-/** Fields that are left out stay unchanged. */
-export interface ChangeSwitches {
-  /** Whether links to copies of conversations work. */
-  sharing?: boolean | null;
-  /** Whether people may let their judgements of answers be kept for training. */
-  preference_pairs?: boolean | null;
-}
-
 /** A field that isn't sent leaves what is there. */
 export interface ChangeVectorStore {
   name?: string | null;
@@ -865,6 +857,7 @@ export interface ChatSettingsBody {
   object: string;
   default_model: string | null;
   instructions: string;
+  preference_pairs: boolean;
 }
 
 export interface ChatSettingsRequest {
@@ -872,6 +865,8 @@ export interface ChatSettingsRequest {
   default_model?: string | null;
   /** What conversations of the chat page begin with. API clients read it at /v1/me and decide. */
   instructions?: string;
+  /** Whether people may let their judgements of answers be kept for training. */
+  preference_pairs?: boolean;
 }
 
 export interface ChoiceLogprobs {
@@ -2569,6 +2564,7 @@ export interface Me {
   features: Array<string>;
   default_model: string | null;
   instructions: string;
+  preference_pairs: boolean;
 }
 
 export interface MemberBody {
@@ -4641,12 +4637,6 @@ export interface SwitchFields {
   model: string;
   /** When this model takes over, in seconds since 1970. */
   at: number;
-}
-
-export interface SwitchesBody {
-  object: string;
-  sharing: boolean;
-  preference_pairs: boolean;
 }
 
 export interface Tags {

@@ -67,10 +67,30 @@ interface Stored {
   drafts: [string, Draft][];
 }
 
+/** Who was signed in here last, for a page that can't ask the server. */
+const PERSON_KEY = "aquilon.person";
+
+export function lastPerson(): string | null {
+  try {
+    return localStorage.getItem(PERSON_KEY);
+  } catch {
+    return null;
+  }
+}
+
+export function rememberPerson(id: string): void {
+  try {
+    localStorage.setItem(PERSON_KEY, id);
+  } catch {
+    // Where storage is forbidden, there are no drafts either.
+  }
+}
+
 /** Forgets all drafts, whoever wrote them. */
 export function eraseDrafts(): void {
   try {
     localStorage.removeItem(STORAGE_KEY);
+    localStorage.removeItem(PERSON_KEY);
   } catch {
     // There is nothing to erase where storage is forbidden.
   }

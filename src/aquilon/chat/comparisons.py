@@ -28,7 +28,7 @@ from aquilon.generation.merging import merged
 from aquilon.generation.pipeline import Pipeline
 from aquilon.generation.prepared import Prepared
 from aquilon.people.identity import Principal
-from aquilon.people.permissions import require
+from aquilon.people.permissions import require, require_feature
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.request import ChatPrompt, Delta, Event, Finished, GenerationRequest, Started
@@ -113,6 +113,7 @@ class Comparisons:
     async def begin(self, principal: Principal, new: NewComparison) -> Begun:
         """Raises ApiError as `Pipeline.prepare` does, with ``sides.0`` or ``sides.1`` before the wrong field."""
         require(principal, "generate", principal.workspace_role)
+        require_feature(principal, "explore")
         if new.store_prompt:
             await self._conversations.require_kept(principal)
         pairs = [
@@ -261,6 +262,7 @@ class Comparisons:
     async def leaderboard(self, principal: Principal, *, settings: bool, blind: bool) -> list[Rating]:
         """The ratings that the votes give, best first; see `stored.tallies`. Raises ApiError 403."""
         require(principal, "generate", principal.workspace_role)
+        require_feature(principal, "explore")
         async with self._database.reading() as session:
             tallies = await stored.tallies(session, principal, settings=settings, blind=blind)
         return ratings(_of_most_voted(tallies))

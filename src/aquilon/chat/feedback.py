@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from aquilon.chat import switches
+from aquilon.chat import settings
 from aquilon.chat.store import feedback as stored_feedback
 from aquilon.chat.tables.feedback import Feedback
 from aquilon.conversations.store import conversations as stored_conversations
@@ -58,7 +58,7 @@ async def rate(
         if run is None:
             raise _no_response(run_id)
         if consent:
-            if not (await switches.read(session, scope)).preference_pairs:
+            if not (await settings.stored(session, scope)).preference_pairs:
                 raise forbidden(
                     "This organization keeps no judgements for training: leave out 'consent'",
                     code="preference_pairs_off",

@@ -13,8 +13,8 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from aquilon.chat.settings import stored as stored_settings
 from aquilon.chat.store import feedback as stored_feedback
-from aquilon.chat.switches import read as read_switches
 from aquilon.conversations.items import Item, MessageItem, ReasoningItem, Text, decoded, encoded
 from aquilon.conversations.store.trees import contents, pieces, skeleton
 from aquilon.conversations.transfer.imports.storing import DIALECT as IMPORTED
@@ -66,7 +66,7 @@ async def preference_pairs(database: Database, principal: Principal) -> AsyncGen
 async def _all(database: Database, scope: Scope) -> AsyncGenerator[PreferencePair]:
     after = ""
     async with database.reading() as session:
-        kept = (await read_switches(session, scope)).preference_pairs
+        kept = (await stored_settings(session, scope)).preference_pairs
     while kept:
         async with database.reading() as session:
             page = await stored_feedback.conversations_with_consent(session, scope, after=after, most=_AT_ONCE)

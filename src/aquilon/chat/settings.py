@@ -1,4 +1,4 @@
-"""What an organization sets for its chat: the model and the instructions with which a conversation begins.
+"""What an organization sets for its chat: how a conversation begins, and whether judgements are kept for training.
 
 The server adds the instructions to no request: the page reads them, as any client can, and
 begins its conversations with them. So an API client's prompts stay its own.
@@ -30,6 +30,8 @@ class ChatSettings:
     default_model: str | None = None
     """None is the server's default."""
     instructions: str = ""
+    preference_pairs: bool = False
+    """Whether people may let their judgements of answers be kept for training."""
 
 
 class KnownChatSettings:
@@ -60,6 +62,7 @@ class KnownChatSettings:
                     organization_id=scope.organization_id,
                     default_model=settings.default_model,
                     instructions=settings.instructions,
+                    preference_pairs=settings.preference_pairs,
                     changed_at=int(time.time()),
                 )
             )
@@ -71,9 +74,10 @@ class KnownChatSettings:
                 object_name=principal.organization_name,
                 default_model=settings.default_model,
                 instructions=settings.instructions,
+                preference_pairs=settings.preference_pairs,
             )
 
 
 async def stored(session: AsyncSession, scope: Scope) -> ChatSettings:
     row = await session.scalar(scope.select(StoredChatSettings))
-    return ChatSettings() if row is None else ChatSettings(row.default_model, row.instructions)
+    return ChatSettings() if row is None else ChatSettings(row.default_model, row.instructions, row.preference_pairs)

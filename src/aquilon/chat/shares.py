@@ -11,19 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.chat import switches
 from aquilon.chat.store import shares as stored_shares
 from aquilon.chat.tables.shares import Share
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.tables import StoredConversation
 from aquilon.conversations.transfer.snapshots import SharedMessage, decoded_snapshot, taken
 from aquilon.errors import ApiError, forbidden, not_found
 from aquilon.money.memory_windows import MemoryWindows
 from aquilon.people.identity import Principal
-from aquilon.people.permissions import require
+from aquilon.people.permissions import require, require_feature
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import fingerprint, new_id, new_token
 from aquilon.people.sign_in import network_of
+from aquilon.people.store import access_rules
 from aquilon.storage import Database
 
 DEFAULT_DAYS = 30
@@ -59,10 +61,6 @@ class Shares:
         self._allowed = allowed
         self._reads = MemoryWindows()
 
-    async def are_on(self, principal: Principal) -> bool:
-        """Whether the operator and the caller's organization allow sharing."""
-        return self._allowed and (await switches.switches(self._database, principal)).sharing
-
     async def create(
         self,
         principal: Principal,
@@ -74,9 +72,11 @@ class Shares:
     ) -> NewShare:
         """Copy the messages on a path as they are now. ``days``: how long the link holds; None until it is revoked.
 
-        Raises ApiError: 403 where sharing is off, 404, and 400 for a path that can't be shared.
+        Raises ApiError: 403 where the operator or the organization has turned sharing off, 404, and 400 for a path
+        that can't be shared.
         """
-        if not await self.are_on(principal):
+        require_feature(principal, "sharing")
+        if not self._allowed:
             raise forbidden(
                 "Sharing by links is switched off here: ask an administrator, or export the conversation",
                 code="sharing_off",
@@ -146,7 +146,7 @@ class Shares:
         if self._allowed:
             async with self._database.reading() as session:
                 share = await stored_shares.of_link(session, fingerprint(token), now=int(time.time()))
-                if share is not None and not (await switches.read(session, Scope(share.organization_id))).sharing:
+                if share is not None and not await self._may_share(session, share):
                     share = None
         if share is None:
             raise not_found(
@@ -159,6 +159,16 @@ class Shares:
             created_at=share.created_at,
             expires_at=share.expires_at,
             messages=decoded_snapshot(share.snapshot),
+        )
+
+    @staticmethod
+    async def _may_share(session: AsyncSession, share: Share) -> bool:
+        """Whether the organization's rule lets the share's person share, now, in the conversation's workspace."""
+        scope = Scope(share.organization_id)
+        conversation = scope.select(StoredConversation).where(StoredConversation.id == share.conversation_id)
+        workspace_id = await session.scalar(conversation.with_only_columns(StoredConversation.workspace_id))
+        return workspace_id is not None and await access_rules.may_use(
+            session, scope, "sharing", user_id=share.user_id, workspace_id=workspace_id
         )
 
     async def prune(self) -> int:

@@ -18,7 +18,7 @@ from aquilon.libraries.store.libraries import DAY, Counts
 from aquilon.libraries.tables import Library, LibraryDocument
 from aquilon.libraries.vectors import LoadedLibraries
 from aquilon.people.identity import Principal
-from aquilon.people.permissions import require
+from aquilon.people.permissions import require, require_feature
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
 from aquilon.people.store import audit
@@ -234,8 +234,9 @@ async def required(session: AsyncSession, principal: Principal, library_id: str)
 
 
 def require_change(principal: Principal) -> None:
-    """Raises ApiError 403 for a caller who may only ask."""
+    """Raises ApiError 403 for a caller who may only ask, or for whom documents are turned off."""
     require(principal, "files.use", principal.workspace_role)
+    require_feature(principal, "documents")
 
 
 def require_unexpired(library: Library) -> None:

@@ -16,7 +16,6 @@ from aquilon.api.chat import (
     shares,
 )
 from aquilon.api.chat import settings as chat_settings
-from aquilon.api.chat import switches as chat_switches
 from aquilon.api.conversations import conversations, items, live, mistral, projects, transfer
 from aquilon.api.conversations import retention as conversation_retention
 from aquilon.api.conversations import search as conversation_search
@@ -116,7 +115,6 @@ ROUTES: tuple[Routes, ...] = tuple(
         organization,
         organization_keys,
         conversation_retention,
-        chat_switches,
         chat_settings,
         access_rules,
         announcements,

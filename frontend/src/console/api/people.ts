@@ -83,8 +83,7 @@ export const erasePerson = (id: string, confirm: string) => post(`${ROOT}/users/
 
 export const chatSettings = {
   get: () => get<ChatSettings>(`${ROOT}/chat`),
-  set: (settings: { default_model: string | null; instructions: string }) =>
-    put<ChatSettings>(`${ROOT}/chat`, settings),
+  set: (settings: Omit<ChatSettings, "object">) => put<ChatSettings>(`${ROOT}/chat`, settings),
 };
 
 export const accessRules = {

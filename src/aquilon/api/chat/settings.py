@@ -1,6 +1,8 @@
-"""``/v1/organization/chat``: with which model and instructions the organization's conversations begin."""
+"""``/v1/organization/chat``: how the organization's conversations begin, and what is kept of judgements."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import msgspec
 from pydantic import Field
@@ -28,15 +30,20 @@ class ChatSettingsRequest(Fields):
         max_length=MAX_INSTRUCTIONS,
         description="What conversations of the chat page begin with. API clients read it at /v1/me and decide.",
     )
+    preference_pairs: bool = Field(
+        False, description="Whether people may let their judgements of answers be kept for training."
+    )
 
 
 class ChatSettingsBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "organization.chat"
     default_model: str | None
     instructions: str
+    preference_pairs: bool
+    """Whether people may let their judgements of answers be kept for training."""
 
 
-@routes.get("", "Get the chat's default model and instructions", answer=ChatSettingsBody, says="The settings.")
+@routes.get("", "Get the chat's settings", answer=ChatSettingsBody, says="The settings.")
 async def get_chat_settings(request: Request, caller: Caller) -> Response:
     require(caller, "organization.update")
     return await _settings(request, caller)
@@ -44,7 +51,7 @@ async def get_chat_settings(request: Request, caller: Caller) -> Response:
 
 @routes.put(
     "",
-    "Set the chat's default model and instructions",
+    "Set the chat's settings",
     request=ChatSettingsRequest,
     answer=ChatSettingsBody,
     says="The new settings.",
@@ -57,10 +64,11 @@ async def set_chat_settings(request: Request, caller: Caller) -> Response:
     if fields.default_model is not None:
         await state.catalogue.refresh()
         state.catalogue.card(fields.default_model, caller)
-    await state.chat_settings.set(caller, ChatSettings(fields.default_model, fields.instructions.strip()))
+    settings = ChatSettings(fields.default_model, fields.instructions.strip(), fields.preference_pairs)
+    await state.chat_settings.set(caller, settings)
     return await _settings(request, caller)
 
 
 async def _settings(request: Request, caller: Caller) -> Response:
     settings = await services(request).chat_settings.of(caller.organization_id)
-    return json_answer(ChatSettingsBody(default_model=settings.default_model, instructions=settings.instructions))
+    return json_answer(ChatSettingsBody(**asdict(settings)))

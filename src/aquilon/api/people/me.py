@@ -60,6 +60,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     """With which model the organization wants conversations to begin; null is the first of `/v1/models`."""
     instructions: str
     """What the organization wants conversations to begin with. The chat page sends it; other clients may."""
+    preference_pairs: bool
+    """Whether the organization lets its people agree that their judgements of answers are kept for training."""
 
 
 class DeletionPreview(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,16 +85,19 @@ class DeletionBody(msgspec.Struct, frozen=True, kw_only=True):
 
 @routes.get("/v1/me", "Get who the caller is, and what they may use in the chat", answer=Me, says="The caller.")
 async def me(request: Request, caller: Caller) -> Response:
-    settings = await services(request).chat_settings.of(caller.organization_id)
+    state = services(request)
+    settings = await state.chat_settings.of(caller.organization_id)
+    off = set() if state.settings.sharing else {"sharing"}
     return json_answer(
         Me(
             id=caller.user_id,
             name=caller.user_name,
             role=caller.role,
             workspace_id=caller.workspace_id,
-            features=[feature for feature in FEATURES if feature in caller.features],
+            features=[feature for feature in FEATURES if feature in caller.features - off],
             default_model=settings.default_model,
             instructions=settings.instructions,
+            preference_pairs=settings.preference_pairs,
         )
     )
 

@@ -11,17 +11,18 @@ from aquilon.chat.tables.comparisons import ComparisonVote, StoredComparison
 from aquilon.conversations.retention import DAY
 from aquilon.conversations.tables import ConversationPolicy
 from aquilon.people.identity import Principal
-from aquilon.people.permissions import require
+from aquilon.people.permissions import require, require_feature
 from aquilon.people.scope import Everyone, Scope
 
 
 def visible(principal: Principal) -> Select[StoredComparison]:
     """The comparisons of the caller's workspace that a key began and, for a signed-in person, their own.
 
-    Raises ApiError 403 if the caller may not ask models.
+    Raises ApiError 403 if the caller may not ask models or the organization has turned exploring off.
     """
     table = StoredComparison
     require(principal, "generate", principal.workspace_role)
+    require_feature(principal, "explore")
     shared = and_(table.visibility == "workspace", table.workspace_id == principal.workspace_id)
     query = Scope.of_organization(principal).select(table)
     if principal.api_key_id is not None:

@@ -16,6 +16,8 @@ class StoredChatSettings(Owned, Watched, Base):
     """A model's name or alias; None is the server's default."""
     instructions: Mapped[str]
     """What every conversation of the page begins with; may be empty."""
+    preference_pairs: Mapped[bool] = mapped_column(Boolean)
+    """Whether people may let their judgements of answers be kept for training."""
     changed_at: Mapped[int]
 
 

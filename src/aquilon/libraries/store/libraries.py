@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.libraries.tables import Library, LibraryBatch, LibraryDocument
 from aquilon.people.identity import Principal
-from aquilon.people.permissions import require
+from aquilon.people.permissions import require, require_feature
 from aquilon.people.scope import Everyone, Scope
 
 DAY = 86_400
@@ -36,9 +36,10 @@ class Counts:
 def visible(principal: Principal) -> Select[Library]:
     """The libraries of the caller's workspace that are shared with it and, for a signed-in person, their own.
 
-    Raises ApiError 403 if the caller may not ask models.
+    Raises ApiError 403 if the caller may not ask models or the organization has turned documents off.
     """
     require(principal, "generate", principal.workspace_role)
+    require_feature(principal, "documents")
     shared = and_(Library.visibility == "workspace", Library.workspace_id == principal.workspace_id)
     query = Scope.of_organization(principal).select(Library)
     if principal.api_key_id is not None:

@@ -9,9 +9,9 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.people.identity import FEATURES, Principal
+from aquilon.people.identity import FEATURES, Feature, Principal
 from aquilon.people.scope import Scope
-from aquilon.people.tables import AccessRule
+from aquilon.people.tables import AccessRule, User, WorkspaceMember
 
 RuleKind = Literal["model", "feature"]
 
@@ -50,7 +50,7 @@ async def under_rules(session: AsyncSession, principal: Principal) -> Principal:
     refused = {
         (rule.kind, rule.name)
         for rule in await rules(session, Scope.of_organization(principal))
-        if not _lets_in(rule, principal)
+        if not _lets_in(rule, (principal.role, principal.workspace_role), principal.workspace_id)
     }
     if not refused:
         return principal
@@ -61,6 +61,21 @@ async def under_rules(session: AsyncSession, principal: Principal) -> Principal:
     )
 
 
-def _lets_in(rule: AccessRule, principal: Principal) -> bool:
-    has_role = rule.roles is None or principal.role in rule.roles or principal.workspace_role in rule.roles
-    return has_role and (rule.workspace_ids is None or principal.workspace_id in rule.workspace_ids)
+async def may_use(session: AsyncSession, scope: Scope, feature: Feature, *, user_id: str, workspace_id: str) -> bool:
+    """Whether the rule of a part of the chat lets in a person who isn't the caller, in one of the workspaces."""
+    named = scope.select(AccessRule).where(AccessRule.kind == "feature", AccessRule.name == feature)
+    rule = await session.scalar(named)
+    if rule is None:
+        return True
+    role = await session.scalar(scope.select(User).where(User.id == user_id).with_only_columns(User.role))
+    membership = scope.select(WorkspaceMember).where(
+        WorkspaceMember.user_id == user_id, WorkspaceMember.workspace_id == workspace_id
+    )
+    workspace_role = await session.scalar(membership.with_only_columns(WorkspaceMember.role))
+    return _lets_in(rule, (role, workspace_role), workspace_id)
+
+
+def _lets_in(rule: AccessRule, roles: tuple[str | None, str | None], workspace_id: str) -> bool:
+    """``roles``: in the organization and in the workspace."""
+    has_role = rule.roles is None or not set(rule.roles).isdisjoint(roles)
+    return has_role and (rule.workspace_ids is None or workspace_id in rule.workspace_ids)

@@ -16,7 +16,7 @@ from aquilon.conversations.transfer.imports.storing import store
 from aquilon.conversations.transfer.imports.tree import ImportRefused
 from aquilon.errors import overloaded
 from aquilon.people.identity import Principal
-from aquilon.people.permissions import require
+from aquilon.people.permissions import require, require_feature
 from aquilon.storage import Database
 
 _AT_ONCE = 2
@@ -57,6 +57,7 @@ class Imports:
     async def place(self, principal: Principal) -> AsyncGenerator[None]:
         """Room for one file in memory. Raises ApiError: 400 and 403 for a caller who may not store any, 503."""
         require(principal, "generate", principal.workspace_role)
+        require_feature(principal, "import")
         await self._conversations.require_kept(principal)
         if self._places.locked():
             raise overloaded("Other conversations are being imported now: try again soon", retry_after=_RETRY_SECONDS)

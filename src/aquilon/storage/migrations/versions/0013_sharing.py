@@ -1,4 +1,4 @@
-"""Shares of conversations, feedback on answers, and an organization's switches for both."""
+"""Shares of conversations, and feedback on answers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -34,15 +34,6 @@ def upgrade() -> None:
     op.create_index("ix_shares_organization_id", "shares", ["organization_id", "user_id", "created_at", "id"])
     for column in ("user_id", "conversation_id", "expires_at"):
         op.create_index(f"ix_shares_{column}", "shares", [column])
-    op.create_table(
-        "chat_switches",
-        sa.Column("organization_id", sa.String, nullable=False),
-        sa.Column("sharing", sa.Boolean, nullable=False),
-        sa.Column("preference_pairs", sa.Boolean, nullable=False),
-        sa.Column("changed_at", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("organization_id", name="pk_chat_switches"),
-        _reference("chat_switches", "organization_id", "organizations"),
-    )
     op.create_table(
         "feedback",
         sa.Column("run_id", sa.String, nullable=False),

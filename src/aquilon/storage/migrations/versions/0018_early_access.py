@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String, nullable=False),
         sa.Column("default_model", sa.String, nullable=True),
         sa.Column("instructions", sa.String, nullable=False),
+        sa.Column("preference_pairs", sa.Boolean, nullable=False),
         sa.Column("changed_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("organization_id", name="pk_chat_settings"),
         _organization("chat_settings"),

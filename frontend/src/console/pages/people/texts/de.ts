@@ -108,6 +108,9 @@ export const texts: Record<keyof typeof en, string> = {
     "Die Chat-Seite sendet sie am Anfang jeder Unterhaltung; Anfragen an die API bleiben, wie sie sind.",
   "chat.save": "Speichern",
   "chat.saved": "Gespeichert.",
+  "chat.pairs": "Erlauben, dass Urteile über Antworten mit Zustimmung für das Training aufbewahrt werden",
+  "chat.pairsHint":
+    "Nur in Gesprächen, die allein die Person sieht, und bis sie es widerruft. Die Paare exportieren Administratoren.",
   "chat.who": "Wer was nutzen darf",
   "chat.whoText":
     "Ein Modell, das jemand nicht nutzen darf, gibt es für diese Person nicht. Ein abgeschalteter Teil antwortet nur den gewählten Rollen.",

@@ -103,6 +103,9 @@ export const texts = {
     "The chat page sends them at the beginning of each conversation; requests to the API stay as they are.",
   "chat.save": "Save",
   "chat.saved": "Saved.",
+  "chat.pairs": "Let people agree that their judgements of answers are kept for training",
+  "chat.pairsHint":
+    "Only in conversations that they alone see, and until they withdraw it. Administrators export the pairs.",
   "chat.who": "Who may use what",
   "chat.whoText":
     "A model that somebody may not use doesn’t exist for them. A part that is off answers nobody without the role.",

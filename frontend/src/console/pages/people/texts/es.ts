@@ -107,6 +107,9 @@ export const texts: Record<keyof typeof en, string> = {
     "La página de chat las envía al comienzo de cada conversación; las peticiones a la API no cambian.",
   "chat.save": "Guardar",
   "chat.saved": "Guardado.",
+  "chat.pairs": "Permitir que se acepte conservar las valoraciones de las respuestas para el entrenamiento",
+  "chat.pairsHint":
+    "Solo en las conversaciones que nadie más ve, y hasta que la persona retire su consentimiento. Los administradores exportan los pares.",
   "chat.who": "Quién puede usar qué",
   "chat.whoText":
     "Un modelo que alguien no puede usar no existe para esa persona. Una parte desactivada solo responde a los roles elegidos.",

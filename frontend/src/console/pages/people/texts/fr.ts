@@ -108,6 +108,9 @@ export const texts: Record<keyof typeof en, string> = {
     "La page de discussion les envoie au début de chaque conversation\u00a0; les requêtes à l’API restent inchangées.",
   "chat.save": "Enregistrer",
   "chat.saved": "Enregistré.",
+  "chat.pairs": "Permettre d’accepter que les avis sur les réponses soient gardés pour l’entraînement",
+  "chat.pairsHint":
+    "Seulement dans les conversations que la personne est seule à voir, et jusqu’à ce qu’elle retire son accord. Les administrateurs exportent les paires.",
   "chat.who": "Qui peut utiliser quoi",
   "chat.whoText":
     "Un modèle qu’une personne ne peut pas utiliser n’existe pas pour elle. Une partie désactivée ne répond qu’aux rôles choisis.",

@@ -107,6 +107,9 @@ export const texts: Record<keyof typeof en, string> = {
     "La pagina della chat le invia all’inizio di ogni conversazione; le richieste all’API restano come sono.",
   "chat.save": "Salva",
   "chat.saved": "Salvato.",
+  "chat.pairs": "Consentire di accettare che i giudizi sulle risposte siano conservati per l’addestramento",
+  "chat.pairsHint":
+    "Solo nelle conversazioni che nessun altro vede, e finché la persona non ritira il consenso. Gli amministratori esportano le coppie.",
   "chat.who": "Chi può usare che cosa",
   "chat.whoText":
     "Un modello che qualcuno non può usare per quella persona non esiste. Una parte disattivata risponde solo ai ruoli scelti.",

@@ -1,0 +1,10 @@
+/** What the page says without a connection, and of a new version. */
+import { catalogue } from "../i18n/catalogue.svelte";
+
+export const o = catalogue({
+  en: () => import("./texts/en"),
+  fr: () => import("./texts/fr"),
+  de: () => import("./texts/de"),
+  es: () => import("./texts/es"),
+  it: () => import("./texts/it"),
+});

@@ -1,0 +1,2 @@
+INSERT INTO comparisons (id, organization_id, workspace_id, user_id, visibility, blind, answered, left_model, right_model, left_side, right_side, prompt, created_at) VALUES ('cmp_1', 'org_house', 'workspace_house', 'user_ada', 'workspace', true, true, 'm', 'n', '{"model":"m"}', '{"model":"n"}', '"Green or black?"', 3300)
+INSERT INTO comparison_votes (comparison_id, user_id, organization_id, choice, blind, created_at, changed_at) VALUES ('cmp_1', 'user_ada', 'org_house', 'left', true, 3300, 3300)

@@ -1,0 +1,8 @@
+INSERT INTO users (id, organization_id, name, role, created_at, email_vouched) VALUES ('user_leaving', 'org_house', 'bob', 'member', 3400, false)
+INSERT INTO account_deletions (user_id, organization_id, requested_at) VALUES ('user_leaving', 'org_house', 3400)
+INSERT INTO open_waiting_lists (organization_id, opened_at) VALUES ('org_house', 3400)
+INSERT INTO waiting_list (id, organization_id, name, email, reason, status, created_at) VALUES ('entry_1', 'org_house', 'Rosa Luna', 'rosa@example.org', 'Letters', 'waiting', 3400)
+INSERT INTO access_rules (organization_id, kind, name, roles, changed_at) VALUES ('org_house', 'feature', 'import', '["owner"]', 3400)
+INSERT INTO person_quotas (id, organization_id, workspace_id, user_id, period, messages, created_at) VALUES ('quota_1', 'org_house', '', '', 'day', 40, 3400)
+INSERT INTO chat_settings (organization_id, instructions, preference_pairs, changed_at) VALUES ('org_house', 'Be brief.', true, 3400)
+INSERT INTO announcements (id, organization_id, text, level, dismissible, starts_at, created_at) VALUES ('announcement_1', 'org_house', 'Welcome!', 'info', true, 3400, 3400)
