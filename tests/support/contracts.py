@@ -13,7 +13,7 @@ import yaml
 from fastapi.routing import APIRoute
 from tests.support.server import ROOT
 
-from aquilon.web.routes import ROUTES
+from aquilon.api.all_routes import ROUTES
 
 PAGE = ROOT / "docs" / "compatibility.md"
 CONTRACTS = {

@@ -17,6 +17,7 @@ from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon.api.all_routes import ROUTES
 from aquilon.chat.personal_data import AssistantData, MemoryData
 from aquilon.chat.talk_data import TalkData
 from aquilon.checkpoints.pull import pull
@@ -27,7 +28,6 @@ from aquilon.libraries.personal_data import LibraryData
 from aquilon.money.personal_data import UsageData
 from aquilon.people.account_data import AccountData
 from aquilon.storage.base import Base
-from aquilon.web.routes import ROUTES
 
 assert ROUTES  # and with them every table
 

@@ -19,9 +19,9 @@ from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
+from aquilon.api.all_routes import ROUTES
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
-from aquilon.web.routes import ROUTES
 
 OBJECTS = {
     "workspace_id": "workspace",

@@ -21,8 +21,8 @@ from tests.support.polling import wait_until
 from tests.support.prepared import run_prepared
 from tests.support.server import RunningServer, prepare_home, start_server
 
+from aquilon.api.all_routes import ROUTES
 from aquilon.storage import migrations
-from aquilon.web.routes import ROUTES
 
 MODEL = "smollm2-135m"
 LONG = {"model": MODEL, "messages": [{"role": "user", "content": "Tell a long story."}], "ignore_eos": True}

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aquilon.api.all_routes import ROUTES
 from aquilon.api.direct_route import DirectRoutes
 from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_parameters, on_unexpected
 from aquilon.api.idempotency import Idempotency
@@ -25,7 +26,6 @@ from aquilon.web.database_watch import WhileDatabaseIsThere
 from aquilon.web.methods import Methods, OtherMethods
 from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
-from aquilon.web.routes import ROUTES
 
 _NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
 """FastAPI's telemetry would follow ``OTEL_*`` of the environment. Operators use `Metrics` here."""

@@ -9,10 +9,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from aquilon import __version__
+from aquilon.api.all_routes import ROUTES
 from aquilon.api.schemas import components, error_answer
 from aquilon.conversations.dialects.dialect import MESSAGES
 from aquilon.conversations.dialects.error_bodies import AnthropicErrorBody, ErrorBody, OllamaErrorBody
-from aquilon.web.routes import ROUTES
 
 _OPEN_PATHS = frozenset(
     {

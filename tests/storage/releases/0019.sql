@@ -1,0 +1,1 @@
+INSERT INTO prompts (id, organization_id, workspace_id, user_id, visibility, name, messages, settings, created_at, updated_at) VALUES ('prompt_1', 'org_house', 'workspace_house', 'user_ada', 'workspace', 'Greet', '[{"role": "user", "content": "Hello"}]', '{"model": "tiny"}', 3500, 3500)
