@@ -15,6 +15,7 @@ const t = catalogue<RefusalKey>({
 /** Codes whose message has more than a sentence of ours can say, such as another server's reason. */
 const WITH_REASON = new Set([
   "content_filter",
+  "document_not_ready",
   "engine_refused",
   "invalid_prefix",
   "invalid_schema",
@@ -25,6 +26,7 @@ const WITH_REASON = new Set([
   "provider_unusable",
   "secrets_unusable",
   "template_error",
+  "unknown_format",
   "unsupported",
   "upstream_failed",
   "upstream_refused",

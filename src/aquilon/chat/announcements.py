@@ -53,14 +53,27 @@ async def add(
     require(principal, "organization.update")
     text, now = text.strip(), int(time.time())
     if not 0 < len(text) <= MAX_CHARACTERS or not text.replace("\n", "").isprintable():
-        raise invalid(f"An announcement has 1 to {MAX_CHARACTERS} printable characters", param="text")
+        raise invalid(
+            f"An announcement has 1 to {MAX_CHARACTERS} printable characters",
+            param="text",
+            code="announcement_text_invalid",
+            values={"most": MAX_CHARACTERS},
+        )
     begin = now if starts_at is None else starts_at
     if ends_at is not None and ends_at <= max(begin, now):
-        raise invalid("An announcement must end later than now and than it begins", param="ends_at")
+        raise invalid(
+            "An announcement must end later than now and than it begins",
+            param="ends_at",
+            code="announcement_ends_too_early",
+        )
     scope = Scope.of_organization(principal)
     async with database.writing(alone=True) as session:
         if len(list(await session.scalars(scope.select(Announcement)))) >= MOST:
-            raise invalid(f"There are {MOST} announcements already: delete some first", code="too_many_announcements")
+            raise invalid(
+                f"There are {MOST} announcements already: delete some first",
+                code="too_many_announcements",
+                values={"most": MOST},
+            )
         row = Announcement(
             id=new_id("announcement"),
             organization_id=scope.organization_id,

@@ -122,7 +122,9 @@ def _require_owner(principal: Principal, prompt: StoredPrompt) -> None:
 def _checked_name(name: str) -> str:
     stripped = name.strip()
     if not stripped:
-        raise invalid("The prompt's name is empty: write at least one letter or digit", param="name")
+        raise invalid(
+            "The prompt's name is empty: write at least one letter or digit", param="name", code="name_invisible"
+        )
     return stripped
 
 
@@ -132,17 +134,23 @@ def _messages_as_json(messages: Sequence[Mapping[str, str]]) -> str:
         raise invalid(
             f"The messages have {characters:,} characters; a saved prompt has at most {MOST_MESSAGE_CHARACTERS:,}",
             param="messages",
+            code="string_too_long",
+            values={"max_length": MOST_MESSAGE_CHARACTERS},
         )
     return msgspec.json.encode(messages).decode()
 
 
 def _settings_as_json(settings: Mapping[str, Any]) -> str:
     if "messages" in settings:
-        raise invalid("The settings have 'messages': give them beside the settings", param="settings")
+        raise invalid(
+            "The settings have 'messages': give them beside the settings", param="settings", code="messages_in_settings"
+        )
     text = msgspec.json.encode(settings)
     if len(text) > MOST_SETTINGS_BYTES:
         raise invalid(
             f"The settings are {len(text):,} bytes of JSON; a saved prompt has at most {MOST_SETTINGS_BYTES:,}",
             param="settings",
+            code="settings_too_large",
+            values={"most": MOST_SETTINGS_BYTES},
         )
     return text.decode()

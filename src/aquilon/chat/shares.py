@@ -141,6 +141,7 @@ class Shares:
                 "Too many shared conversations were opened from this address: try again in a minute",
                 code="too_many_attempts",
                 retry_after=_MINUTE,
+                values={"seconds": _MINUTE},
             )
         share = None
         if self._allowed:

@@ -138,5 +138,7 @@ def require_owner(principal: Principal, row: StoredProject | StoredConversation,
 def _checked_name(name: str) -> str:
     stripped = name.strip()
     if not stripped:
-        raise invalid("The project's name is empty: write at least one letter or digit", param="name")
+        raise invalid(
+            "The project's name is empty: write at least one letter or digit", param="name", code="name_invisible"
+        )
     return stripped

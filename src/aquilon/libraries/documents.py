@@ -88,7 +88,12 @@ class Documents:
     async def add_batch(self, principal: Principal, library_id: str, new: Sequence[NewDocument]) -> LibraryBatch:
         """Add files together. Raises ApiError 400 for too many, or none."""
         if not 1 <= len(new) <= MOST_AT_ONCE:
-            raise invalid(f"The batch has {len(new)} files; it must have 1 to {MOST_AT_ONCE}", param="file_ids")
+            raise invalid(
+                f"The batch has {len(new)} files; it must have 1 to {MOST_AT_ONCE}",
+                param="file_ids",
+                code="out_of_range",
+                values={"value": len(new), "least": 1, "most": MOST_AT_ONCE},
+            )
         batch = LibraryBatch(
             id=new_id("vsfb"),
             organization_id=principal.organization_id,
@@ -122,7 +127,9 @@ class Documents:
                 number = await stored.count(session, scope, library_id, DocumentFilter())
                 if number + len(by_id) - len(known) > MOST_DOCUMENTS:
                     raise invalid(
-                        f"The library has {number} documents; it may have {MOST_DOCUMENTS}", code="library_full"
+                        f"The library has {number} documents; it may have {MOST_DOCUMENTS}",
+                        code="library_full",
+                        values={"most": MOST_DOCUMENTS},
                     )
                 if batch is not None:
                     session.add(batch)
@@ -306,14 +313,34 @@ def checked_attributes(attributes: Mapping[str, Any] | None, param: str = "attri
     """Raises ApiError 400 for what can't be an attribute."""
     attributes = attributes or {}
     if len(attributes) > MOST_ATTRIBUTES:
-        raise invalid(f"There are {len(attributes)} attributes; a document may have {MOST_ATTRIBUTES}", param=param)
+        raise invalid(
+            f"There are {len(attributes)} attributes; a document may have {MOST_ATTRIBUTES}",
+            param=param,
+            code="too_many_attributes",
+            values={"most": MOST_ATTRIBUTES},
+        )
     for key, value in attributes.items():
         if len(key) > MOST_KEY:
-            raise invalid(f"An attribute's name has {len(key)} characters; it may have {MOST_KEY}", param=param)
+            raise invalid(
+                f"An attribute's name has {len(key)} characters; it may have {MOST_KEY}",
+                param=param,
+                code="attribute_name_too_long",
+                values={"most": MOST_KEY},
+            )
         if not isinstance(value, str | int | float | bool):
-            raise invalid(f"The attribute '{key}' is neither a text nor a number nor true or false", param=param)
+            raise invalid(
+                f"The attribute '{key}' is neither a text nor a number nor true or false",
+                param=param,
+                code="attribute_type",
+                values={"name": key},
+            )
         if isinstance(value, str) and len(value) > MOST_VALUE:
-            raise invalid(f"The attribute '{key}' has {len(value)} characters; it may have {MOST_VALUE}", param=param)
+            raise invalid(
+                f"The attribute '{key}' has {len(value)} characters; it may have {MOST_VALUE}",
+                param=param,
+                code="attribute_too_long",
+                values={"name": key, "most": MOST_VALUE},
+            )
     return dict(attributes)
 
 
@@ -321,12 +348,17 @@ def sizes_of_tokens(most: int, overlap: int) -> Sizes:
     """The sizes of a static chunking strategy. Raises ApiError 400."""
     if not LEAST_TOKENS <= most <= MOST_TOKENS:
         raise invalid(
-            f"max_chunk_size_tokens is {most}; it must be {LEAST_TOKENS} to {MOST_TOKENS}", param="chunking_strategy"
+            f"max_chunk_size_tokens is {most}; it must be {LEAST_TOKENS} to {MOST_TOKENS}",
+            param="chunking_strategy",
+            code="out_of_range",
+            values={"value": most, "least": LEAST_TOKENS, "most": MOST_TOKENS},
         )
     if not 0 <= overlap <= most // 2:
         raise invalid(
             f"chunk_overlap_tokens is {overlap}; it must be 0 to {most // 2}, half of max_chunk_size_tokens",
             param="chunking_strategy",
+            code="out_of_range",
+            values={"value": overlap, "least": 0, "most": most // 2},
         )
     return Sizes(most * CHARACTERS_A_TOKEN, overlap * CHARACTERS_A_TOKEN)
 

@@ -38,16 +38,20 @@ def filter_of(body: Any, param: str = "filters") -> Filter:
 def _filter(body: Any, param: str, *, depth: int, budget: list[int]) -> Filter:
     budget[0] -= 1
     if budget[0] < 0:
-        raise invalid(f"The filter has more than {MOST_FILTERS} comparisons", param=param)
+        raise invalid(f"The filter has more than {MOST_FILTERS} comparisons", param=param, code="too_many_values")
     if depth > MOST_DEPTH:
-        raise invalid(f"The filter is nested more than {MOST_DEPTH} levels deep", param=param)
+        raise invalid(f"The filter is nested more than {MOST_DEPTH} levels deep", param=param, code="too_deep")
     if not isinstance(body, dict):
-        raise invalid("A filter is an object with a 'type'", param=param)
+        raise invalid("A filter is an object with a 'type'", param=param, code="filter_invalid")
     kind = body.get("type")
     if kind in ("and", "or"):
         parts = body.get("filters")
         if not isinstance(parts, list) or not parts:
-            raise invalid(f"A filter '{kind}' needs 'filters', a list with at least one", param=f"{param}.filters")
+            raise invalid(
+                f"A filter '{kind}' needs 'filters', a list with at least one",
+                param=f"{param}.filters",
+                code="filter_invalid",
+            )
         filters = tuple(
             _filter(part, f"{param}.filters.{at}", depth=depth + 1, budget=budget) for at, part in enumerate(parts)
         )
@@ -58,6 +62,7 @@ def _filter(body: Any, param: str, *, depth: int, budget: list[int]) -> Filter:
         raise invalid(
             f"The filter isn't one of and, or, eq, ne, gt, gte, lt, lte, in, nin with 'key' and 'value': {error}",
             param=param,
+            code="filter_invalid",
         ) from None
     return _possible(comparison, param)
 
@@ -66,11 +71,21 @@ def _possible(comparison: Comparison, param: str) -> Comparison:
     value, takes_list = comparison.value, comparison.type in ("in", "nin")
     if isinstance(value, list) != takes_list:
         kind = "a list" if takes_list else "one value"
-        raise invalid(f"The filter '{comparison.type}' compares with {kind}", param=f"{param}.value")
+        raise invalid(
+            f"The filter '{comparison.type}' compares with {kind}", param=f"{param}.value", code="filter_value_invalid"
+        )
     if isinstance(value, list) and len(value) > MOST_VALUES:
-        raise invalid(f"The filter has {len(value)} values; it may have {MOST_VALUES}", param=f"{param}.value")
+        raise invalid(
+            f"The filter has {len(value)} values; it may have {MOST_VALUES}",
+            param=f"{param}.value",
+            code="too_many_values",
+        )
     if comparison.type in ("gt", "gte", "lt", "lte") and isinstance(value, bool):
-        raise invalid(f"The filter '{comparison.type}' compares numbers or texts", param=f"{param}.value")
+        raise invalid(
+            f"The filter '{comparison.type}' compares numbers or texts",
+            param=f"{param}.value",
+            code="filter_value_invalid",
+        )
     return comparison
 
 

@@ -78,7 +78,9 @@ class Libraries:
         visibility = new.visibility or ("user" if principal.api_key_id is None else "workspace")
         if visibility == "user" and principal.api_key_id is not None:
             raise invalid(
-                "A key's library belongs to its workspace: sign in to create one that only you see", param="visibility"
+                "A key's library belongs to its workspace: sign in to create one that only you see",
+                param="visibility",
+                code="visibility_of_person",
             )
         now = int(time.time())
         library = Library(

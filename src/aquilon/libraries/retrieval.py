@@ -113,10 +113,12 @@ class Retrieval:
             raise invalid(
                 f"The search names {len(library_ids)} libraries; it must name 1 to {MOST_LIBRARIES}",
                 param="vector_store_ids",
+                code="out_of_range",
+                values={"value": len(library_ids), "least": 1, "most": MOST_LIBRARIES},
             )
         text = question.text.strip()[-MOST_QUESTION_CHARACTERS:]
         if not text:
-            raise invalid("The query is empty: there is nothing to search for", param="query")
+            raise invalid("The query is empty: there is nothing to search for", param="query", code="query_empty")
         async with self._database.reading() as session:
             libraries = [await required(session, principal, library_id) for library_id in library_ids]
         for library in libraries:

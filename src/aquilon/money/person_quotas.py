@@ -96,4 +96,5 @@ def quota_exceeded(allowance: Allowance, *, remaining: int, needed: int, moment:
             _KINDS[allowance.unit], allowance.limit, remaining=remaining, needed=needed, scope="person", reset_in=wait
         ),
         headers={"x-should-retry": "false"},
+        values={"from": day(resets_at)},
     )

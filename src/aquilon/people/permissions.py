@@ -119,7 +119,12 @@ def require_generation(principal: Principal, *names: str) -> None:
     """
     require(principal, "generate", principal.workspace_role)
     if names and names[0] in principal.hidden_models:
-        raise not_found(f"The model '{names[-1][:200]}' does not exist", param="model", code="model_not_found")
+        raise not_found(
+            f"The model '{names[-1][:200]}' does not exist",
+            param="model",
+            code="model_not_found",
+            values={"name": names[-1][:200]},
+        )
     if principal.allowed_models is not None and principal.allowed_models.isdisjoint(names):
         allowed = ", ".join(sorted(principal.allowed_models)) or "none"
         raise forbidden(

@@ -63,7 +63,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.invalid_credentials": "Der Name oder das Passwort ist falsch.",
   "error.invalid_login_token": "Dieser Anmeldelink ist falsch, wurde schon benutzt oder ist älter als ein Tag.",
   "error.too_many_attempts":
-    "Zu viele gescheiterte Anmeldungen: Versuchen Sie es in {seconds, plural, one {# Sekunde} other {# Sekunden}} noch einmal.",
+    "Zu viele Versuche: Versuchen Sie es in {seconds, plural, one {# Sekunde} other {# Sekunden}} noch einmal.",
   "error.which_organization":
     "Adresse und Passwort passen zu Konten in mehreren Organisationen: Nennen Sie die Organisation.",
   "error.account_disabled": "Dieses Konto ist gesperrt: Wenden Sie sich an einen Administrator.",
@@ -94,7 +94,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.role_missing": "Ihre Rolle erlaubt das nicht.",
   "error.scope_missing": "Die Rechte des Schlüssels reichen nicht so weit.",
   "error.not_the_operator": "Das darf nur die Organisation, die diesen Server betreibt.",
-  "error.not_the_owner": "Das darf nur die Person, der die Unterhaltung gehört.",
+  "error.not_the_owner": "Das darf nur die Person, der es gehört.",
   "error.model_not_allowed": "Dieses Modell gehört nicht zu denen, die der Schlüssel nutzen darf.",
   "error.beyond_own_limits": "Ein Schlüssel mit eigenem Budget oder Limit kann nicht darüber hinausgehen.",
   "error.workspace_archived": "Der Arbeitsbereich „{name}“ ist archiviert.",
@@ -249,4 +249,56 @@ export const texts: Record<keyof typeof english, string> = {
   "error.memory_needs_message": "Das ist keine Nachricht von Ihnen mit einem Text.",
   "error.memory_not_found": "Diesen Eintrag gibt es nicht oder nicht mehr.",
   "error.proposal_not_found": "Diesen Vorschlag gibt es nicht oder nicht mehr.",
+  "error.announcement_text_invalid": "Eine Ankündigung hat 1 bis {most} druckbare Zeichen.",
+  "error.announcement_ends_too_early": "Eine Ankündigung muss in der Zukunft enden und nach ihrem Beginn.",
+  "error.too_many_announcements": "Es gibt schon {most} Ankündigungen: Löschen Sie zuerst einige.",
+  "error.announcement_not_found": "Diese Ankündigung gibt es nicht, oder nicht mehr.",
+  "error.comparison_not_found": "Diesen Vergleich gibt es nicht, oder nicht mehr.",
+  "error.comparison_not_answered": "Erst wenn beide Seiten zu Ende geantwortet haben, kann abgestimmt werden.",
+  "error.response_not_found": "Diese Antwort gibt es nicht: Sie wurde nicht gespeichert oder wurde gelöscht.",
+  "error.feedback_not_found": "Sie haben diese Antwort nicht bewertet.",
+  "error.preference_pairs_off":
+    "Diese Organisation bewahrt keine Bewertungen zum Training auf: Senden Sie Ihre ohne diese Einwilligung.",
+  "error.consent_needs_private":
+    "Der Arbeitsbereich sieht diese Unterhaltung, und andere können darin schreiben: Niemand kann für sie in das Training einwilligen.",
+  "error.sharing_off":
+    "Das Teilen über Links ist hier abgeschaltet: Fragen Sie einen Administrator, oder exportieren Sie die Unterhaltung.",
+  "error.share_not_found":
+    "Unter diesem Link ist nichts geteilt: Er wurde widerrufen, ist abgelaufen oder unvollständig.",
+  "error.nothing_to_share": "Es gibt noch keine Nachricht zum Teilen: Stellen Sie zuerst eine Frage.",
+  "error.too_long_to_share":
+    "Diese Unterhaltung ist zu lang, um geteilt zu werden: höchstens {most} Nachrichten mit zusammen {megabytes}\u00a0MB.",
+  "error.project_not_found": "Dieses Projekt gibt es nicht, oder nicht mehr.",
+  "error.project_not_shared":
+    "Der Arbeitsbereich sieht diese Unterhaltung, aber nicht ihr Projekt: Teilen Sie zuerst das Projekt, oder machen Sie die Unterhaltung privat.",
+  "error.project_has_shared_conversations":
+    "Der Arbeitsbereich sieht Unterhaltungen in diesem Projekt: Nehmen Sie sie zuerst heraus, oder machen Sie sie privat.",
+  "error.unknown_format":
+    "Diese Datei ist kein Export von Unterhaltungen, der hier gelesen werden kann: unserer, der von ChatGPT oder der von Open WebUI.",
+  "error.unknown_version":
+    "Diese Datei wurde in einer anderen Version unseres Formats exportiert, die dieser Server nicht liest.",
+  "error.too_many_conversations": "Die Datei hat mehr als {most} Unterhaltungen: Importieren Sie sie in Teilen.",
+  "error.too_large": "Die Unterhaltungen des Archivs haben mehr als {most}\u00a0MB: Importieren Sie sie in Teilen.",
+  "error.settings_too_large": "Die Einstellungen sind zu groß: höchstens {most} Bytes.",
+  "error.library_not_found": "Diese Bibliothek gibt es nicht, oder nicht mehr.",
+  "error.library_expired": "Diese Bibliothek ist abgelaufen, weil sie lange nicht benutzt wurde.",
+  "error.library_full": "Die Bibliothek ist voll: Sie darf {most} Dokumente haben.",
+  "error.document_not_found": "Dieses Dokument ist nicht in der Bibliothek, oder nicht mehr.",
+  "error.document_not_ready": "Der Text des Dokuments ist nicht da.",
+  "error.passage_not_found": "Das Dokument hat diese Stelle nicht: Es wurde neu eingelesen oder hatte sie nie.",
+  "error.own_quota": "Ihre eigene Ausnahme legt ein anderer Administrator oder ein Eigentümer fest.",
+  "error.quota_exceeded":
+    "Was von Ihrem Kontingent übrig ist, reicht dafür nicht. Es beginnt am {from} um 00:00 (UTC) neu.",
+  "error.quota_not_found": "Dieses Kontingent gibt es nicht, oder nicht mehr.",
+  "error.too_many_rules": "Es gibt schon {most} Regeln: Entfernen Sie zuerst einige.",
+  "error.feature_off": "Ihre Organisation hat das für Sie abgeschaltet: Ein Administrator kann es einschalten.",
+  "error.not_confirmed": "Das ist nicht der Name des Kontos: Schreiben Sie zur Bestätigung „{name}“.",
+  "error.own_account": "Ihr eigenes Konto löschen Sie in Ihren Einstellungen, nicht hier.",
+  "error.fresh_sign_in_required":
+    "Melden Sie sich zuerst noch einmal an: Ohne Passwort lässt sich ein Konto nur kurz nach einer Anmeldung löschen.",
+  "error.export_running": "Ein Archiv Ihrer Daten wird schon erstellt: Warten Sie, bis es fertig ist.",
+  "error.waiting_list_closed": "Hier gibt es keine offene Warteliste.",
+  "error.waiting_list_full": "Die Warteliste ist voll: Versuchen Sie es später noch einmal.",
+  "error.waiting_list_entry_not_found": "Diesen Eintrag gibt es auf der Warteliste nicht, oder nicht mehr.",
+  "error.not_waiting": "Jemand wurde schon aufgenommen oder abgelehnt: Laden Sie die Liste neu.",
 };

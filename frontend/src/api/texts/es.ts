@@ -64,7 +64,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.invalid_credentials": "El nombre o la contraseña no es correcto.",
   "error.invalid_login_token": "Este enlace de acceso es incorrecto, ya se ha usado o tiene más de un día.",
   "error.too_many_attempts":
-    "Demasiados intentos fallidos: se puede volver a intentar dentro de {seconds, plural, one {# segundo} many {# de segundos} other {# segundos}}.",
+    "Demasiados intentos: se puede volver a intentar dentro de {seconds, plural, one {# segundo} many {# de segundos} other {# segundos}}.",
   "error.which_organization":
     "Ese correo y esa contraseña valen para cuentas de varias organizaciones: hay que indicar la organización.",
   "error.account_disabled": "Esta cuenta está desactivada: conviene hablar con un administrador.",
@@ -92,7 +92,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.role_missing": "Este rol no lo permite.",
   "error.scope_missing": "Los permisos de la clave no llegan hasta ahí.",
   "error.not_the_operator": "Solo puede hacerlo la organización que gestiona este servidor.",
-  "error.not_the_owner": "Solo puede hacerlo la persona a quien pertenece la conversación.",
+  "error.not_the_owner": "Solo puede hacerlo la persona a quien pertenece.",
   "error.model_not_allowed": "Este modelo no está entre los que la clave puede usar.",
   "error.beyond_own_limits": "Una clave con presupuesto o límite propio no puede ir más allá.",
   "error.workspace_archived": "El espacio de trabajo «{name}» está archivado.",
@@ -245,4 +245,55 @@ export const texts: Record<keyof typeof english, string> = {
   "error.memory_needs_message": "No es un mensaje suyo con texto.",
   "error.memory_not_found": "Esta entrada no existe o ya no existe.",
   "error.proposal_not_found": "Esta sugerencia no existe o ya no existe.",
+  "error.announcement_text_invalid": "Un anuncio tiene de 1 a {most} caracteres imprimibles.",
+  "error.announcement_ends_too_early": "Un anuncio debe terminar en el futuro y después de su comienzo.",
+  "error.too_many_announcements": "Ya hay {most} anuncios: antes hay que eliminar alguno.",
+  "error.announcement_not_found": "Este anuncio no existe, o ya no.",
+  "error.comparison_not_found": "Esta comparación no existe, o ya no.",
+  "error.comparison_not_answered": "Para votar, las dos partes deben haber terminado de responder.",
+  "error.response_not_found": "Esta respuesta no existe: no se guardó o se ha eliminado.",
+  "error.feedback_not_found": "Esta respuesta no se ha valorado.",
+  "error.preference_pairs_off":
+    "Esta organización no guarda valoraciones para entrenar: hay que enviarla sin ese consentimiento.",
+  "error.consent_needs_private":
+    "El espacio de trabajo ve esta conversación y otras personas pueden escribir en ella: nadie puede consentir el entrenamiento en su nombre.",
+  "error.sharing_off":
+    "Compartir mediante enlaces está desactivado aquí: conviene hablar con un administrador o exportar la conversación.",
+  "error.share_not_found": "Con este enlace no se comparte nada: se ha revocado, ha caducado o está incompleto.",
+  "error.nothing_to_share": "Aún no hay ningún mensaje que compartir: antes hay que preguntar algo.",
+  "error.too_long_to_share":
+    "Esta conversación es demasiado larga para compartirla: como máximo {most} mensajes, con {megabytes}\u00a0MB en total.",
+  "error.project_not_found": "Este proyecto no existe, o ya no.",
+  "error.project_not_shared":
+    "El espacio de trabajo ve esta conversación, pero no su proyecto: primero hay que compartir el proyecto o hacer privada la conversación.",
+  "error.project_has_shared_conversations":
+    "El espacio de trabajo ve conversaciones de este proyecto: primero hay que sacarlas o hacerlas privadas.",
+  "error.unknown_format":
+    "Este archivo no es una exportación de conversaciones que se pueda leer aquí: la propia, la de ChatGPT o la de Open WebUI.",
+  "error.unknown_version": "Este archivo se exportó en otra versión del formato, que este servidor no lee.",
+  "error.too_many_conversations": "El archivo tiene más de {most} conversaciones: hay que importarlo por partes.",
+  "error.too_large":
+    "Las conversaciones del archivo comprimido superan {most}\u00a0MB: hay que importarlas por partes.",
+  "error.settings_too_large": "Los ajustes son demasiado grandes: como máximo {most} bytes.",
+  "error.library_not_found": "Esta biblioteca no existe, o ya no.",
+  "error.library_expired": "Esta biblioteca ha caducado por no haberse usado en mucho tiempo.",
+  "error.library_full": "La biblioteca está llena: puede tener {most} documentos.",
+  "error.document_not_found": "Este documento no está en la biblioteca, o ya no.",
+  "error.document_not_ready": "El texto del documento no está disponible.",
+  "error.passage_not_found": "El documento no tiene ese pasaje: se ha vuelto a leer o nunca lo tuvo.",
+  "error.own_quota": "La excepción propia la fija otro administrador o un propietario.",
+  "error.quota_exceeded":
+    "Lo que queda de la cuota no alcanza para esto. Vuelve a empezar el {from} a las 00:00 (UTC).",
+  "error.quota_not_found": "Esta cuota no existe, o ya no.",
+  "error.too_many_rules": "Ya hay {most} reglas: antes hay que eliminar alguna.",
+  "error.feature_off": "La organización lo ha desactivado para esta cuenta: un administrador puede activarlo.",
+  "error.not_confirmed": "No es el nombre de la cuenta: para confirmar se escribe «{name}».",
+  "error.own_account": "La cuenta propia se elimina en sus ajustes, no aquí.",
+  "error.fresh_sign_in_required":
+    "Antes hay que volver a iniciar sesión: sin contraseña, una cuenta solo se elimina poco después de entrar.",
+  "error.export_running": "Ya se está creando un archivo de los datos: hay que esperar a que termine.",
+  "error.waiting_list_closed": "Aquí no hay ninguna lista de espera abierta.",
+  "error.waiting_list_full": "La lista de espera está llena: se puede volver a intentar más tarde.",
+  "error.waiting_list_entry_not_found": "Esta solicitud no está en la lista de espera, o ya no.",
+  "error.not_waiting": "Una solicitud ya se ha aceptado o rechazado: hay que volver a cargar la lista.",
 };

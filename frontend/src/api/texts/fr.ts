@@ -67,7 +67,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.invalid_credentials": "Le nom ou le mot de passe est faux.",
   "error.invalid_login_token": "Ce lien de connexion est faux, a déjà servi, ou a plus d’un jour.",
   "error.too_many_attempts":
-    "Trop de connexions manquées\u00a0: réessayez dans {seconds, plural, one {# seconde} many {# de secondes} other {# secondes}}.",
+    "Trop d’essais\u00a0: réessayez dans {seconds, plural, one {# seconde} many {# de secondes} other {# secondes}}.",
   "error.which_organization":
     "Cette adresse et ce mot de passe vont à des comptes de plusieurs organisations\u00a0: indiquez l’organisation.",
   "error.account_disabled": "Ce compte est désactivé\u00a0: adressez-vous à un administrateur.",
@@ -96,7 +96,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.role_missing": "Votre rôle ne le permet pas.",
   "error.scope_missing": "Les droits de la clé ne vont pas jusque-là.",
   "error.not_the_operator": "Seule l’organisation qui fait tourner ce serveur peut le faire.",
-  "error.not_the_owner": "Seule la personne à qui est la conversation peut le faire.",
+  "error.not_the_owner": "Seule la personne à qui cela appartient peut le faire.",
   "error.model_not_allowed": "Ce modèle n’est pas de ceux que la clé peut utiliser.",
   "error.beyond_own_limits": "Une clé qui a son propre budget ou sa propre limite ne peut pas aller au-delà.",
   "error.workspace_archived": "L’espace de travail «\u00a0{name}\u00a0» est archivé.",
@@ -256,4 +256,55 @@ export const texts: Record<keyof typeof english, string> = {
   "error.memory_needs_message": "Ce n’est pas un message de vous avec un texte.",
   "error.memory_not_found": "Cette entrée n’existe pas, ou plus.",
   "error.proposal_not_found": "Cette suggestion n’existe pas, ou plus.",
+  "error.announcement_text_invalid": "Une annonce a de 1 à {most} caractères imprimables.",
+  "error.announcement_ends_too_early": "Une annonce doit se terminer après maintenant, et après son début.",
+  "error.too_many_announcements": "Il y a déjà {most} annonces\u00a0: supprimez-en d’abord.",
+  "error.announcement_not_found": "Cette annonce n’existe pas, ou plus.",
+  "error.comparison_not_found": "Cette comparaison n’existe pas, ou plus.",
+  "error.comparison_not_answered": "Les deux côtés doivent avoir répondu jusqu’au bout avant le vote.",
+  "error.response_not_found": "Cette réponse n’existe pas\u00a0: elle n’a pas été conservée, ou elle a été supprimée.",
+  "error.feedback_not_found": "Vous n’avez pas évalué cette réponse.",
+  "error.preference_pairs_off":
+    "Cette organisation ne conserve pas d’évaluations pour l’entraînement\u00a0: envoyez la vôtre sans cet accord.",
+  "error.consent_needs_private":
+    "L’espace de travail voit cette conversation et d’autres peuvent y écrire\u00a0: personne ne peut accepter l’entraînement à leur place.",
+  "error.sharing_off":
+    "Le partage par lien est désactivé ici\u00a0: adressez-vous à un administrateur, ou exportez la conversation.",
+  "error.share_not_found": "Rien n’est partagé sous ce lien\u00a0: il a été révoqué, a expiré, ou n’est pas complet.",
+  "error.nothing_to_share": "Il n’y a pas encore de message à partager\u00a0: posez d’abord une question.",
+  "error.too_long_to_share":
+    "Cette conversation est trop longue pour être partagée\u00a0: au plus {most} messages, de {megabytes}\u00a0Mo en tout.",
+  "error.project_not_found": "Ce projet n’existe pas, ou plus.",
+  "error.project_not_shared":
+    "L’espace de travail voit cette conversation, mais pas son projet\u00a0: partagez d’abord le projet, ou rendez la conversation privée.",
+  "error.project_has_shared_conversations":
+    "L’espace de travail voit des conversations de ce projet\u00a0: sortez-les d’abord, ou rendez-les privées.",
+  "error.unknown_format":
+    "Ce fichier n’est pas un export de conversations lisible ici\u00a0: le nôtre, celui de ChatGPT ou celui d’Open WebUI.",
+  "error.unknown_version":
+    "Ce fichier a été exporté dans une autre version de notre format, que ce serveur ne lit pas.",
+  "error.too_many_conversations": "Le fichier a plus de {most} conversations\u00a0: importez-le en plusieurs parties.",
+  "error.too_large":
+    "Les conversations de l’archive dépassent {most}\u00a0Mo\u00a0: importez-les en plusieurs parties.",
+  "error.settings_too_large": "Les réglages sont trop volumineux\u00a0: au plus {most} octets.",
+  "error.library_not_found": "Cette bibliothèque n’existe pas, ou plus.",
+  "error.library_expired": "Cette bibliothèque a expiré, faute d’avoir servi depuis longtemps.",
+  "error.library_full": "La bibliothèque est pleine\u00a0: elle peut avoir {most} documents.",
+  "error.document_not_found": "Ce document n’est pas dans la bibliothèque, ou plus.",
+  "error.document_not_ready": "Le texte du document n’est pas là.",
+  "error.passage_not_found": "Le document n’a pas ce passage\u00a0: il a été relu, ou ne l’a jamais eu.",
+  "error.own_quota": "Votre propre exception est fixée par un autre administrateur ou un propriétaire.",
+  "error.quota_exceeded": "Ce qui reste de votre quota ne suffit pas. Il recommence le {from} à 00:00 (UTC).",
+  "error.quota_not_found": "Ce quota n’existe pas, ou plus.",
+  "error.too_many_rules": "Il y a déjà {most} règles\u00a0: supprimez-en d’abord.",
+  "error.feature_off": "Votre organisation l’a désactivé pour vous\u00a0: un administrateur peut l’activer.",
+  "error.not_confirmed": "Ce n’est pas le nom du compte\u00a0: écrivez «\u00a0{name}\u00a0» pour confirmer.",
+  "error.own_account": "Votre propre compte se supprime dans vos réglages, pas ici.",
+  "error.fresh_sign_in_required":
+    "Reconnectez-vous d’abord\u00a0: sans mot de passe, un compte ne se supprime que peu après une connexion.",
+  "error.export_running": "Une archive de vos données est déjà en préparation\u00a0: attendez qu’elle soit terminée.",
+  "error.waiting_list_closed": "Il n’y a pas de liste d’attente ouverte ici.",
+  "error.waiting_list_full": "La liste d’attente est pleine\u00a0: réessayez plus tard.",
+  "error.waiting_list_entry_not_found": "Cette demande n’est pas sur la liste d’attente, ou plus.",
+  "error.not_waiting": "Une demande a déjà été acceptée ou refusée\u00a0: rechargez la liste.",
 };

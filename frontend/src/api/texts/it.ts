@@ -65,7 +65,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.invalid_credentials": "Il nome o la password è sbagliato.",
   "error.invalid_login_token": "Questo link di accesso è sbagliato, è già stato usato o ha più di un giorno.",
   "error.too_many_attempts":
-    "Troppi accessi falliti: si può riprovare tra {seconds, plural, one {# secondo} many {# di secondi} other {# secondi}}.",
+    "Troppi tentativi: si può riprovare tra {seconds, plural, one {# secondo} many {# di secondi} other {# secondi}}.",
   "error.which_organization":
     "Questo indirizzo e questa password valgono per account di più organizzazioni: bisogna indicare l’organizzazione.",
   "error.account_disabled": "Questo account è disattivato: bisogna rivolgersi a un amministratore.",
@@ -94,7 +94,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.role_missing": "Questo ruolo non lo permette.",
   "error.scope_missing": "I permessi della chiave non arrivano fin lì.",
   "error.not_the_operator": "Può farlo solo l’organizzazione che gestisce questo server.",
-  "error.not_the_owner": "Può farlo solo la persona a cui appartiene la conversazione.",
+  "error.not_the_owner": "Può farlo solo la persona a cui appartiene.",
   "error.model_not_allowed": "Questo modello non è tra quelli che la chiave può usare.",
   "error.beyond_own_limits": "Una chiave con un proprio budget o limite non può andare oltre.",
   "error.workspace_archived": "L’area di lavoro «{name}» è archiviata.",
@@ -246,4 +246,54 @@ export const texts: Record<keyof typeof english, string> = {
   "error.memory_needs_message": "Non è un proprio messaggio con un testo.",
   "error.memory_not_found": "Questa voce non esiste o non esiste più.",
   "error.proposal_not_found": "Questo suggerimento non esiste o non esiste più.",
+  "error.announcement_text_invalid": "Un annuncio ha da 1 a {most} caratteri stampabili.",
+  "error.announcement_ends_too_early": "Un annuncio deve finire nel futuro e dopo il suo inizio.",
+  "error.too_many_announcements": "Ci sono già {most} annunci: prima bisogna eliminarne qualcuno.",
+  "error.announcement_not_found": "Questo annuncio non esiste, o non più.",
+  "error.comparison_not_found": "Questo confronto non esiste, o non più.",
+  "error.comparison_not_answered": "Per votare, entrambe le parti devono aver finito di rispondere.",
+  "error.response_not_found": "Questa risposta non esiste: non è stata conservata o è stata eliminata.",
+  "error.feedback_not_found": "Questa risposta non è stata valutata.",
+  "error.preference_pairs_off":
+    "Questa organizzazione non conserva valutazioni per l’addestramento: bisogna inviarla senza questo consenso.",
+  "error.consent_needs_private":
+    "Lo spazio di lavoro vede questa conversazione e altri possono scriverci: nessuno può acconsentire all’addestramento al posto loro.",
+  "error.sharing_off":
+    "La condivisione con link è disattivata qui: ci si può rivolgere a un amministratore o esportare la conversazione.",
+  "error.share_not_found": "Con questo link non è condiviso nulla: è stato revocato, è scaduto o è incompleto.",
+  "error.nothing_to_share": "Non c’è ancora nessun messaggio da condividere: prima bisogna chiedere qualcosa.",
+  "error.too_long_to_share":
+    "Questa conversazione è troppo lunga per essere condivisa: al massimo {most} messaggi, con {megabytes}\u00a0MB in tutto.",
+  "error.project_not_found": "Questo progetto non esiste, o non più.",
+  "error.project_not_shared":
+    "Lo spazio di lavoro vede questa conversazione, ma non il suo progetto: prima bisogna condividere il progetto o rendere privata la conversazione.",
+  "error.project_has_shared_conversations":
+    "Lo spazio di lavoro vede conversazioni di questo progetto: prima bisogna toglierle o renderle private.",
+  "error.unknown_format":
+    "Questo file non è un’esportazione di conversazioni leggibile qui: la nostra, quella di ChatGPT o quella di Open WebUI.",
+  "error.unknown_version":
+    "Questo file è stato esportato in un’altra versione del formato, che questo server non legge.",
+  "error.too_many_conversations": "Il file ha più di {most} conversazioni: bisogna importarlo in parti.",
+  "error.too_large": "Le conversazioni dell’archivio superano {most}\u00a0MB: bisogna importarle in parti.",
+  "error.settings_too_large": "Le impostazioni sono troppo grandi: al massimo {most} byte.",
+  "error.library_not_found": "Questa raccolta non esiste, o non più.",
+  "error.library_expired": "Questa raccolta è scaduta perché non usata da molto tempo.",
+  "error.library_full": "La raccolta è piena: può avere {most} documenti.",
+  "error.document_not_found": "Questo documento non è nella raccolta, o non più.",
+  "error.document_not_ready": "Il testo del documento non è disponibile.",
+  "error.passage_not_found": "Il documento non ha questo passo: è stato riletto o non l’ha mai avuto.",
+  "error.own_quota": "La propria eccezione è impostata da un altro amministratore o da un proprietario.",
+  "error.quota_exceeded": "Ciò che resta della quota non basta. Ricomincia il {from} alle 00:00 (UTC).",
+  "error.quota_not_found": "Questa quota non esiste, o non più.",
+  "error.too_many_rules": "Ci sono già {most} regole: prima bisogna eliminarne qualcuna.",
+  "error.feature_off": "L’organizzazione l’ha disattivato per questo account: un amministratore può attivarlo.",
+  "error.not_confirmed": "Non è il nome dell’account: per confermare si scrive «{name}».",
+  "error.own_account": "Il proprio account si elimina nelle sue impostazioni, non qui.",
+  "error.fresh_sign_in_required":
+    "Prima bisogna accedere di nuovo: senza password, un account si elimina solo poco dopo l’accesso.",
+  "error.export_running": "Un archivio dei dati è già in preparazione: bisogna aspettare che finisca.",
+  "error.waiting_list_closed": "Qui non c’è nessuna lista d’attesa aperta.",
+  "error.waiting_list_full": "La lista d’attesa è piena: si può riprovare più tardi.",
+  "error.waiting_list_entry_not_found": "Questa richiesta non è nella lista d’attesa, o non più.",
+  "error.not_waiting": "Una richiesta è già stata accettata o rifiutata: bisogna ricaricare la lista.",
 };

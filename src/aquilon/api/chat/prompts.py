@@ -95,7 +95,9 @@ async def create_prompt(request: Request, caller: Caller) -> Response:
     default = default_visibility(caller)
     if fields.visibility == "user" != default:
         raise invalid(
-            "A key can't save a prompt that only a person sees: sign in, or leave out 'visibility'", param="visibility"
+            "A key can't save a prompt that only a person sees: sign in, or leave out 'visibility'",
+            param="visibility",
+            code="visibility_of_person",
         )
     prompt = await services(request).prompts.create(
         caller,

@@ -101,7 +101,7 @@ async def list_items(
     conversations = services(request).conversations
     if through is not None:
         if leaf is not None:
-            raise invalid("Send either 'leaf' or 'through': each names a path", param="through")
+            raise invalid("Send either 'leaf' or 'through': each names a path", param="through", code="leaf_or_through")
         leaf = await conversations.last_below(caller, conversation_id, through)
     rows, more = await conversations.page(
         caller, conversation_id, leaf=leaf, after=after, order=order, limit=bounded(limit, least=0)

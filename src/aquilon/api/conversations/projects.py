@@ -78,6 +78,7 @@ async def create_project(request: Request, caller: Caller) -> Response:
         raise invalid(
             "A key can't create a project that only a person sees: sign in, or leave out 'visibility'",
             param="visibility",
+            code="visibility_of_person",
         )
     project = await services(request).projects.create(
         caller, name=fields.name, instructions=fields.instructions or "", visibility=fields.visibility or default

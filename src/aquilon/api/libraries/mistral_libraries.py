@@ -189,4 +189,5 @@ def _require_own_workspace(library: Library, fields: Unshare) -> None:
         raise invalid(
             f"The library belongs to the workspace '{library.workspace_id}', and can be shared with that one alone",
             param="share_with_uuid",
+            code="library_elsewhere",
         )

@@ -41,7 +41,11 @@ class ChunkingStrategy(Fields):
         if self.type != "static":
             return None
         if self.static is None:
-            raise invalid("A chunking strategy 'static' needs 'static' with its sizes", param="chunking_strategy")
+            raise invalid(
+                "A chunking strategy 'static' needs 'static' with its sizes",
+                param="chunking_strategy",
+                code="chunk_sizes_missing",
+            )
         return sizes_of_tokens(self.static.max_chunk_size_tokens, self.static.chunk_overlap_tokens)
 
 
@@ -92,7 +96,7 @@ class AddFiles(Fields):
     def documents(self) -> list[NewDocument]:
         """Raises ApiError 400."""
         if (self.file_ids is None) == (self.files is None):
-            raise invalid("Send either 'file_ids' or 'files'", param="file_ids")
+            raise invalid("Send either 'file_ids' or 'files'", param="file_ids", code="file_ids_or_files")
         if self.files is not None:
             return [file.document(f"files.{at}.attributes") for at, file in enumerate(self.files)]
         one = AddFile(file_id="", attributes=self.attributes, chunking_strategy=self.chunking_strategy).document()

@@ -126,7 +126,12 @@ async def list_requests(request: Request, caller: Caller) -> Response:
     chosen = _filter(query)
     answer_format = query.get("format", "json")
     if answer_format not in ("json", "csv"):
-        raise invalid(f"format is '{answer_format[:50]}'; it must be json or csv", param="format")
+        raise invalid(
+            f"format is '{answer_format[:50]}'; it must be json or csv",
+            param="format",
+            code="not_one_of",
+            values={"value": answer_format[:50], "allowed": "json, csv"},
+        )
     limit = MOST_CSV_ROWS if answer_format == "csv" else bounded(_whole(query.get("limit", "20")))
     everybody = permits(caller.role, None, "usage.read")
     async with services(request).database.reading() as session:
@@ -155,12 +160,17 @@ def _filter(query: Mapping[str, str]) -> RequestFilter:
     """Raises ApiError 400."""
     outcome = query.get("outcome", "")
     if outcome and outcome not in _OUTCOMES:
-        raise invalid(f"outcome is '{outcome[:50]}'; it is {', '.join(_OUTCOMES)}", param="outcome")
+        raise invalid(
+            f"outcome is '{outcome[:50]}'; it is {', '.join(_OUTCOMES)}",
+            param="outcome",
+            code="not_one_of",
+            values={"value": outcome[:50], "allowed": ", ".join(_OUTCOMES)},
+        )
     try:
         until = moment(query["until"]) if query.get("until") else int(time.time()) + 1
         since = moment(query["since"]) if query.get("since") else until - _DEFAULT_DAYS * 86_400
     except ValueError as error:
-        raise invalid(str(error)) from None
+        raise invalid(str(error), code="invalid_time") from None
     return RequestFilter(
         since=since,
         until=until,
@@ -173,7 +183,7 @@ def _filter(query: Mapping[str, str]) -> RequestFilter:
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise invalid(f"limit is '{text[:50]}'; it must be a whole number", param="limit")
+        raise invalid(f"limit is '{text[:50]}'; it must be a whole number", param="limit", code="int_parsing")
     return int(text)
 
 

@@ -70,6 +70,7 @@ async def taken(
                     f"{MOST_BYTES // 2**20} MB can be. Name an earlier item as its 'leaf'",
                     param="leaf",
                     code="too_long_to_share",
+                    values={"most": MOST_MESSAGES, "megabytes": MOST_BYTES // 2**20},
                 )
     if not messages:
         raise invalid("There is no message to share yet: ask something first", code="nothing_to_share")

@@ -40,7 +40,12 @@ async def set_rule(
     """
     require(principal, "organization.update")
     if kind == "feature" and name not in FEATURES:
-        raise invalid(f"There is no feature '{name[:50]}': they are {', '.join(FEATURES)}", param="name")
+        raise invalid(
+            f"There is no feature '{name[:50]}': they are {', '.join(FEATURES)}",
+            param="name",
+            code="not_one_of",
+            values={"value": name[:50], "allowed": ", ".join(FEATURES)},
+        )
     scope = Scope.of_organization(principal)
     async with database.writing(alone=True) as session:
         ids: list[str] | None = None if workspaces_ is None else []
@@ -51,7 +56,11 @@ async def set_rule(
             if ids is not None and workspace.id not in ids:
                 ids.append(workspace.id)
         if len(await access_rules.rules(session, scope)) >= MOST_RULES:
-            raise invalid(f"There are {MOST_RULES} rules already: remove some first", code="too_many_rules")
+            raise invalid(
+                f"There are {MOST_RULES} rules already: remove some first",
+                code="too_many_rules",
+                values={"most": MOST_RULES},
+            )
         await access_rules.set_rule(session, scope, kind, name, roles=roles, workspace_ids=ids)
         await record(
             session,

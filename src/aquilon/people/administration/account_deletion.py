@@ -181,11 +181,15 @@ async def _last_owner(session: AsyncSession, user: User) -> ApiError | None:
     return invalid(
         f"'{user.name}' is the organization's last owner: make somebody else an owner first",
         code="last_owner",
+        values={"name": user.name},
     )
 
 
 def _require_name(user: User, confirmation: str) -> None:
     if confirmation.strip() != user.name:
         raise invalid(
-            f"Confirm with the account's name, '{user.name}', in 'confirm'", param="confirm", code="not_confirmed"
+            f"Confirm with the account's name, '{user.name}', in 'confirm'",
+            param="confirm",
+            code="not_confirmed",
+            values={"name": user.name},
         )

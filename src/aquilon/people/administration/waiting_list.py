@@ -76,6 +76,7 @@ class WaitingList:
                 f"Too many requests to join from your network: try again in {counted(wait, 'second')}",
                 code="too_many_attempts",
                 retry_after=wait,
+                values={"seconds": wait},
             )
         self._networks.record_failure(network)
         async with self._database.writing(alone=True) as session:
@@ -206,4 +207,8 @@ async def _decide(session: AsyncSession, principal: Principal, entry_id: str, *,
 def require_choice(entry_ids: Sequence[str] | None, first: int | None) -> None:
     """Raises ApiError 400 unless exactly one of the two is given."""
     if (entry_ids is None) == (first is None):
-        raise invalid("Send either 'entry_ids', or 'first': how many of those who wait", param="entry_ids")
+        raise invalid(
+            "Send either 'entry_ids', or 'first': how many of those who wait",
+            param="entry_ids",
+            code="entry_ids_or_first",
+        )

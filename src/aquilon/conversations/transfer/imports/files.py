@@ -69,6 +69,7 @@ def unpacked(data: bytes) -> list[bytes]:
                         "invalid_request_error",
                         f"The archive's conversations have more than {MOST_BYTES // 2**20} MB: import them in parts",
                         code="too_large",
+                        values={"most": MOST_BYTES // 2**20},
                     )
                 files.append(content)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError, ValueError) as error:
@@ -99,6 +100,7 @@ def conversations_of(data: bytes) -> list[msgspec.Raw]:
         raise invalid(
             f"The file has {len(conversations):,} conversations, more than {MOST_CONVERSATIONS:,}: import it in parts",
             code="too_many_conversations",
+            values={"most": MOST_CONVERSATIONS},
         )
     return conversations
 
