@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, StorageState
+from playwright.async_api import Browser, StorageState, expect
 from tests.support.browser import Visitor, running_browser, visitor
 from tests.support.console import ConsoleVisitor
 from tests.support.server import RunningServer
+
+expect.set_options(timeout=20_000)
+"""Of a machine that runs other tests meanwhile; what is there at once is not waited for."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

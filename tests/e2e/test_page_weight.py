@@ -37,5 +37,6 @@ async def test_the_page_can_be_typed_into_within_its_javascript_budget(guest: Vi
     needed = {url: weight for url, weight in weights.items() if url in before}
     total = sum(needed.values())
     print(f"JavaScript until the input can be typed into: {total} bytes in {len(needed)} files")
+    print("\n".join(f"{weight:7} {url.rpartition('/')[2]}" for url, weight in needed.items()))
     assert encodings == {"gzip"}
     assert 10_000 < total <= BUDGET
