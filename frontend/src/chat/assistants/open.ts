@@ -1,13 +1,7 @@
 /** Opens the assistants: the dialog and its texts are loaded then. */
 import { mount, unmount } from "svelte";
-import type { ModelCard } from "../../api/types";
 import { loadTexts } from "../../i18n/catalogue.svelte";
-import type { Agent } from "./agents";
-
-export interface Assistants {
-  models: readonly ModelCard[];
-  onStart: (agent: Agent) => void;
-}
+import type { Assistants } from "./assistants";
 
 export async function openAssistants(given: Assistants): Promise<void> {
   const { default: AssistantsDialog } = await import("./AssistantsDialog.svelte");
