@@ -9,15 +9,7 @@ import type {
 } from "../../api/schema";
 import { call, postJson } from "../../api/server";
 import { loadTexts } from "../../i18n/catalogue.svelte";
-
-/** What the dialog begins with. */
-export interface Opening {
-  /** A text to remember, and the message that it is from. */
-  text?: string;
-  source?: MemorySource | null;
-  /** The entries that an answer used: only these are shown at first. */
-  used?: readonly string[];
-}
+import type { Opening } from "./opening";
 
 export class OwnMemory {
   settings = $state.raw<MemorySettingsBody | null>(null);
