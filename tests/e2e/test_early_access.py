@@ -7,7 +7,7 @@ import csv
 import io
 import zipfile
 
-from playwright.async_api import Browser, Download, expect
+from playwright.async_api import Browser, Download, Response, expect
 from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
 from tests.support.server import RunningServer
@@ -17,6 +17,12 @@ PASSWORD = "the wind turns north at noon"
 
 async def content_of(download: Download) -> bytes:
     return await asyncio.to_thread((await download.path()).read_bytes)
+
+
+def asks_for_a_title(response: Response) -> bool:
+    """Whether the page asked to name the conversation: that answer alone is not stored."""
+    asked = response.request
+    return asked.url.endswith("/v1/responses") and (asked.post_data_json or {}).get("store") is False
 
 
 async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
@@ -82,7 +88,7 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
     made = await owner.make("/v1/organization/users", {"name": "Quotina", "role": "member"})
-    quota = {"period": "day", "user_id": made["id"], "messages": 2}
+    quota = {"period": "day", "user_id": made["id"], "messages": 3}  # two questions and the title
     await owner.make("/v1/organization/person-quotas", quota)
     announcement = await owner.make("/v1/organization/announcements", {"text": "The <b>oven</b> is warm."})
     async with visitor(browser, server, ConsoleVisitor) as person:
@@ -91,17 +97,19 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
         await expect(person.page.get_by_text("The <b>oven</b> is warm.")).to_be_visible()
         await person.page.get_by_role("button", name="Put away").click()
         await person.shorten_answers(2)
-        for left in ("", "Messages left: 0 of 2. Begins anew at"):
+        async with person.page.expect_response(asks_for_a_title):
             await person.ask("Hi")
             await person.expect_state("finished")
-            await expect(person.page.get_by_text(left)).to_be_visible() if left else None
         await person.ask("Hi")
-        await expect(person.page.get_by_text("Of your quota of messages, 0 of 2 are left.")).to_be_visible()
+        await person.expect_state("finished")
+        await expect(person.page.get_by_text("Messages left: 0 of 3. Begins anew at")).to_be_visible()
+        await person.ask("Hi")
+        await expect(person.page.get_by_text("Of your quota of messages, 0 of 3 are left.")).to_be_visible()
         await person.page.reload()
-        await expect(person.page.get_by_text("Messages left: 0 of 2.")).to_be_visible()
+        await expect(person.page.get_by_text("Messages left: 0 of 3.")).to_be_visible()
         await expect(person.page.get_by_text("The <b>oven</b> is warm.")).to_have_count(0)
         await person.page.goto(f"{server.url}/console/account")
-        await expect(person.row("Messages, today")).to_contain_text("2 of 2")
+        await expect(person.row("Messages, today")).to_contain_text("3 of 3")
     status, _ = await owner.fetch("DELETE", f"/v1/organization/announcements/{announcement['id']}")
     assert status == 200
 
@@ -124,9 +132,9 @@ async def test_an_administrator_keeps_a_part_of_the_chat_to_a_role_and_says_how_
     await expect(owner.page.get_by_text("Saved.")).to_be_visible()
     await owner.page.goto(server.url)
     await owner.shorten_answers(2)
-    async with owner.page.expect_request("**/v1/chat/completions") as asking:
+    async with owner.page.expect_request("**/v1/responses") as asking:
         await owner.ask("Hi")
     sent = (await asking.value).post_data_json
-    assert sent["messages"][0] == {"role": "system", "content": "Answer in one word."}
+    assert sent["instructions"] == "Answer in one word."
     await owner.expect_state("finished")
     await owner.fetch("PUT", "/v1/organization/chat", {})

@@ -140,7 +140,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.replacement_unknown": "Es gibt kein Modell und keinen Alias „{name}“, die man stattdessen nutzen könnte.",
   "error.fallbacks_invalid": "Ein Modell hat höchstens {most} verschiedene Ersatzmodelle, und nicht sich selbst.",
   "error.gateway_only": "Dieser Server ist nur ein Gateway: Er hält selbst keine Modelle.",
-  "error.pull_source_invalid": "Eine Quelle ist hf:owner/repo oder pypi:package.",
+  "error.pull_source_invalid":
+    "Eine Quelle ist hf:owner/repo oder pypi:package. Für einen Pfad: aquilon pull auf dem Rechner des Servers ausführen.",
   "error.pull_not_found": "Diesen Download gibt es nicht.",
   "error.too_many_pulls":
     "{most, plural, one {# Download läuft} other {# Downloads laufen}} schon: Warten Sie, bis einer zu Ende ist, oder halten Sie einen an.",

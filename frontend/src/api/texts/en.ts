@@ -131,7 +131,8 @@ export const texts = {
   "error.replacement_unknown": "There is no model or alias “{name}” to use in its place.",
   "error.fallbacks_invalid": "A model has up to {most} different fall-backs, and not itself.",
   "error.gateway_only": "This server is a gateway only: it keeps no models of its own.",
-  "error.pull_source_invalid": "A source is hf:owner/repo or pypi:package.",
+  "error.pull_source_invalid":
+    "A source is hf:owner/repo or pypi:package. To pull a path, run aquilon pull on the server’s machine.",
   "error.pull_not_found": "There is no such download.",
   "error.too_many_pulls":
     "{most, plural, one {# download runs} other {# downloads run}} already: wait for one to end, or stop it.",

@@ -138,7 +138,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.replacement_unknown": "No hay ningún modelo ni alias «{name}» que lo sustituya.",
   "error.fallbacks_invalid": "Un modelo tiene como máximo {most} reservas distintas, y no él mismo.",
   "error.gateway_only": "Este servidor es solo una pasarela: no guarda modelos.",
-  "error.pull_source_invalid": "Un origen es hf:owner/repo o pypi:package.",
+  "error.pull_source_invalid":
+    "Un origen es hf:owner/repo o pypi:package. Para una ruta, ejecute aquilon pull en la máquina del servidor.",
   "error.pull_not_found": "No existe esa descarga.",
   "error.too_many_pulls":
     "Ya hay {most, plural, one {# descarga} many {# de descargas} other {# descargas}} en curso: hay que esperar a que termine una o detenerla.",

@@ -148,7 +148,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.replacement_unknown": "Il n’y a ni modèle ni alias «\u00a0{name}\u00a0» à utiliser à sa place.",
   "error.fallbacks_invalid": "Un modèle a au plus {most} remplaçants différents, et pas lui-même.",
   "error.gateway_only": "Ce serveur n’est qu’une passerelle\u00a0: il ne garde pas de modèles.",
-  "error.pull_source_invalid": "Une source est hf:owner/repo ou pypi:package.",
+  "error.pull_source_invalid":
+    "Une source est hf:owner/repo ou pypi:package. Pour un chemin, lancez aquilon pull sur la machine du serveur.",
   "error.pull_not_found": "Il n’y a pas un tel téléchargement.",
   "error.too_many_pulls":
     "{most, plural, one {# téléchargement est} many {# de téléchargements sont} other {# téléchargements sont}} déjà en cours\u00a0: attendez la fin de l’un d’eux, ou arrêtez-le.",

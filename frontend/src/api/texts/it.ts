@@ -139,7 +139,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.replacement_unknown": "Non c’è nessun modello o alias «{name}» da usare al suo posto.",
   "error.fallbacks_invalid": "Un modello ha al massimo {most} riserve diverse, e non sé stesso.",
   "error.gateway_only": "Questo server è solo un gateway: non conserva modelli.",
-  "error.pull_source_invalid": "Un’origine è hf:owner/repo o pypi:package.",
+  "error.pull_source_invalid":
+    "Un’origine è hf:owner/repo o pypi:package. Per un percorso, eseguire aquilon pull sulla macchina del server.",
   "error.pull_not_found": "Questo download non esiste.",
   "error.too_many_pulls":
     "{most, plural, one {# download è} many {# di download sono} other {# download sono}} già in corso: bisogna aspettare che uno finisca, o fermarlo.",
