@@ -86,7 +86,7 @@ async def test_an_answer_goes_on_streaming_after_a_reload_and_in_a_second_tab(as
     await asker.reload()
     await expect(asker.answer).to_have_text(words(15))
     await expect(asker.page).to_have_title(re.compile("w0.* · Aquilon"))
-    await asker.page.get_by_role("button", name="New conversation").click()
+    await asker.page.get_by_role("banner").get_by_role("button", name="New conversation").click()
     await expect(asker.page).to_have_url(f"{asker.server.url}/")
     await asker.page.go_back()
     await expect(asker.answer).to_have_text(words(15))

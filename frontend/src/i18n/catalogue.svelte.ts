@@ -23,8 +23,8 @@ type Loaders<Texts> = Record<Language, () => Promise<{ texts: Texts }>>;
 /** What is filled in. A number is written in the page's language, and chooses the plural. */
 export type Values = Record<string, string | number>;
 
-/** What loads the texts of each part of the pages that has been imported. */
-const parts = new Set<(wanted: Language) => Promise<void>>();
+/** What loads the texts of each part of the pages that has been imported, and returns what shows them. */
+const parts = new Set<(wanted: Language) => Promise<() => void>>();
 
 /**
  * The texts of one part of the pages, such as a dialog, one language loaded at a time; returns its `t`.
@@ -37,14 +37,16 @@ export function catalogue<Key extends string>(
 ): (key: Key, values?: Values) => string {
   let shown = $state.raw<{ language: Language; texts: Record<Key, string> } | null>(null);
   parts.add(async (wanted) => {
-    if (shown?.language !== wanted) shown = { language: wanted, texts: (await loaders[wanted]()).texts };
+    if (shown?.language === wanted) return () => undefined;
+    const { texts } = await loaders[wanted]();
+    return () => (shown = { language: wanted, texts });
   });
   return (key, values = {}) => (shown === null ? "" : fill(shown.texts[key] ?? "", values, shown.language));
 }
 
-/** Loads the texts of all parts that have been imported, in the page's language or a wanted one. */
+/** Loads the texts of all parts that have been imported, in the page's language or a wanted one; all show together. */
 export async function loadTexts(wanted: Language = language()): Promise<void> {
-  await Promise.all([...parts].map((load) => load(wanted)));
+  for (const show of await Promise.all([...parts].map((load) => load(wanted)))) show();
 }
 
 /** Shows the page in another language, once its texts are here. */
