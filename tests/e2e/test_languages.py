@@ -23,8 +23,9 @@ SHARED = {"de": "budget|budgets|die|minute|so|war", "es": "has", "it": "budget|f
 FIRST_KEY = "first key"
 """What the first start calls a key: a name that somebody may change, and no text of the pages."""
 
-SEEN = """
+SEEN = r"""
 () => {
+  const typeOfEntry = /^[a-z_]+\.[a-z_]+$/; // an audit entry's type, which the title of its translation shows
   const english = 'code, pre, [lang=en], [translate=no], script, noscript, style, option[value="en"]';
   const texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -33,7 +34,9 @@ SEEN = """
   }
   for (const element of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
     if (element.closest(english)) continue;
-    for (const name of ["aria-label", "title", "placeholder"]) texts.push(element.getAttribute(name) ?? "");
+    for (const name of ["aria-label", "placeholder"]) texts.push(element.getAttribute(name) ?? "");
+    const title = element.getAttribute("title") ?? "";
+    if (!typeOfEntry.test(title)) texts.push(title);
   }
   return texts.filter((text) => text !== "");
 }
