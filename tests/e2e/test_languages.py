@@ -20,8 +20,8 @@ ENGLISH = re.compile(
 SHARED = {"de": "budget|budgets|die|minute|so|war", "es": "has", "it": "budget|file"}
 """English words of the list that the language has too."""
 
-FIRST_KEY = "first key"
-"""What the first start calls a key: a name that somebody may change, and no text of the pages."""
+NAMES = ("first key", "hf:owner/repository")
+"""A key of the first start, which somebody may rename, and how a source is written: no texts of the pages."""
 
 SEEN = r"""
 () => {
@@ -47,7 +47,8 @@ async def english_of(page: Page, language: str) -> list[str]:
     """What is on the page and sounds English."""
     shared = set(SHARED[language].split("|"))
     texts: list[str] = await page.evaluate(SEEN)
-    said = [text.replace(FIRST_KEY, "") for text in texts]
+    names = re.compile("|".join(map(re.escape, NAMES)))
+    said = [names.sub("", text) for text in texts]
     return [text for text in said if {word.lower() for word in ENGLISH.findall(text)} - shared]
 
 
