@@ -20,11 +20,12 @@ ENGLISH = re.compile(
 SHARED = {"de": "budget|budgets|die|minute|so|war", "es": "has", "it": "budget|file"}
 """English words of the list that the language has too."""
 
-FIRST_KEY = "first key"
-"""What the first start calls a key: a name that somebody may change, and no text of the pages."""
+NAMES = ("first key", "hf:owner/repository")
+"""A key of the first start, which somebody may rename, and how a source is written: no texts of the pages."""
 
-SEEN = """
+SEEN = r"""
 () => {
+  const typeOfEntry = /^[a-z_]+\.[a-z_]+$/; // an audit entry's type, which the title of its translation shows
   const english = 'code, pre, [lang=en], [translate=no], script, noscript, style, option[value="en"]';
   const texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -33,7 +34,9 @@ SEEN = """
   }
   for (const element of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
     if (element.closest(english)) continue;
-    for (const name of ["aria-label", "title", "placeholder"]) texts.push(element.getAttribute(name) ?? "");
+    for (const name of ["aria-label", "placeholder"]) texts.push(element.getAttribute(name) ?? "");
+    const title = element.getAttribute("title") ?? "";
+    if (!typeOfEntry.test(title)) texts.push(title);
   }
   return texts.filter((text) => text !== "");
 }
@@ -44,7 +47,8 @@ async def english_of(page: Page, language: str) -> list[str]:
     """What is on the page and sounds English."""
     shared = set(SHARED[language].split("|"))
     texts: list[str] = await page.evaluate(SEEN)
-    said = [text.replace(FIRST_KEY, "") for text in texts]
+    names = re.compile("|".join(map(re.escape, NAMES)))
+    said = [names.sub("", text) for text in texts]
     return [text for text in said if {word.lower() for word in ENGLISH.findall(text)} - shared]
 
 

@@ -32,6 +32,7 @@ const LABELS: Partial<Record<string, ConsoleKey>> = {
   name: "keys.name",
   note: "invitations.note",
   output: "prices.output",
+  owner: "organizations.owner",
   parallel_requests: "limits.parallel",
   password: "account.new",
   percent: "aliases.percent",
