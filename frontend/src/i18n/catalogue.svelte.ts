@@ -151,21 +151,3 @@ export function languageNames(codes: readonly string[]): string {
   });
   return new Intl.ListFormat(language(), { type: "conjunction" }).format(known);
 }
-
-const REGIONS: Readonly<Record<string, string>> = {
-  China: "CN",
-  "European Union": "EU",
-  France: "FR",
-  Spain: "ES",
-  "United States": "US",
-};
-
-/** "France and United States", as the server has it → "Francia y Estados Unidos"; an unknown country stays as it is. */
-export function countryNames(english: string): string {
-  const names = new Intl.DisplayNames([language()], { type: "region" });
-  const said = english.split(" and ").map((name) => {
-    const region = REGIONS[name];
-    return region === undefined ? name : (names.of(region) ?? name);
-  });
-  return new Intl.ListFormat(language(), { type: "conjunction" }).format(said);
-}
