@@ -15,7 +15,7 @@ from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError
 
 BEGIN_A_HOME = {"up", "run", "pull", "restore"}
-NEED_NONE = {"doctor", "models suggest"}
+NEED_NONE = {"doctor", "documents read", "models suggest"}
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -554,7 +554,7 @@ def sent(http: httpx.Client, path: str, body: dict[str, Any]) -> tuple[int, str 
         ({"inputs": [{"type": "function.result", "tool_call_id": "c", "result": "1"}]}, 400, "inputs.0"),
         ({"inputs": [{"type": "function.call", "tool_call_id": "c", "name": "f"}]}, 400, "inputs"),
         ({"inputs": [{"role": "assistant", "content": "x", "prefix": True}]}, 400, "inputs.0.prefix"),
-        ({"inputs": "Hi", "agent_id": "ag_1"}, 400, "agent_id"),
+        ({"inputs": "Hi", "agent_id": "ag_1"}, 404, "agent_id"),
         ({"inputs": "Hi", "tools": [{"type": "web_search"}]}, 400, "tools.0"),
         ({"inputs": "Hi", "tools": [{"type": "document_library", "library_ids": ["l"]}]}, 404, None),
         ({"inputs": "Hi", "tools": [{"type": "document_library"}]}, 400, "tools.0.library_ids"),

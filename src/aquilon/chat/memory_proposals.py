@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -267,6 +266,8 @@ async def _own_words(session: AsyncSession, principal: Principal, source: Source
 
 async def _compared(session: AsyncSession, scope: Scope, rows: Sequence[MemoryProposal]) -> list[Proposal]:
     """Each proposal with the entry that it is nearest to, if that is near."""
+    import numpy as np
+
     entries = await stored.entries(session, scope, now=int(time.time())) if rows else []
     compared: list[Proposal] = []
     for row in rows:
@@ -281,6 +282,8 @@ async def _compared(session: AsyncSession, scope: Scope, rows: Sequence[MemoryPr
 
 
 def _is_same(one: MemoryProposal, other: Memory | MemoryProposal) -> bool:
+    import numpy as np
+
     if words_of(one.text) == words_of(other.text):
         return True
     if one.vector is None or other.vector is None or one.embedding_model != other.embedding_model:

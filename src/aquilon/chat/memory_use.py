@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
 import structlog
 
 from aquilon.chat.memories import require_on, settings_of
@@ -21,6 +21,9 @@ from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_feature
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FEW = 12
 """Up to so many are all shown; of more, as many that are nearest to the question."""
@@ -101,6 +104,8 @@ class MemoryUse:
 
     async def _nearest(self, principal: Principal, entries: Sequence[Memory], question: str) -> Sequence[Memory]:
         """A few entries, the nearest to the question first; the latest where no model can compare them now."""
+        import numpy as np
+
         model = await self._embedder.model()
         if model is None or not question:
             return entries[:FEW]
@@ -143,6 +148,8 @@ def _question(items: Sequence[Item]) -> str:
 
 def nearness(entries: Sequence[Memory], vector: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """The cosines of the angles between a text's vector and those of entries by the same model."""
+    import numpy as np
+
     if not entries:
         return np.zeros(0, np.float32)
     matrix = np.frombuffer(b"".join(entry.vector or b"" for entry in entries), "<f2").reshape(len(entries), -1)

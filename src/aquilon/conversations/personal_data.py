@@ -52,8 +52,9 @@ class ConversationData:
         self._runs = runs
 
     async def export(self, person: Person) -> AsyncIterator[ArchiveFile]:
+        scope = person.scope
         async with self._database.reading() as session:
-            projects = list(await session.scalars(person.scope.select(StoredProject).order_by(StoredProject.id)))
+            projects = list(await session.scalars(scope.select(StoredProject).order_by(StoredProject.id)))
         if projects:
             described = [{name: getattr(project, name) for name in _PROJECT_COLUMNS} for project in projects]
             yield ArchiveFile("projects.json", as_json(described))
@@ -66,12 +67,12 @@ class ConversationData:
                 yield ArchiveFile(f"{path}.md", self._markdown(row))
 
     async def erase(self, person: Person) -> Mapping[str, int]:
-        await self._runs.end_of_person(person.scope)
-        deleted = 0
-        while number := await self._conversations.delete_of_person(person.scope):
+        scope, deleted = person.scope, 0
+        await self._runs.end_of_person(scope)
+        while number := await self._conversations.delete_of_person(scope):
             deleted += number
         async with self._database.writing() as session:
-            rows = await session.execute(person.scope.delete(StoredProject).returning(StoredProject.id))
+            rows = await session.execute(scope.delete(StoredProject).returning(StoredProject.id))
             projects = len(rows.all())
         return {"conversations": deleted, "projects": projects}
 

@@ -46,7 +46,8 @@ class LibraryData:
         return {"libraries": libraries, "documents": documents}
 
     async def _after(self, person: Person, last: str) -> list[Library]:
-        query = person.scope.select(Library).where(Library.id > last).order_by(Library.id).limit(_AT_ONCE)
+        scope = person.scope
+        query = scope.select(Library).where(Library.id > last).order_by(Library.id).limit(_AT_ONCE)
         async with self._database.reading() as session:
             return list(await session.scalars(query))
 
@@ -76,7 +77,8 @@ class LibraryData:
 
     async def _added_after(self, person: Person, last: tuple[str, str]) -> list[LibraryDocument]:
         place = tuple_(LibraryDocument.library_id, LibraryDocument.file_id)
-        query = person.scope.select(LibraryDocument).where(place > last)
+        scope = person.scope
+        query = scope.select(LibraryDocument).where(place > last)
         query = query.order_by(LibraryDocument.library_id, LibraryDocument.file_id).limit(_AT_ONCE)
         async with self._database.reading() as session:
             return list(await session.scalars(query))

@@ -10,9 +10,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Literal, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aquilon.errors import ApiError
 from aquilon.libraries.chunking import sentences
@@ -21,6 +19,9 @@ from aquilon.libraries.question_words import question_words
 from aquilon.libraries.vectors import unit
 from aquilon.people.identity import Principal
 from aquilon.text.words import words_of
+
+if TYPE_CHECKING:
+    pass
 
 Support = Literal["supported", "unsupported", "unchecked"]
 
@@ -104,6 +105,8 @@ async def _nearness(
     claims: Sequence[Claim], principal: Principal, embedder: Embedder, model: str
 ) -> dict[Claim, float]:
     """The largest cosine between each sentence and the sentences of its passage."""
+    import numpy as np
+
     parts: dict[str, list[str]] = {}
     room = _MOST_PARTS
     for claim in claims:

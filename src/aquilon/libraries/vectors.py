@@ -9,12 +9,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from aquilon.libraries.filters import Attributes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 
 MOST_BYTES = 512 * 2**20
 """Of all loaded libraries together; the one that was searched last stays in any case."""
@@ -27,13 +31,15 @@ Without that, a passage in the question's language is nearer than one in another
 _OF_ALL = 10
 """So many passages of the library's mean are added to a document's: one of few passages keeps what it is about."""
 
-Floats = npt.NDArray[np.float32]
+Floats: TypeAlias = "npt.NDArray[np.float32]"
 Key = tuple[str, int, int]
 """A library's id, its edition, and how many documents can be searched: a file's deletion changes only the last."""
 
 
 def packed(vector: bytes) -> bytes:
     """A vector of 32-bit floats, little end first, as 16-bit floats of length 1."""
+    import numpy as np
+
     floats = np.frombuffer(vector, "<f4").astype(np.float32)
     length = float(np.linalg.norm(floats))
     return (floats / length if length > 0 else floats).astype("<f2").tobytes()
@@ -41,6 +47,8 @@ def packed(vector: bytes) -> bytes:
 
 def unit(vector: bytes) -> Floats:
     """A vector of 32-bit floats, little end first, with length 1."""
+    import numpy as np
+
     return np.frombuffer(packed(vector), "<f2").astype(np.float32)
 
 
@@ -68,6 +76,8 @@ class LoadedLibrary:
 
         ``within``: the positions of documents to search; None for all.
         """
+        import numpy as np
+
         if not len(self.ids) or query.shape[0] != self.vectors.shape[1]:
             return []
         cosines: Floats = self.vectors @ query  # (n,)
@@ -87,6 +97,7 @@ class Loading:
 
     def __init__(self, attributes: Sequence[tuple[str, str]]) -> None:
         """``attributes``: file and attributes, as JSON, of each document."""
+
         self._attributes = attributes
         self._positions = {file_id: at for at, (file_id, _) in enumerate(attributes)}
         self._ids: list[npt.NDArray[np.int64]] = []
@@ -95,6 +106,8 @@ class Loading:
 
     def add(self, rows: Sequence[tuple[int, str, bytes]]) -> None:
         """``rows``: id, file and vector of passages; the vectors are 16-bit floats, all with the same dimensions."""
+        import numpy as np
+
         known = [row for row in rows if row[1] in self._positions]
         if known:
             self._ids.append(np.array([row[0] for row in known], np.int64))
@@ -103,6 +116,8 @@ class Loading:
             self._vectors.append(vectors.reshape(len(known), -1))
 
     def library(self) -> LoadedLibrary:
+        import numpy as np
+
         documents = np.concatenate([np.empty(0, np.int32), *self._documents])
         vectors = np.concatenate(self._vectors) if self._vectors else np.empty((0, 0), np.float32)
         return LoadedLibrary(
@@ -116,6 +131,8 @@ class Loading:
 
 
 def _means(vectors: Floats, documents: npt.NDArray[np.int32], number: int) -> Floats:
+    import numpy as np
+
     if not len(vectors):
         return np.empty((number, vectors.shape[1]), np.float32)
     sums = np.zeros((number, vectors.shape[1]), np.float32)

@@ -11,8 +11,11 @@ import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
 
 _MOST_BYTES = 2 * 2**20
 _MOST_PIXELS = 1_000_000
@@ -103,6 +106,8 @@ def _png(content: bytes) -> Image:
 
 
 def _transparent_png(chunks: dict[str, bytes], *, width: int, height: int, depth: int, colour: int) -> Image:
+    import numpy as np
+
     if depth != 8 or colour in (_GREY, _RGB):
         raise LogoError("its transparency is of a rare kind: save it with 8 bits a channel, as RGBA")
     pixels = _pixels(chunks["IDAT"], width, height, channels=_CHANNELS[colour])  # (height, width, channels)
@@ -122,6 +127,8 @@ def _transparent_png(chunks: dict[str, bytes], *, width: int, height: int, depth
 
 def _pixels(compressed: bytes, width: int, height: int, *, channels: int) -> np.ndarray:
     """(height, width, channels) of bytes, with PNG's row filters undone (PNG specification, clause 9)."""
+    import numpy as np
+
     row_bytes = width * channels
     raw = zlib.decompressobj().decompress(compressed, height * (row_bytes + 1))
     if len(raw) != height * (row_bytes + 1):
