@@ -17,6 +17,7 @@ from aquilon.jobs.job_run import JobContext, JobRun, LeaseLost
 from aquilon.jobs.metrics import JobMetrics
 from aquilon.jobs.pace import Pace
 from aquilon.jobs.store import batches
+from aquilon.jobs.waiting import until_any
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.secrets import new_id
 from aquilon.settings import Settings
@@ -84,7 +85,7 @@ class JobRunner:
                     first = False
                 except (DBAPIError, OSError) as error:
                     log.warning("Batch jobs can't be looked for now", error=str(error))
-                await self._until(stop)
+                await until_any(stop, self._new_work, seconds=_LOOK_SECONDS)
         finally:
             await self._end()
 
@@ -130,13 +131,6 @@ class JobRunner:
             await asyncio.shield(self._release(batch_id))
         finally:
             self._runs.pop(batch_id, None)
-
-    async def _until(self, stop: asyncio.Event) -> None:
-        """Wait for the next look, at most until ``stop`` or ``new_work`` is set."""
-        waiting = [asyncio.create_task(event.wait()) for event in (stop, self._new_work)]
-        await asyncio.wait(waiting, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
 
     async def _end(self) -> None:
         """Stop all runs. The process that claims a job next asks its unrecorded lines again."""

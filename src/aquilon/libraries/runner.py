@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aquilon.extraction import extract
 from aquilon.jobs.files_on_disk import FilesOnDisk
+from aquilon.jobs.waiting import until_any
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.reading import LeaseLost, Reader, Reading
 from aquilon.libraries.store import documents as stored
@@ -59,7 +60,7 @@ class LibraryRunner:
                     first = False
                 except (DBAPIError, OSError) as error:
                     log.warning("Documents to read can't be looked for now", error=str(error))
-                await self._until(stop)
+                await until_any(stop, self._new_work, seconds=_LOOK_SECONDS)
         finally:
             await self._end()
 
@@ -113,13 +114,6 @@ class LibraryRunner:
             if self._running.get(key, (None, None))[0] is document:
                 self._running.pop(key)
             self._new_work.set()
-
-    async def _until(self, stop: asyncio.Event) -> None:
-        """Wait for the next look, at most until ``stop`` or ``new_work`` is set."""
-        waiting = [asyncio.create_task(event.wait()) for event in (stop, self._new_work)]
-        await asyncio.wait(waiting, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
 
     async def _end(self) -> None:
         """Stop. The process that claims a document next goes on with it."""
