@@ -1,0 +1,46 @@
+"""The tensors of some rows, as the model takes them: one flat batch."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aquilon.training.data.rows import Row
+
+
+@dataclass(frozen=True)
+class Batch:
+    token_ids: Tensor
+    """int64 ``(T,)``."""
+    positions: Tensor
+    """int64 ``(T,)``: within each document."""
+    targets: Tensor
+    """int64 ``(T,)``: below 0 where nothing is trained."""
+    lengths: tuple[int, ...]
+    """Tokens of each document."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], device: torch.device) -> Self:
+        lengths = tuple(length for row in rows for length in row.lengths)
+        positions = np.concatenate([np.arange(length) for length in lengths])
+        return cls(
+            torch.from_numpy(np.concatenate([row.token_ids for row in rows])).to(device),
+            torch.from_numpy(positions).to(device),
+            torch.from_numpy(np.concatenate([row.targets for row in rows])).to(device),
+            lengths,
+        )
+
+
+def trained_tokens(rows: Sequence[Row]) -> int:
+    return sum(int((row.targets >= 0).sum()) for row in rows)
+
+
+def checksum(rows: Sequence[Row]) -> int:
+    """A sum over rows, so that parts from several ranks add up."""
+    return sum(zlib.crc32(row.token_ids.tobytes()) for row in rows)

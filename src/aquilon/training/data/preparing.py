@@ -1,0 +1,157 @@
+"""Tokenizes sources into shards of a run, once: a run that is resumed uses those that are there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import tokenizers
+
+from aquilon.training.data.documents import Document, read_documents, source_files
+from aquilon.training.data.shards import Shard, ShardError, ShardWriter
+
+_SOURCES = "sources.json"
+_DOCUMENTS_AT_ONCE = 256
+_CHARACTERS_AT_ONCE = 2**22
+_ENDS_OF_DOCUMENTS = ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>")
+
+
+class ChangedData(ValueError):
+    """The sources aren't those that the run began with; the message names what has changed."""
+
+
+class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was tokenized."""
+
+    path: str
+    bytes: int
+    modified: int
+    """Nanoseconds since 1970."""
+    sha256: str
+
+
+class PreparedSources(msgspec.Struct, frozen=True, kw_only=True):
+    """What the shards of a run are made from."""
+
+    tokenizer: str
+    """SHA-256 of ``tokenizer.json``."""
+    sources: list[list[SourceFile]]
+
+
+Report = Callable[[int, int, int, int], None]
+"""Is told of bytes read, bytes in all, documents and tokens."""
+
+
+def prepare(folder: Path, sources: Sequence[Sequence[Path]], *, tokenizer: Path, report: Report) -> list[Shard]:
+    """Tokenize each source, one file or folder or several, into a shard under ``folder``; those that are whole are kept.
+
+    Raises ChangedData if a source or the tokenizer has changed since, UnreadableSource for bad text, and ValueError
+    for a source without text.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [source_files(source) for source in sources]
+    digest = _sha256(tokenizer / "tokenizer.json")
+    _record(folder / _SOURCES, files, digest)
+    pipeline = tokenizers.Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
+    progress = _Progress(sum(path.stat().st_size for group in files for path in group), report)
+    shards = []
+    for number, group in enumerate(files):
+        target = folder / f"source-{number}"
+        try:
+            shards.append(Shard(target))
+        except ShardError:
+            _tokenize(target, group, pipeline=pipeline, tokenizer=digest, progress=progress)
+            shards.append(Shard(target))
+        if not shards[-1].description.documents:
+            raise ValueError(f"{group[0] if len(group) == 1 else group[0].parent} holds no text")
+    return shards
+
+
+def end_of_document(pipeline: tokenizers.Tokenizer) -> int:
+    """The token after each document. Raises ValueError for a tokenizer without one."""
+    for name in _ENDS_OF_DOCUMENTS:
+        token_id: int | None = pipeline.token_to_id(name)
+        if token_id is not None:
+            return token_id
+    raise ValueError(f"the tokenizer has no token that ends a document: it needs one of {_ENDS_OF_DOCUMENTS}")
+
+
+def _tokenize(
+    target: Path, files: Sequence[Path], *, pipeline: tokenizers.Tokenizer, tokenizer: str, progress: _Progress
+) -> None:
+    end = end_of_document(pipeline)
+    with ShardWriter(target, vocab_size=pipeline.get_vocab_size(), tokenizer=tokenizer) as writer:
+        for path in files:
+            for batch in _batches(read_documents(path)):
+                texts = [document.text for document in batch]
+                encoded = pipeline.encode_batch_fast(texts, add_special_tokens=False)
+                for text, encoding in zip(texts, encoded, strict=True):
+                    writer.add([*encoding.ids, end], num_bytes=len(text.encode()))
+                progress.add(len(batch), sum(len(encoding.ids) + 1 for encoding in encoded))
+            progress.add_file(path)
+        writer.finish()
+
+
+def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
+    """Documents in groups that are small in number and in characters."""
+    batch: list[Document] = []
+    characters = 0
+    for document in documents:
+        batch.append(document)
+        characters += len(document.text)
+        if len(batch) >= _DOCUMENTS_AT_ONCE or characters >= _CHARACTERS_AT_ONCE:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+class _Progress:
+    def __init__(self, total_bytes: int, report: Report) -> None:
+        self._total, self._report = total_bytes, report
+        self._bytes = self._documents = self._tokens = 0
+
+    def add(self, documents: int, tokens: int) -> None:
+        self._documents += documents
+        self._tokens += tokens
+        self._report(self._bytes, self._total, self._documents, self._tokens)
+
+    def add_file(self, path: Path) -> None:
+        self._bytes += path.stat().st_size
+        self._report(self._bytes, self._total, self._documents, self._tokens)
+
+
+def _record(path: Path, files: Sequence[Sequence[Path]], tokenizer: str) -> None:
+    """Write down what the shards are made from; raises ChangedData if they were made from something else."""
+    if not path.exists():
+        described = [[_described(file) for file in group] for group in files]
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(
+            msgspec.json.format(msgspec.json.encode(PreparedSources(tokenizer=tokenizer, sources=described)))
+        )
+        partial.rename(path)
+        return
+    before = msgspec.json.decode(path.read_bytes(), type=PreparedSources)
+    if before.tokenizer != tokenizer:
+        raise ChangedData("the tokenizer isn't the one that the run began with: begin a new run for another tokenizer")
+    names = [[str(file.resolve()) for file in group] for group in files]
+    if names != [[file.path for file in group] for group in before.sources]:
+        raise ChangedData("the data's files aren't those that the run began with: begin a new run for other data")
+    for known in (file for group in before.sources for file in group):
+        stat = Path(known.path).stat()
+        if stat.st_size == known.bytes and stat.st_mtime_ns == known.modified:
+            continue
+        if stat.st_size != known.bytes or _sha256(Path(known.path)) != known.sha256:
+            raise ChangedData(f"{known.path} has changed since the run began: begin a new run, or put it back")
+
+
+def _described(path: Path) -> SourceFile:
+    stat = path.stat()
+    return SourceFile(path=str(path.resolve()), bytes=stat.st_size, modified=stat.st_mtime_ns, sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,143 @@
+"""The training process: ``python -m aquilon.training.job RUN``, or ``torchrun … -m aquilon.training.job RUN``.
+
+See `training.protocol` for the files of a run and the exit codes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from aquilon.training.checkpoints import NoSpace, whole_checkpoints
+from aquilon.training.data.documents import UnreadableSource
+from aquilon.training.data.preparing import ChangedData
+from aquilon.training.data.shards import ShardError
+from aquilon.training.devices import Device, choose_device
+from aquilon.training.pretraining import pretraining
+from aquilon.training.protocol import (
+    FAILED,
+    FINISHED,
+    LOCK,
+    UNUSABLE,
+    EventLog,
+    Failed,
+    Pretrain,
+    UnusableJob,
+    now,
+    read_job,
+)
+from aquilon.training.trainer import NotFinite
+
+_UNUSABLE = (UnusableJob, UnreadableSource, ChangedData, ShardError)
+
+
+class _Stop:
+    """Whether the process was asked to pause."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def __call__(self) -> bool:
+        return self._is_asked
+
+    def _ask(self, number: int, frame: object) -> None:
+        self._is_asked = True
+
+
+def main(run: Path) -> int:
+    """Run the folder's job to its end, or until it is asked to pause; the exit code."""
+    stop = _Stop()
+    try:
+        job = read_job(run)
+    except UnusableJob as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
+    device = choose_device(job.training)
+    torch.use_deterministic_algorithms(device.device.type == "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    with contextlib.ExitStack() as open_things:
+        if dist.is_initialized():
+            open_things.callback(dist.destroy_process_group)
+        log = None
+        if device.is_first:
+            try:
+                open_things.enter_context(_locked(run))
+            except UnusableJob as error:
+                print(error, file=sys.stderr)
+                return UNUSABLE
+            log = EventLog(run)
+        try:
+            return _train(run, job, device, log, stop)
+        except Exception as error:
+            code, failed = _failure(error, run)
+            print(failed.message, file=sys.stderr)
+            if failed.code == "internal_error":
+                traceback.print_exc()
+            if log is not None:
+                log.write(failed)
+            return code
+
+
+def _train(run: Path, job: object, device: Device, log: EventLog | None, stop: _Stop) -> int:
+    if not isinstance(job, Pretrain):
+        raise UnusableJob(f"jobs of the kind {type(job).__name__.lower()} can't be run yet")
+    trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
+    if trainer.train() and log is not None:
+        log.write(trainer.finished())
+    return FINISHED
+
+
+def _failure(error: Exception, run: Path) -> tuple[int, Failed]:
+    last = [str(folder.relative_to(run)) for folder in whole_checkpoints(run)[-1:]]
+    checkpoint = last[0] if last else None
+    message = str(error)
+    if isinstance(error, _UNUSABLE):
+        return UNUSABLE, Failed(code="unusable_data", message=message, time=now())
+    if isinstance(error, NotFinite):
+        return FAILED, Failed(
+            code="not_finite", message=message, step=error.step, checkpoint=error.checkpoint, time=now()
+        )
+    if isinstance(error, NoSpace):
+        kept = f"{checkpoint} is whole" if checkpoint else "there was none before"
+        return FAILED, Failed(code="disk_full", message=f"{error.strerror}; {kept}", checkpoint=checkpoint, time=now())
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        advice = "fewer tokens a row (context), a smaller model, or training.recompute need less"
+        return FAILED, Failed(
+            code="out_of_memory", message=f"the memory is full: {advice}", checkpoint=checkpoint, time=now()
+        )
+    return FAILED, Failed(
+        code="internal_error", message=f"{type(error).__name__}: {error}", checkpoint=checkpoint, time=now()
+    )
+
+
+@contextlib.contextmanager
+def _locked(run: Path) -> Iterator[None]:
+    """Holds the run for this process; raises UnusableJob if another process trains it."""
+    with (run / LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise UnusableJob(f"{run} is being trained by process {file.read().strip() or 'unknown'}") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("usage: python -m aquilon.training.job RUN", file=sys.stderr)
+        sys.exit(UNUSABLE)
+    sys.exit(main(Path(sys.argv[1])))

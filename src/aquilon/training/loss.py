@@ -1,0 +1,65 @@
+"""Cross-entropy over a large vocabulary, a few rows at a time.
+
+The logits of all tokens at once would take more memory than the model: each chunk's
+gradient is computed beside its loss, and its logits are dropped (as in Liger, arXiv:2410.10989).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_LOGITS_AT_ONCE = 2**22
+"""Values of one chunk."""
+
+
+def cross_entropy_sum(hidden: Tensor, head: Tensor, targets: Tensor, z_loss: float = 0.0) -> tuple[Tensor, Tensor]:
+    """The sum of ``-log p(target)`` over trained tokens, ``()`` in fp32 or wider, to differentiate; and the same
+    without z-loss.
+
+    ``hidden (T, hidden)`` and ``head (vocab, hidden)`` in the compute dtype; ``targets (T,)``, below 0 where nothing
+    is trained. ``z_loss`` weighs the squared log of the denominator.
+    """
+    trained = targets >= 0
+    if not bool(trained.all()):
+        hidden, targets = hidden[trained], targets[trained]
+    total, plain = _CrossEntropy.apply(hidden, head, targets, z_loss)  # type: ignore[no-untyped-call]
+    return total, plain
+
+
+class _CrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor]:
+        rows = max(1, _LOGITS_AT_ONCE // len(head))
+        wide = torch.promote_types(hidden.dtype, torch.float32)
+        total = torch.zeros((), dtype=wide, device=hidden.device)
+        plain = torch.zeros_like(total)
+        hidden_gradient = torch.empty_like(hidden)
+        head_gradient = torch.zeros(head.shape, dtype=wide, device=head.device)
+        for start in range(0, len(hidden), rows):
+            part, wanted = hidden[start : start + rows], targets[start : start + rows]
+            logits = (part @ head.T).to(wide)  # (rows, vocab)
+            log_denominator = logits.logsumexp(dim=-1)  # (rows,)
+            loss = (log_denominator - logits.gather(1, wanted[:, None])[:, 0]).sum()
+            plain += loss
+            total += loss + z_loss * log_denominator.square().sum()
+            if not any(ctx.needs_input_grad):
+                continue
+            gradient = (logits - log_denominator[:, None]).exp_()  # the softmax
+            if z_loss:
+                gradient *= (1 + 2 * z_loss * log_denominator)[:, None]
+            gradient[torch.arange(len(wanted), device=wanted.device), wanted] -= 1
+            narrow = gradient.to(hidden.dtype)
+            hidden_gradient[start : start + rows] = narrow @ head
+            head_gradient += (narrow.T @ part).to(wide)
+        ctx.save_for_backward(hidden_gradient, head_gradient.to(head.dtype))
+        ctx.mark_non_differentiable(plain)
+        return total, plain
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        hidden_gradient, head_gradient = ctx.saved_tensors
+        factor = gradients[0].to(hidden_gradient.dtype)
+        return hidden_gradient * factor, head_gradient * factor, None, None

@@ -1,0 +1,60 @@
+"""From one dial, the depth, to a model's architecture and to how it is trained."""
+
+from __future__ import annotations
+
+from aquilon.models.architecture import Architecture, Rotary
+from aquilon.training.protocol import Size, Training
+
+_HEAD_DIM = 64
+_TOKENS_PER_PARAMETER = 20
+"""Compute-optimal (Hoffmann et al., arXiv:2203.15556)."""
+
+
+def architecture(size: Size, vocab_size: int) -> Architecture:
+    """A Qwen3 model, which transformers, llama.cpp and vLLM know: norms on queries and keys keep Muon stable.
+
+    Raises ValueError for numbers that don't fit each other.
+    """
+    hidden = size.hidden_size or 64 * size.depth
+    heads = size.num_heads or max(1, hidden // _HEAD_DIM)
+    kv_heads = size.num_kv_heads or (heads // 2 if heads % 2 == 0 and heads > 4 else heads)
+    context = size.context or (512 if size.depth <= 8 else 1024 if size.depth <= 12 else 2048)
+    return Architecture(
+        family="qwen3",
+        vocab_size=vocab_size,
+        hidden_size=hidden,
+        intermediate_size=size.intermediate_size or -(-8 * hidden // 3 // 64) * 64,
+        num_layers=size.depth,
+        num_heads=heads,
+        num_kv_heads=kv_heads,
+        head_dim=_HEAD_DIM,
+        norm_eps=1e-6,
+        max_context=context,
+        rotary=Rotary(theta=10_000.0 if context <= 2048 else 500_000.0),
+        sliding_windows=(None,) * size.depth,
+        tied_embeddings=size.depth < 20 if size.tied_embeddings is None else size.tied_embeddings,
+        qk_norm=True,
+    )
+
+
+def batch_tokens(training: Training, built: Architecture, ranks: int) -> int:
+    """Tokens of one step, a whole number of rows for each rank: more for larger models (arXiv:2412.19437, 4.2)."""
+    wanted = training.batch_tokens or 2 ** max(13, round(13.5 + (built.num_layers - 6) * 0.3))
+    rows = max(1, round(wanted / built.max_context / ranks)) * ranks
+    return rows * built.max_context
+
+
+def steps(training: Training, built: Architecture, *, batch_tokens: int, epoch_tokens: int) -> int | None:
+    """How many steps to take; None: the clock decides."""
+    if training.steps is not None:
+        return training.steps
+    if training.minutes is not None:
+        return None
+    if training.epochs is not None:
+        return max(1, round(training.epochs * epoch_tokens / batch_tokens))
+    return max(1, round(_TOKENS_PER_PARAMETER * built.parameters() / batch_tokens))
+
+
+def learning_rate(training: Training, built: Architecture) -> float:
+    """For Muon with updates scaled as AdamW's; it falls with the width."""
+    return training.learning_rate or 0.006 * (384 / built.hidden_size) ** 0.5
