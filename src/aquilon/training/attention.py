@@ -41,7 +41,9 @@ class DocumentAttention:
 
     @staticmethod
     def _attend(query: Tensor, key: Tensor, value: Tensor, *, length: int, window: int | None) -> Tensor:
-        q, k, v = (part.unflatten(0, (-1, length)).transpose(1, 2) for part in (query, key, value))  # (B, H, L, D)
+        q, k, v = (
+            part.view(-1, length, *part.shape[1:]).transpose(1, 2) for part in (query, key, value)
+        )  # (B, H, L, D)
         mask = None
         if window is not None and window < length:
             distance = torch.arange(length, device=q.device)[:, None] - torch.arange(length, device=q.device)

@@ -17,9 +17,11 @@ from typing import Any
 import msgspec
 import torch
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch import nn
+from torch.distributed.checkpoint.filesystem import FileSystemWriter
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.checkpoint.stateful import Stateful
 
 from aquilon.training.protocol import CHECKPOINTS
@@ -117,10 +119,10 @@ class CheckpointWriter:
             if self._is_first:
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir()
-            dcp.save(
+            save(
                 state,
                 checkpoint_id=partial,
-                storage_writer=dcp.FileSystemWriter(partial, sync_files=True),
+                storage_writer=FileSystemWriter(partial, sync_files=True),
                 process_group=self._group,
                 no_dist=self._group is None,
             )
@@ -150,7 +152,7 @@ class CheckpointWriter:
 def load_checkpoint(checkpoint: Path, trained: Trained) -> Progress:
     """Read tensors into the model and the optimizers, on any number of ranks."""
     state = trained.state_dict()
-    dcp.load(state, checkpoint_id=checkpoint, no_dist=not dist.is_initialized())
+    load(state, checkpoint_id=checkpoint, no_dist=not dist.is_initialized())
     trained.load_state_dict(state)
     return read_progress(checkpoint)
 

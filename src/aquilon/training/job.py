@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch.utils import deterministic
 
 from aquilon.training.checkpoints import NoSpace, whole_checkpoints
 from aquilon.training.data.documents import UnreadableSource
@@ -65,7 +66,7 @@ def main(run: Path) -> int:
         return UNUSABLE
     device = choose_device(job.training)
     torch.use_deterministic_algorithms(device.device.type == "cpu")
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of the module
     with contextlib.ExitStack() as open_things:
         if dist.is_initialized():
             open_things.callback(dist.destroy_process_group)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from aquilon.models.architecture import Architecture
 from aquilon.models.transformer import Transformer

@@ -266,7 +266,7 @@ def read_job(folder: Path) -> Job:
 def job_from(fields: Any, *, where: str) -> Job:
     """A job from decoded JSON or TOML. Raises UnusableJob, which suggests the nearest name for an unknown one."""
     try:
-        job = msgspec.convert(fields, type=Job)
+        job: Job = msgspec.convert(fields, type=Job)
     except msgspec.ValidationError as error:
         raise UnusableJob(f"{where}: {_explained(str(error), fields)}") from None
     _check(job, where)

@@ -156,9 +156,9 @@ class Trainer:
         shown: dict[str, float] = {}
         for micro in self._micro_batches(rows):
             loss, sums = self._forward(Batch.of(micro, self._device.device))
-            (loss * (ranks / max(1, totals[0]))).backward()  # FSDP2 averages over ranks
-            for name, value in sums.items():
-                shown[name] = shown.get(name, 0.0) + float(value)
+            (loss * (ranks / max(1, totals[0]))).backward()  # type: ignore[no-untyped-call]  # FSDP2 averages over ranks
+            for name, part in sums.items():
+                shown[name] = shown.get(name, 0.0) + float(part)
         means = [value / max(1, totals[0]) for value in self._summed_floats(list(shown.values()))]
         metrics = dict(zip(shown, means, strict=True))
         norm = float(_full(nn.utils.clip_grad_norm_(self._model.parameters(), self._training.clip)))
@@ -353,7 +353,7 @@ class Validation:
 
 def _full(value: Tensor) -> Tensor:
     """A tensor that may be sharded over ranks, whole."""
-    whole: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value  # type: ignore[operator]
+    whole: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
     return whole
 
 

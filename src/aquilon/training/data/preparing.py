@@ -45,7 +45,7 @@ Report = Callable[[int, int, int, int], None]
 
 
 def prepare(folder: Path, sources: Sequence[Sequence[Path]], *, tokenizer: Path, report: Report) -> list[Shard]:
-    """Tokenize each source, one file or folder or several, into a shard under ``folder``; those that are whole are kept.
+    """Tokenize each source, one path or several, into a shard under ``folder``; those that are whole are kept.
 
     Raises ChangedData if a source or the tokenizer has changed since, UnreadableSource for bad text, and ValueError
     for a source without text.
