@@ -76,7 +76,9 @@ class Plan:
     """The numbers of a run."""
 
     rows_per_step: int
+    """A multiple of the number of ranks."""
     batch_tokens: int
+    """Tokens of so many full rows."""
     steps: int | None
     """None: ``training.minutes`` decides."""
     learning_rate: float
@@ -202,17 +204,10 @@ class Trainer:
         )
 
     def _micro_batches(self, rows: list[Row]) -> list[list[Row]]:
-        """The rows in groups that are computed at once."""
+        """The rows in groups that are computed at once: as many groups on each rank, since all compute together."""
         limit = _GPU_MICRO_TOKENS if self._device.device.type == "cuda" else _MICRO_TOKENS
-        groups: list[list[Row]] = []
-        tokens = limit
-        for row in rows:
-            if tokens + len(row.token_ids) > limit:
-                groups.append([])
-                tokens = 0
-            groups[-1].append(row)
-            tokens += len(row.token_ids)
-        return groups
+        size = max(1, limit * self._plan.rows_per_step // self._plan.batch_tokens)
+        return [rows[first : first + size] for first in range(0, len(rows), size)]
 
     def _is_done(self) -> bool:
         return self._steps is not None and self._progress.step >= self._steps
