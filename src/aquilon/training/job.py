@@ -24,6 +24,7 @@ from aquilon.training.data.documents import UnreadableSource
 from aquilon.training.data.preparing import ChangedData
 from aquilon.training.data.shards import ShardError
 from aquilon.training.devices import Device, choose_device
+from aquilon.training.fine_tuning import fine_tuning
 from aquilon.training.pretraining import pretraining
 from aquilon.training.protocol import (
     FAILED,
@@ -33,6 +34,7 @@ from aquilon.training.protocol import (
     EventLog,
     Failed,
     Pretrain,
+    Sft,
     UnusableJob,
     now,
     read_job,
@@ -93,9 +95,12 @@ def main(run: Path) -> int:
 
 
 def _train(run: Path, job: object, device: Device, log: EventLog | None, stop: _Stop) -> int:
-    if not isinstance(job, Pretrain):
+    if isinstance(job, Pretrain):
+        trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
+    elif isinstance(job, Sft):
+        trainer, _ = fine_tuning(run, job, device=device, log=log, stop=stop)
+    else:
         raise UnusableJob(f"jobs of the kind {type(job).__name__.lower()} can't be run yet")
-    trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
     if trainer.train() and log is not None:
         log.write(trainer.finished())
     return FINISHED
