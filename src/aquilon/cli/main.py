@@ -33,13 +33,15 @@ from aquilon.cli import (
     organizations,
     pull,
     sso,
+    train,
     up,
     upstreams,
 )
 
-_PANELS = _START, _MODELS, _PEOPLE, _MONEY, _FILES = (
+_PANELS = _START, _MODELS, _TRAINING, _PEOPLE, _MONEY, _FILES = (
     "Start and chat",
     "Models",
+    "Training",
     "People and keys",
     "Usage and money",
     "Jobs, files and backup",
@@ -110,6 +112,7 @@ app.command("ps", rich_help_panel=_MODELS, short_help="List the models in the se
 app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of memory, or end the server.")(loaded.stop)
 app.add_typer(aliases.app, name="aliases", rich_help_panel=_MODELS)
 app.add_typer(upstreams.upstreams, name="upstreams", rich_help_panel=_MODELS)
+app.add_typer(train.app, name="train", rich_help_panel=_TRAINING)
 app.add_typer(accounts.users, name="users", rich_help_panel=_PEOPLE)
 app.add_typer(invitations.invitations, name="invitations", rich_help_panel=_PEOPLE)
 app.add_typer(keys.keys, name="keys", rich_help_panel=_PEOPLE)
