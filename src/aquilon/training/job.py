@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 import torch
@@ -61,6 +62,7 @@ def main(run: Path) -> int:
     except UnusableJob as error:
         print(error, file=sys.stderr)
         return UNUSABLE
+    warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
     device = choose_device(job.training)
     torch.use_deterministic_algorithms(device.device.type == "cpu")
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of the module

@@ -47,7 +47,9 @@ def pretraining(
         raise UnusableJob(f"model: {error}") from None
     shards, validation = _shards(run, job, tokenizer, device, log)
     mixture, held_back = _rows(job, shards, validation, architecture.max_context)
-    model = LossModel(_new_transformer(architecture, device, job.training.seed), NextToken(job.training.z_loss))
+    model = LossModel(
+        _new_transformer(architecture, device, job.training.seed), NextToken(job.training.z_loss), device.dtype
+    )
     transformer = model.transformer
     forward = parallelize(model, device, job.training)
     learning_rate = sizes.learning_rate(job.training, architecture)
