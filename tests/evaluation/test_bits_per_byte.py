@@ -106,7 +106,7 @@ def test_a_run_is_measured_by_its_last_checkpoint_until_it_has_a_model(checkpoin
     write_job(run, Pretrain(data=[Source(path="text")], tokenizer="tokenizer", model=size))
     transformer = Transformer(sizes.architecture(size, tokenizer_from_folder(checkpoint).vocab_size))
     initialize(transformer, 0)
-    model = LossModel(transformer, NextToken())
+    model = LossModel(transformer, NextToken(), torch.float32)
     writer = CheckpointWriter(run, keep=2, on_saved=lambda folder, progress: None)
     progress = Progress(step=7, tokens=1, seconds=1.0, loss=None, validation_loss=None)
     writer.save(Trained(model, [SGD(model.parameters(), lr=0.1)]), progress)

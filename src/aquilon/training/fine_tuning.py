@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ def fine_tuning(
     held_back = None if validation is None else PackedRows(validation, base.context)
     transformer = load_transformer(base.checkpoint, device=device.device)
     transformer.requires_grad_(True)
-    model = LossModel(transformer, NextToken(job.training.z_loss))
+    model = LossModel(transformer, NextToken(job.training.z_loss), device.dtype)
     training = msgspec.structs.replace(job.training, optimizer=job.training.optimizer or "adamw")
     forward = parallelize(model, device, training)
     trainer = Trainer(
@@ -77,13 +78,11 @@ def fine_tuning(
 
 def longest_document(shard: Shard) -> int:
     """Tokens."""
-    ends = [0, *shard.ends.tolist()]
-    return max(end - start for start, end in zip(ends, ends[1:], strict=False))
+    ends = [0, *map(int, shard.ends)]
+    return max(end - start for start, end in itertools.pairwise(ends))
 
 
-def _shards(
-    run: Path, job: Sft, base: Base, device: Device, log: EventLog | None
-) -> tuple[Shard, Shard | None]:
+def _shards(run: Path, job: Sft, base: Base, device: Device, log: EventLog | None) -> tuple[Shard, Shard | None]:
     """The shards of the data and of the validation data. The first rank encodes, the others wait."""
     reported_at = 0.0
 

@@ -58,7 +58,7 @@ def tuning_sizes(
 
 
 def _learning_rate(job: Sft | Dpo, architecture: Architecture) -> float:
-    rate = _LEARNING_RATE * (4096 / architecture.hidden_size) ** 0.5
+    rate: float = _LEARNING_RATE * (4096 / architecture.hidden_size) ** 0.5
     if job.lora is not None:
         rate *= _LORA_FACTOR
     return rate * _PREFERENCE_FACTOR if isinstance(job, Dpo) else rate

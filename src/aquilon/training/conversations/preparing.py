@@ -72,9 +72,7 @@ def prepare(
     return shards[TRAINING], shards.get(VALIDATION), record
 
 
-def _encoded(
-    base: Base, fields: dict[str, object], encode: Encode, *, path: Path, number: int
-) -> Iterator[Document]:
+def _encoded(base: Base, fields: dict[str, object], encode: Encode, *, path: Path, number: int) -> Iterator[Document]:
     try:
         documents = encode(base, fields)
         for document in documents:
