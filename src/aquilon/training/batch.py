@@ -24,21 +24,31 @@ class Batch:
     """int64 ``(T,)``: below 0 where nothing is trained."""
     lengths: tuple[int, ...]
     """Tokens of each document."""
+    references: Tensor | None = None
+    """float64 ``(documents,)``, see `Row.references`."""
 
     @classmethod
     def of(cls, rows: Sequence[Row], device: torch.device) -> Self:
         lengths = tuple(length for row in rows for length in row.lengths)
         positions = np.concatenate([np.arange(length) for length in lengths])
+        references = [row.references for row in rows if row.references is not None]
         return cls(
             torch.from_numpy(np.concatenate([row.token_ids for row in rows])).to(device),
             torch.from_numpy(positions).to(device),
             torch.from_numpy(np.concatenate([row.targets for row in rows])).to(device),
             lengths,
+            torch.from_numpy(np.concatenate(references)).to(device) if references else None,
         )
 
 
 def trained_tokens(rows: Sequence[Row]) -> int:
     return sum(int((row.targets >= 0).sum()) for row in rows)
+
+
+def samples(rows: Sequence[Row]) -> int:
+    """What a loss is the mean of: pairs where the rows hold pairs, else trained tokens."""
+    pairs = sum(len(row.lengths) // 2 for row in rows if row.references is not None)
+    return pairs or trained_tokens(rows)
 
 
 def checksum(rows: Sequence[Row]) -> int:

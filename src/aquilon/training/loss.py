@@ -37,7 +37,8 @@ class _CrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=wide, device=hidden.device)
         plain = torch.zeros_like(total)
         hidden_gradient = torch.empty_like(hidden)
-        head_gradient = torch.zeros(head.shape, dtype=wide, device=head.device)
+        trains_head = ctx.needs_input_grad[1]
+        head_gradient = torch.zeros(head.shape if trains_head else (0,), dtype=wide, device=head.device)
         for start in range(0, len(hidden), rows):
             part, wanted = hidden[start : start + rows], targets[start : start + rows]
             logits = (part @ head.T).to(wide)  # (rows, vocab)
@@ -53,7 +54,8 @@ class _CrossEntropy(torch.autograd.Function):
             gradient[torch.arange(len(wanted), device=wanted.device), wanted] -= 1
             narrow = gradient.to(hidden.dtype)
             hidden_gradient[start : start + rows] = narrow @ head
-            head_gradient += (narrow.T @ part).to(wide)
+            if trains_head:
+                head_gradient += (narrow.T @ part).to(wide)
         ctx.save_for_backward(hidden_gradient, head_gradient.to(head.dtype))
         ctx.mark_non_differentiable(plain)
         return total, plain
@@ -62,4 +64,4 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         hidden_gradient, head_gradient = ctx.saved_tensors
         factor = gradients[0].to(hidden_gradient.dtype)
-        return hidden_gradient * factor, head_gradient * factor, None, None
+        return hidden_gradient * factor, head_gradient * factor if ctx.needs_input_grad[1] else None, None, None

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from aquilon.training import schedule
-from aquilon.training.batch import Batch, checksum, trained_tokens
+from aquilon.training.batch import Batch, checksum, samples, trained_tokens
 from aquilon.training.checkpoints import (
     CheckpointWriter,
     Progress,
@@ -76,7 +76,9 @@ class Plan:
     """The numbers of a run."""
 
     rows_per_step: int
+    """A multiple of the number of ranks."""
     batch_tokens: int
+    """Tokens of so many full rows."""
     steps: int | None
     """None: ``training.minutes`` decides."""
     learning_rate: float
@@ -152,14 +154,16 @@ class Trainer:
         step = self._progress.step + 1
         first = (step - 1) * plan.rows_per_step
         rows = [self._rows.row(first + index) for index in range(self._device.rank, plan.rows_per_step, ranks)]
-        totals = self._summed([trained_tokens(rows), checksum(rows)])
+        computed, tokens, data, averaged = self._summed(
+            [sum(len(row.token_ids) for row in rows), trained_tokens(rows), checksum(rows), samples(rows)]
+        )
         shown: dict[str, float] = {}
         for micro in self._micro_batches(rows):
             loss, sums = self._forward(Batch.of(micro, self._device.device))
-            (loss * (ranks / max(1, totals[0]))).backward()  # type: ignore[no-untyped-call]  # FSDP2 averages over ranks
+            (loss * (ranks / max(1, averaged))).backward()  # type: ignore[no-untyped-call]  # FSDP2 averages over ranks
             for name, part in sums.items():
                 shown[name] = shown.get(name, 0.0) + float(part)
-        means = [value / max(1, totals[0]) for value in self._summed_floats(list(shown.values()))]
+        means = [value / max(1, averaged) for value in self._summed_floats(list(shown.values()))]
         metrics = dict(zip(shown, means, strict=True))
         norm = float(_full(nn.utils.clip_grad_norm_(self._model.parameters(), self._training.clip)))
         last = [folder.name for folder in whole_checkpoints(self._run)[-1:]]
@@ -177,11 +181,11 @@ class Trainer:
         self._progress = msgspec.structs.replace(
             self._progress,
             step=step,
-            tokens=self._progress.tokens + int(totals[0]),
+            tokens=self._progress.tokens + tokens,
             seconds=self._elapsed(),
             loss=metrics.pop("loss"),
         )
-        speed = plan.batch_tokens / seconds
+        speed = computed / seconds
         peak = self._device.peak_flops
         self._write(
             Step(
@@ -195,24 +199,17 @@ class Trainer:
                 tokens_per_second=speed,
                 utilization=None if peak is None else speed * plan.flops_per_token / peak,
                 joules=self._energy.joules(),
-                data=int(totals[1]),
+                data=data,
                 time=now(),
                 metrics=metrics,
             )
         )
 
     def _micro_batches(self, rows: list[Row]) -> list[list[Row]]:
-        """The rows in groups that are computed at once."""
+        """The rows in groups that are computed at once: as many groups on each rank, since all compute together."""
         limit = _GPU_MICRO_TOKENS if self._device.device.type == "cuda" else _MICRO_TOKENS
-        groups: list[list[Row]] = []
-        tokens = limit
-        for row in rows:
-            if tokens + len(row.token_ids) > limit:
-                groups.append([])
-                tokens = 0
-            groups[-1].append(row)
-            tokens += len(row.token_ids)
-        return groups
+        size = max(1, limit * self._plan.rows_per_step // self._plan.batch_tokens)
+        return [rows[first : first + size] for first in range(0, len(rows), size)]
 
     def _is_done(self) -> bool:
         return self._steps is not None and self._progress.step >= self._steps

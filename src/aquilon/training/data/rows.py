@@ -31,6 +31,9 @@ class Row:
     """``(T,)``: the token that follows each within its document, or UNTRAINED."""
     lengths: tuple[int, ...]
     """Tokens of each document; their sum is T."""
+    references: NDArray[np.float64] | None = None
+    """Of pairs, ``(documents,)``: the log probability that the reference model gives to each document's targets.
+    A preferred ending stands before the rejected one."""
 
 
 class Rows(Protocol):
