@@ -30,12 +30,14 @@ from aquilon.training.protocol import (
     UNUSABLE,
     EventLog,
     Failed,
+    Job,
     Pretrain,
     Sft,
     UnusableJob,
     now,
     read_job,
 )
+from aquilon.training.release import release
 from aquilon.training.trainer import NotFinite
 
 _UNUSABLE = (UnusableJob, UnreadableSource, ChangedData, ShardError)
@@ -91,15 +93,18 @@ def main(run: Path) -> int:
             return code
 
 
-def _train(run: Path, job: object, device: Device, log: EventLog | None, stop: _Stop) -> int:
+def _train(run: Path, job: Job, device: Device, log: EventLog | None, stop: _Stop) -> int:
     if isinstance(job, Pretrain):
-        trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
+        trainer, transformer = pretraining(run, job, device=device, log=log, stop=stop)
     elif isinstance(job, Sft):
-        trainer, _ = fine_tuning(run, job, device=device, log=log, stop=stop)
+        trainer, transformer = fine_tuning(run, job, device=device, log=log, stop=stop)
     else:
         raise UnusableJob(f"jobs of the kind {type(job).__name__.lower()} can't be run yet")
-    if trainer.train() and log is not None:
-        log.write(trainer.finished())
+    if trainer.train():
+        if isinstance(job, Pretrain) or job.lora is None:
+            release(run, transformer, job, is_first=device.is_first)
+        if log is not None:
+            log.write(trainer.finished())
     return FINISHED
 
 

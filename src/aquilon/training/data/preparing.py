@@ -153,6 +153,12 @@ def record_sources(folder: Path, files: Sequence[Sequence[Path]], tokenizer: str
     return before
 
 
+def prepared_sources(folder: Path) -> PreparedSources | None:
+    """What the shards of a run are made from; None before they are."""
+    path = folder / _SOURCES
+    return msgspec.json.decode(path.read_bytes(), type=PreparedSources) if path.exists() else None
+
+
 def _described(path: Path) -> SourceFile:
     stat = path.stat()
     return SourceFile(path=str(path.resolve()), bytes=stat.st_size, modified=stat.st_mtime_ns, sha256=_sha256(path))
