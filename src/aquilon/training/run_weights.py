@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +45,10 @@ def last_weights(run: Path, job: Job) -> RunWeights:
     if not checkpoints:
         raise UnusableJob(f"{run} has neither a released model nor a whole checkpoint under {CHECKPOINTS} yet")
     architecture = architecture_of(run, job)
-    with torch.device("meta"):
-        shapes = {name: value.shape for name, value in Transformer(architecture, device="meta").named_parameters()}
+    shapes = {name: value.shape for name, value in Transformer(architecture, device="meta").named_parameters()}
     state = {f"transformer.{name}": torch.empty(shape) for name, shape in shapes.items()}
-    load({"model": state}, checkpoint_id=checkpoints[-1], no_dist=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+        load({"model": state}, checkpoint_id=checkpoints[-1], no_dist=True)
     parameters = {name: state[f"transformer.{name}"] for name in shapes}
     return RunWeights(architecture, unfused(parameters, architecture), read_progress(checkpoints[-1]).step)
