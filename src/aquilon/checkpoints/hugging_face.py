@@ -133,13 +133,10 @@ def _entries(
     stored: Mapping[str, StoredTensor], architecture: Architecture, scale_block: tuple[int, int] | None
 ) -> Iterator[tuple[str, TensorEntry]]:
     for stored_name, tensor in stored.items():
-        for prefix, replacement in _PREFIXES:
-            if stored_name.startswith(prefix):
-                stored_name = replacement + stored_name.removeprefix(prefix)
-                break
+        stored_name = _without_prefix(stored_name)
         if _IGNORED.fullmatch(stored_name) or stored_name.endswith("." + _SCALE):
             continue
-        name = _our_name(stored_name)
+        name = our_name(stored_name)
         if name is None:
             raise CheckpointError(
                 tensor.file.path, f"the tensor {stored_name!r:.80} is not part of a {architecture.family} model"
@@ -156,8 +153,16 @@ def _same_values(head: TensorEntry, embedding: TensorEntry | None) -> bool:
     return np.array_equal(head.raw(), embedding.raw())
 
 
-def _our_name(stored_name: str) -> str | None:
-    module, _, kind = stored_name.rpartition(".")
+def _without_prefix(stored_name: str) -> str:
+    for prefix, replacement in _PREFIXES:
+        if stored_name.startswith(prefix):
+            return replacement + stored_name.removeprefix(prefix)
+    return stored_name
+
+
+def our_name(stored_name: str) -> str | None:
+    """The name in ``Architecture.parameter_shapes`` of a weight or bias; None for an unknown one."""
+    module, _, kind = _without_prefix(stored_name).rpartition(".")
     if kind in ("weight", "bias"):
         for pattern, ours in _PATTERNS:
             if match := pattern.fullmatch(module):

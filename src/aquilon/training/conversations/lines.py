@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -38,6 +39,7 @@ _OPENAI_PAIR_FIELDS = ("input", "preferred_output", "non_preferred_output")
 _PAIR_FIELDS = ("prompt", "chosen", "rejected", "tools")
 _MOST_MESSAGES = 4096
 _MOST_DEPTH = 100
+_NUMBER = re.compile(r"\[\d+\]")
 
 
 class UnusableLine(ValueError):
@@ -75,9 +77,7 @@ def conversation(fields: Mapping[str, Any], *, ignored: set[str] | None = None) 
         raise UnusableLine(
             f"the last message is of the role {messages[-1].role!r}: it must be the assistant's, which is trained"
         )
-    trained = tuple(
-        message.role == "assistant" and weight for message, weight in zip(messages, weights, strict=True)
-    )
+    trained = tuple(message.role == "assistant" and weight for message, weight in zip(messages, weights, strict=True))
     if not any(trained):
         raise UnusableLine("no message is trained: all of the assistant's have the weight 0")
     return Conversation(messages, trained, _tools(fields.get("tools"), "tools"))
@@ -107,7 +107,9 @@ def pair(fields: Mapping[str, Any], *, ignored: set[str] | None = None) -> Pair:
     rejected, _ = _messages(_as_messages(sides[1], "assistant"), names[2], ignored, after=prompt)
     for name, messages in ((names[1], chosen), (names[2], rejected)):
         if messages[-1].role != "assistant":
-            raise UnusableLine(f"the last message of {name!r} is of the role {messages[-1].role!r}, not the assistant's")
+            raise UnusableLine(
+                f"the last message of {name!r} is of the role {messages[-1].role!r}, not the assistant's"
+            )
     if chosen == rejected:
         raise UnusableLine(f"{names[1]!r} and {names[2]!r} are the same: there is nothing to prefer")
     return Pair(prompt, chosen, rejected, _tools(tools, "input.tools" if openai else "tools"))
@@ -300,9 +302,7 @@ def _check_text(where: str, *texts: str) -> None:
         raise UnusableLine(f"{where}: {error}") from None
 
 
-def _check_names(
-    fields: Mapping[str, Any], names: Collection[str], place: str, ignored: set[str] | None
-) -> None:
+def _check_names(fields: Mapping[str, Any], names: Collection[str], place: str, ignored: set[str] | None) -> None:
     """Raises UnusableLine for a field whose name looks like a misspelt one."""
     for name in fields:
         if name in names:
@@ -311,7 +311,7 @@ def _check_names(
         if near:
             raise UnusableLine(f"{place}{name!r:.60} is unknown: did you mean {near[0]!r}?")
         if ignored is not None and len(ignored) < 100:
-            ignored.add(f"{place.partition('[')[0] + '[]' if '[' in place else ''}{'.' if '[' in place else ''}{name}"[:80])
+            ignored.add(_NUMBER.sub("[]", place) + str(name)[:60])
 
 
 def _nearest(fields: Mapping[str, Any], names: list[str]) -> list[str]:
