@@ -30,8 +30,8 @@ from aquilon.training.protocol import (
     UNUSABLE,
     EventLog,
     Failed,
+    Job,
     Pretrain,
-    Sft,
     UnusableJob,
     now,
     read_job,
@@ -91,15 +91,18 @@ def main(run: Path) -> int:
             return code
 
 
-def _train(run: Path, job: object, device: Device, log: EventLog | None, stop: _Stop) -> int:
+def _train(run: Path, job: Job, device: Device, log: EventLog | None, stop: _Stop) -> int:
     if isinstance(job, Pretrain):
         trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
-    elif isinstance(job, Sft):
-        trainer, _ = fine_tuning(run, job, device=device, log=log, stop=stop)
+        tuned = None
     else:
-        raise UnusableJob(f"jobs of the kind {type(job).__name__.lower()} can't be run yet")
-    if trainer.train() and log is not None:
-        log.write(trainer.finished())
+        tuned = fine_tuning(run, job, device=device, log=log, stop=stop)
+        trainer = tuned.trainer
+    if trainer.train():
+        if tuned is not None:
+            tuned.release(run, is_first=device.is_first)
+        if log is not None:
+            log.write(trainer.finished())
     return FINISHED
 
 
