@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from aquilon.training.data.rows import Row
+
+_MICRO_TOKENS = {"cpu": 4096, "cuda": 32_768}
+"""Tokens that are computed at once: on a CPU, more need more memory and aren't quicker."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,21 @@ class Batch:
             lengths,
             torch.from_numpy(np.concatenate(references)).to(device) if references else None,
         )
+
+
+def micro_batches(rows: Iterable[Row], device: torch.device) -> Iterator[list[Row]]:
+    """The rows in groups that are computed at once."""
+    limit = _MICRO_TOKENS.get(device.type, _MICRO_TOKENS["cpu"])
+    group: list[Row] = []
+    tokens = 0
+    for row in rows:
+        if group and tokens + len(row.token_ids) > limit:
+            yield group
+            group, tokens = [], 0
+        group.append(row)
+        tokens += len(row.token_ids)
+    if group:
+        yield group
 
 
 def trained_tokens(rows: Sequence[Row]) -> int:

@@ -32,7 +32,6 @@ from aquilon.training.protocol import (
     Failed,
     Job,
     Pretrain,
-    Sft,
     UnusableJob,
     now,
     read_job,
@@ -96,13 +95,15 @@ def main(run: Path) -> int:
 def _train(run: Path, job: Job, device: Device, log: EventLog | None, stop: _Stop) -> int:
     if isinstance(job, Pretrain):
         trainer, transformer = pretraining(run, job, device=device, log=log, stop=stop)
-    elif isinstance(job, Sft):
-        trainer, transformer = fine_tuning(run, job, device=device, log=log, stop=stop)
+        tuned = None
     else:
-        raise UnusableJob(f"jobs of the kind {type(job).__name__.lower()} can't be run yet")
+        tuned = fine_tuning(run, job, device=device, log=log, stop=stop)
+        trainer, transformer = tuned.trainer, tuned.transformer
     if trainer.train():
-        if isinstance(job, Pretrain) or job.lora is None:
+        if tuned is None:
             release(run, transformer, job, is_first=device.is_first)
+        else:
+            tuned.release(run, is_first=device.is_first)
         if log is not None:
             log.write(trainer.finished())
     return FINISHED

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from aquilon.training import schedule
-from aquilon.training.batch import Batch, checksum, samples, trained_tokens
+from aquilon.training.batch import Batch, checksum, micro_batches, samples, trained_tokens
 from aquilon.training.checkpoints import (
     CheckpointWriter,
     Progress,
@@ -44,10 +44,6 @@ from aquilon.training.protocol import (
     now,
 )
 
-_MICRO_TOKENS = 4096
-"""Tokens that are computed at once on a CPU: more need more memory and aren't quicker."""
-
-_GPU_MICRO_TOKENS = 32_768
 _CHECKPOINT_SECONDS = 300.0
 _VALIDATIONS = 20
 _LEAST_BETWEEN_VALIDATIONS = 10
@@ -206,10 +202,16 @@ class Trainer:
         )
 
     def _micro_batches(self, rows: list[Row]) -> list[list[Row]]:
-        """The rows in groups that are computed at once: as many groups on each rank, since all compute together."""
-        limit = _GPU_MICRO_TOKENS if self._device.device.type == "cuda" else _MICRO_TOKENS
-        size = max(1, limit * self._plan.rows_per_step // self._plan.batch_tokens)
-        return [rows[first : first + size] for first in range(0, len(rows), size)]
+        """The rows in groups that are computed at once; on each rank as many, since all compute together."""
+        groups = list(micro_batches(rows, self._device.device))
+        if self._device.ranks > 1:
+            most = torch.tensor(len(groups), device=self._device.device)
+            dist.all_reduce(most, op=dist.ReduceOp.MAX)
+            while len(groups) < int(most):  # rows differ in length, and each rank has as many rows
+                longest = max(range(len(groups)), key=lambda index: len(groups[index]))
+                group = groups[longest]
+                groups[longest : longest + 1] = [group[: len(group) // 2], group[len(group) // 2 :]]
+        return groups
 
     def _is_done(self) -> bool:
         return self._steps is not None and self._progress.step >= self._steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from aquilon.models.architecture import Architecture
@@ -58,7 +59,12 @@ def tuning_sizes(
 
 
 def _learning_rate(job: Sft | Dpo, architecture: Architecture) -> float:
-    rate: float = _LEARNING_RATE * (4096 / architecture.hidden_size) ** 0.5
+    rate = _LEARNING_RATE * math.sqrt(4096 / architecture.hidden_size)
     if job.lora is not None:
         rate *= _LORA_FACTOR
     return rate * _PREFERENCE_FACTOR if isinstance(job, Dpo) else rate
+
+
+def flops_per_token(job: Sft | Dpo, architecture: Architecture, row_tokens: int) -> int:
+    """Forward and backward: a frozen weight has no gradient, so that a third of the work is left out."""
+    return (3 if job.lora is None else 2) * architecture.flops_per_token(row_tokens // 2)

@@ -40,7 +40,7 @@ class Base:
 
 
 def open_base(model: Path, *, context: int | None) -> Base:
-    """Raises UnusableJob for a model that can't be read, has no chat template, or whose tokenizer isn't its own."""
+    """Raises UnusableJob for a model that can't be read, or has no chat template, or another model's tokenizer."""
     try:
         checkpoint = open_checkpoint(model)
         text = load_text(checkpoint)

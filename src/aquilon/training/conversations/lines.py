@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -38,6 +39,7 @@ _OPENAI_PAIR_FIELDS = ("input", "preferred_output", "non_preferred_output")
 _PAIR_FIELDS = ("prompt", "chosen", "rejected", "tools")
 _MOST_MESSAGES = 4096
 _MOST_DEPTH = 100
+_NUMBER = re.compile(r"\[\d+\]")
 
 
 class UnusableLine(ValueError):
@@ -309,9 +311,7 @@ def _check_names(fields: Mapping[str, Any], names: Collection[str], place: str, 
         if near:
             raise UnusableLine(f"{place}{name!r:.60} is unknown: did you mean {near[0]!r}?")
         if ignored is not None and len(ignored) < 100:
-            ignored.add(
-                f"{place.partition('[')[0] + '[]' if '[' in place else ''}{'.' if '[' in place else ''}{name}"[:80]
-            )
+            ignored.add(_NUMBER.sub("[]", place) + str(name)[:60])
 
 
 def _nearest(fields: Mapping[str, Any], names: list[str]) -> list[str]:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from aquilon.training.conversations.base import Base
 from aquilon.training.conversations.encoding import Document
 from aquilon.training.conversations.lines import UnusableLine, conversation, pair
 from aquilon.training.data.documents import UnreadableSource, read_objects, source_files
-from aquilon.training.data.preparing import PreparedSources, Report, record_sources
+from aquilon.training.data.preparing import Report, SourceFile, record_sources
 from aquilon.training.data.shards import Shard, ShardError, ShardWriter
 
 Encode = Callable[[Base, dict[str, object]], list[Document]]
 """The documents of one line. Raises UnusableLine."""
 
-TRAINING, VALIDATION = "training", "validation"
-_BASE = "base"
+_TRAINING, _VALIDATION = "training", "validation"
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    training: Shard
+    validation: Shard | None
+    base_files: list[SourceFile]
+    """The base's, as they were when the run began."""
 
 
 def conversation_documents(base: Base, fields: dict[str, object]) -> list[Document]:
@@ -36,13 +44,13 @@ def prepare(
     validation: Sequence[Path],
     encode: Encode,
     report: Report,
-) -> tuple[Shard, Shard | None, PreparedSources]:
-    """The shards of the data and of the validation data; the record's last source is the base's files.
+) -> PreparedData:
+    """Encode the data, and the validation data if there is any, into shards under ``folder``.
 
     Raises ChangedData if data or model have changed since the run began, and UnreadableSource, with the number of the
     line, for one that can't be trained on.
     """
-    groups = {TRAINING: source_files(data)} | ({VALIDATION: source_files(validation)} if validation else {})
+    groups = {_TRAINING: source_files(data)} | ({_VALIDATION: source_files(validation)} if validation else {})
     record = record_sources(folder, [*groups.values(), base.files], "of the model")
     total = sum(path.stat().st_size for group in groups.values() for path in group)
     bytes_before, documents, tokens = 0, 0, 0
@@ -69,7 +77,7 @@ def prepare(
     for name, files in groups.items():
         if not shards[name].description.documents:
             raise UnreadableSource(files[0], "holds no conversation: the file is empty")
-    return shards[TRAINING], shards.get(VALIDATION), record
+    return PreparedData(shards[_TRAINING], shards.get(_VALIDATION), record.sources[-1])
 
 
 def _encoded(base: Base, fields: dict[str, object], encode: Encode, *, path: Path, number: int) -> Iterator[Document]:
