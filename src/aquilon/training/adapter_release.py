@@ -15,20 +15,13 @@ from aquilon.checkpoints.whole_folder import whole_folder
 from aquilon.models.transformer import Transformer
 from aquilon.training.data.preparing import SourceFile
 from aquilon.training.lora import LoraLinear, lora_layers
-from aquilon.training.protocol import MODEL, Dpo, Sft
-from aquilon.training.release import complete
+from aquilon.training.protocol import MODEL
 
 _PARTS = {"attention": "self_attn", "mlp": "mlp"}
 
 
 def release_adapter(
-    run: Path,
-    transformer: Transformer,
-    job: Sft | Dpo,
-    *,
-    base: Checkpoint,
-    base_files: list[SourceFile],
-    is_first: bool,
+    run: Path, transformer: Transformer, *, base: Checkpoint, base_files: list[SourceFile], is_first: bool
 ) -> None:
     """Write the adapter under MODEL, whole or not at all. All ranks call it: each may hold a part of the updates."""
     prefix = f"base_model.model.{_prefix(base)}layers"
@@ -47,7 +40,6 @@ def release_adapter(
         save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
         config = _config(layer, targets, base, base_files)
         (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        complete(run, folder, job)
 
 
 def _config(layer: LoraLinear, targets: list[str], base: Checkpoint, base_files: list[SourceFile]) -> dict[str, object]:

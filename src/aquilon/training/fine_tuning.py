@@ -30,8 +30,8 @@ from aquilon.training.lora import add_lora
 from aquilon.training.objective import LossModel, NextToken, Objective
 from aquilon.training.optimizers import build_optimizers
 from aquilon.training.parallelize import Forward, parallelize
-from aquilon.training.protocol import DATA, Dpo, EventLog, Prepared, Sft, now
-from aquilon.training.release import release
+from aquilon.training.protocol import DATA, MODEL, Dpo, EventLog, Prepared, Sft, now
+from aquilon.training.release import complete, release
 from aquilon.training.trainer import Plan, Trainer, Validation
 from aquilon.training.tuning_sizes import flops_per_token, tuning_sizes
 
@@ -55,11 +55,12 @@ class Tuned:
             release_adapter(
                 run,
                 self.transformer,
-                self.job,
                 base=self.base.checkpoint,
                 base_files=self.base_files,
                 is_first=is_first,
             )
+            if is_first:
+                complete(run, run / MODEL, self.job)
         else:
             release(run, self.transformer, self.job, is_first=is_first)
 
