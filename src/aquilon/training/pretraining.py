@@ -15,7 +15,7 @@ from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training import sizes
 from aquilon.training.batch import Batch
-from aquilon.training.data.preparing import prepare
+from aquilon.training.data.preparing import ChangedData, prepare
 from aquilon.training.data.rows import Mixture, Part, Row, Rows, StreamRows, Weighted
 from aquilon.training.data.shards import Shard
 from aquilon.training.devices import Device
@@ -30,6 +30,7 @@ _VALIDATION_TOKENS = 2**17
 _VALIDATION_STEPS = 4
 """The validation loss is measured on at most so many tokens, and on as many as so many steps take."""
 _REPORT_SECONDS = 0.5
+_TOKENIZER_FILE = "tokenizer.json"
 
 
 def pretraining(
@@ -86,11 +87,16 @@ def pretraining(
 
 
 def _own_tokenizer(run: Path, tokenizer: Path) -> Path:
-    """The run's copy of the tokenizer, which is released with the model."""
+    """The run's copy of the tokenizer, which is released with the model. Raises ChangedData if the two differ."""
     own = run / TOKENIZER
-    if not (tokenizer / "tokenizer.json").is_file():
-        raise UnusableJob(f"{tokenizer} holds no tokenizer.json: `aquilon train tokenizer` makes one")
-    if not own.exists():
+    if not (tokenizer / _TOKENIZER_FILE).is_file():
+        raise UnusableJob(f"{tokenizer} holds no {_TOKENIZER_FILE}: `aquilon train tokenizer` makes one")
+    if own.exists():
+        if (own / _TOKENIZER_FILE).read_bytes() != (tokenizer / _TOKENIZER_FILE).read_bytes():
+            raise ChangedData(
+                f"the tokenizer {tokenizer} has changed since the run began: begin a new run, or put it back"
+            )
+    else:
         partial = own.with_name(own.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(tokenizer, partial)
