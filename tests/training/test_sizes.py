@@ -37,12 +37,15 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
         sizes.architecture(Size(num_heads=3, num_kv_heads=2), 1000)
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3, 8])
-def test_each_rank_gets_as_many_whole_rows(ranks: int) -> None:
+def test_a_step_has_the_same_rows_on_any_number_of_ranks() -> None:
     built = sizes.architecture(Size(depth=6), 8192)
-    rows, rest = divmod(sizes.batch_tokens(Training(), built, ranks), built.max_context)
-    assert rest == 0
-    assert rows % ranks == 0
+    assert {sizes.rows_per_step(Training(), built, ranks) for ranks in (1, 2, 4, 8)} == {32}
+
+
+def test_ranks_that_cannot_share_a_step_evenly_are_refused() -> None:
+    built = sizes.architecture(Size(depth=6), 8192)
+    with pytest.raises(ValueError, match="a step has 32 rows of 512 tokens: 5 ranks can't share them evenly"):
+        sizes.rows_per_step(Training(), built, 5)
 
 
 def test_how_long_is_said_in_steps_minutes_or_epochs() -> None:

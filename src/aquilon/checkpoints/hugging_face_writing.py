@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -19,7 +19,6 @@ from aquilon.checkpoints.hugging_face import INDEX
 from aquilon.checkpoints.hugging_face_config import config_from_architecture
 from aquilon.checkpoints.hugging_face_names import hugging_face_name
 from aquilon.models.architecture import Architecture
-from aquilon.text.tokenizer import Tokenizer
 
 Weights = Callable[[str], Tensor]
 """A model's weight by its name in ``Architecture.parameter_shapes``, in any dtype and on any device."""
@@ -38,7 +37,8 @@ def write_hugging_face(
     architecture: Architecture,
     weights: Weights,
     *,
-    tokenizer: Tokenizer | None = None,
+    bos_id: int | None = None,
+    eos_ids: Collection[int] = (),
     temperature: float | None = None,
     dtype: FloatType = "bfloat16",
     shard_bytes: int = SHARD_BYTES,
@@ -46,11 +46,11 @@ def write_hugging_face(
 ) -> None:
     """Write config.json, generation_config.json and model.safetensors, or its shards with their index.
 
-    ``tokenizer`` says which tokens begin and end texts; its own files are written by ``text_writing``. Raises
+    ``eos_ids`` are the tokens that end an answer. The tokenizer's files are written by ``text_writing``. Raises
     ValueError for an architecture that transformers doesn't have, before anything is written.
     """
     config = config_from_architecture(architecture)
-    ids = _special_ids(tokenizer)
+    ids = _special_ids(bos_id, eos_ids)
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "config.json", {**config, **ids, "torch_dtype": dtype})
     generation = ids | ({} if temperature is None else {"do_sample": temperature > 0, "temperature": temperature})
@@ -111,15 +111,11 @@ def _write_index(path: Path, shards: Mapping[str, Mapping[str, tuple[int, ...]]]
     _write_json(path, {"metadata": {"total_size": size}, "weight_map": files})
 
 
-def _special_ids(tokenizer: Tokenizer | None) -> dict[str, Any]:
+def _special_ids(bos_id: int | None, eos_ids: Collection[int]) -> dict[str, Any]:
     """The ids that begin and end texts, as both configuration files name them."""
-    if tokenizer is None:
-        return {}
-    ids: dict[str, Any] = {}
-    if tokenizer.bos_id is not None:
-        ids["bos_token_id"] = tokenizer.bos_id
-    if tokenizer.eos_ids:
-        ends = sorted(tokenizer.eos_ids)
+    ids: dict[str, Any] = {} if bos_id is None else {"bos_token_id": bos_id}
+    if eos_ids:
+        ends = sorted(eos_ids)
         ids["eos_token_id"] = ends[0] if len(ends) == 1 else ends
     return ids
 

@@ -100,5 +100,5 @@ def unfused(parameters: Mapping[str, Tensor], architecture: Architecture) -> dic
     for name, parameter in parameters.items():
         names = parts(name)
         if names[0] in shapes:  # a tied head isn't
-            weights |= zip(names, parameter.split([shapes[part][0] for part in names]), strict=True)
+            weights |= zip(names, torch.split(parameter, [shapes[part][0] for part in names]), strict=True)
     return weights

@@ -37,6 +37,7 @@ from aquilon.cli import (
     up,
     upstreams,
 )
+from aquilon.cli.eval import evaluate
 
 _PANELS = _START, _MODELS, _TRAINING, _PEOPLE, _MONEY, _FILES = (
     "Start and chat",
@@ -108,6 +109,7 @@ app.command("run", rich_help_panel=_START, short_help="Chat with a model; pull i
 app.command("doctor", rich_help_panel=_START, short_help="Check this machine and this home.")(doctor.doctor)
 app.command("pull", rich_help_panel=_MODELS)(pull.pull)
 app.add_typer(models.app, name="models", rich_help_panel=_MODELS)
+app.command("eval", rich_help_panel=_MODELS, short_help="Measure and compare models on texts and questions.")(evaluate)
 app.command("ps", rich_help_panel=_MODELS, short_help="List the models in the server's memory.")(loaded.list_loaded)
 app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of memory, or end the server.")(loaded.stop)
 app.add_typer(aliases.app, name="aliases", rich_help_panel=_MODELS)

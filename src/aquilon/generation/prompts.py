@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 from collections.abc import Sequence
 
@@ -14,10 +13,8 @@ from aquilon.errors import ApiError, LimitReached, invalid
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, PromptCut, TextPrompt, TokenPrompt
 from aquilon.text.guard import strings_in
 from aquilon.text.messages import Tool
-from aquilon.text.model import TextModel
-from aquilon.text.template import ChatTemplate, NotBrief, TemplateError
+from aquilon.text.template import NotBrief, TemplateError
 from aquilon.text.tokenizer import Tokenizer
-from aquilon.text.tool_calls.preamble import with_tools
 
 _INLINE_CHARACTERS = 8_000
 """Longer prompts are encoded in a thread, so that other requests' tokens keep flowing."""
@@ -135,8 +132,7 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, brief: bool)
             return tokenizer.encode(prompt.text, add_special=prompt.add_special, parse_special=prompt.parse_special)
         except ValueError as error:
             raise invalid(f"The prompt can't be encoded: {error}", param="prompt", code="text_not_encodable") from error
-    template = loaded.text.template
-    if template is None:
+    if loaded.text.template is None:
         raise invalid(
             f"The model '{card.name}' has no chat template: it continues text, ask /v1/completions",
             param="model",
@@ -151,7 +147,14 @@ def _encode(prompt: Prompt, card: ModelCard, loaded: LoadedText, *, brief: bool)
             values={"name": card.name},
         )
     try:
-        ids = _encode_chat(prompt, loaded.text, template, brief=brief)
+        ids = loaded.text.encode_chat(
+            prompt.messages,
+            tools=shown_tools(prompt),
+            add_generation_prompt=prompt.generation_prompt and not prompt.continue_final,
+            continue_final=prompt.continue_final,
+            variables=prompt.template_variables,
+            brief=brief,
+        )
         return [*_beginning(tokenizer), *ids] if prompt.add_special else ids
     except TemplateError as error:
         raise invalid(str(error), param="messages", code="template_error") from error
@@ -166,23 +169,3 @@ def shown_tools(prompt: ChatPrompt) -> tuple[Tool, ...]:
     """The tools that the prompt shows to the model: none if it may not call any."""
     use = prompt.tool_use
     return use.tools if use is not None and use.choice != "none" else ()
-
-
-def _encode_chat(prompt: ChatPrompt, text: TextModel, template: ChatTemplate, *, brief: bool) -> list[int]:
-    encode = functools.partial(
-        template.encode,
-        add_generation_prompt=prompt.generation_prompt and not prompt.continue_final,
-        continue_final=prompt.continue_final,
-        variables=prompt.template_variables,
-        brief=brief,
-    )
-    tools = shown_tools(prompt)
-    speaks_of_tools = tools or any(message.tool_calls or message.role == "tool" for message in prompt.messages)
-    if text.tools.renders_tools or not speaks_of_tools:
-        return encode(prompt.messages, tools=tools)
-    try:
-        return encode(with_tools(prompt.messages, tools))
-    except TemplateError:
-        if not tools:
-            raise
-        return encode(with_tools(prompt.messages, tools, system=False))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from aquilon.text.fill import FillFormat, fill_format
-from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
+from aquilon.text.gguf_vocabulary import templates_from_metadata, tokenizer_from_gguf
 from aquilon.text.huggingface import templates_from_folder, tokenizer_from_folder
+from aquilon.text.messages import Message, Tool
 from aquilon.text.mistral import MistralTemplate, load_mistral, mistral_file
 from aquilon.text.reasoning import ReasoningFormat, reasoning_format
-from aquilon.text.template import ChatTemplate, JinjaTemplate
+from aquilon.text.template import NO_VARIABLES, ChatTemplate, JinjaTemplate, TemplateError
 from aquilon.text.tokenizer import Tokenizer, TokenizerError
 from aquilon.text.tool_calls import ToolFormat, tool_format
 from aquilon.text.tool_calls.detection import mistral_tool_format
+from aquilon.text.tool_calls.preamble import with_tools
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,39 @@ class TextModel:
             return reasoning_format(" ".join(controls), controls)
         return reasoning_format(self._template_source, controls)
 
+    def encode_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        add_generation_prompt: bool = True,
+        continue_final: bool = False,
+        variables: Mapping[str, Any] = NO_VARIABLES,
+        brief: bool = False,
+    ) -> list[int]:
+        """Token ids of a conversation, as `ChatTemplate.encode`; a template without tools gets them as text.
+
+        Raises TemplateError, also for a model without a chat template, and NotBrief.
+        """
+        if self.template is None:
+            raise TemplateError("the model has no chat template: it only continues text")
+        encode = functools.partial(
+            self.template.encode,
+            add_generation_prompt=add_generation_prompt,
+            continue_final=continue_final,
+            variables=variables,
+            brief=brief,
+        )
+        speaks_of_tools = tools or any(message.tool_calls or message.role == "tool" for message in messages)
+        if self.tools.renders_tools or not speaks_of_tools:
+            return encode(messages, tools=tools)
+        try:
+            return encode(with_tools(messages, tools))
+        except TemplateError:
+            if not tools:
+                raise
+            return encode(with_tools(messages, tools, system=False))
+
     @property
     def _template_source(self) -> str:
         return self.template.source(tools=True) if isinstance(self.template, JinjaTemplate) else ""
@@ -56,11 +92,7 @@ class TextModel:
         Raises TokenizerError.
         """
         tokenizer = tokenizer_from_gguf(metadata, rows=rows)
-        templates = {
-            key.removeprefix("tokenizer.chat_template").removeprefix(".") or "default": source
-            for key, source in metadata.items()
-            if isinstance(source, str) and (key + ".").startswith("tokenizer.chat_template.")
-        }
+        templates = templates_from_metadata(metadata)
         template = JinjaTemplate(templates, tokenizer) if templates else None
         return cls(tokenizer, template, fill_format(tokenizer, metadata))
 

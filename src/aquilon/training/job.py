@@ -22,6 +22,7 @@ from aquilon.training.data.documents import UnreadableSource
 from aquilon.training.data.preparing import ChangedData
 from aquilon.training.data.shards import ShardError
 from aquilon.training.devices import Device, choose_device
+from aquilon.training.fine_tuning import fine_tuning
 from aquilon.training.locking import locked
 from aquilon.training.pretraining import pretraining
 from aquilon.training.protocol import (
@@ -30,6 +31,7 @@ from aquilon.training.protocol import (
     UNUSABLE,
     EventLog,
     Failed,
+    Job,
     Pretrain,
     UnusableJob,
     now,
@@ -91,12 +93,18 @@ def main(run: Path) -> int:
             return code
 
 
-def _train(run: Path, job: object, device: Device, log: EventLog | None, stop: _Stop) -> int:
-    if not isinstance(job, Pretrain):
-        raise UnusableJob(f"jobs of the kind {type(job).__name__.lower()} can't be run yet")
-    trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
-    if trainer.train() and log is not None:
-        log.write(trainer.finished())
+def _train(run: Path, job: Job, device: Device, log: EventLog | None, stop: _Stop) -> int:
+    if isinstance(job, Pretrain):
+        trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
+        tuned = None
+    else:
+        tuned = fine_tuning(run, job, device=device, log=log, stop=stop)
+        trainer = tuned.trainer
+    if trainer.train():
+        if tuned is not None:
+            tuned.release(run, is_first=device.is_first)
+        if log is not None:
+            log.write(trainer.finished())
     return FINISHED
 
 

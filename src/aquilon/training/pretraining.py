@@ -54,7 +54,11 @@ def pretraining(
     transformer = model.transformer
     forward = parallelize(model, device, job.training)
     learning_rate = sizes.learning_rate(job.training, architecture)
-    batch_tokens = sizes.batch_tokens(job.training, architecture, device.ranks)
+    try:
+        rows_per_step = sizes.rows_per_step(job.training, architecture, device.ranks)
+    except ValueError as error:
+        raise UnusableJob(f"training.batch_tokens: {error}") from None
+    batch_tokens = rows_per_step * architecture.max_context
     trainer = Trainer(
         run,
         model=model,
@@ -67,7 +71,7 @@ def pretraining(
         if held_back
         else None,
         plan=Plan(
-            rows_per_step=batch_tokens // architecture.max_context,
+            rows_per_step=rows_per_step,
             batch_tokens=batch_tokens,
             steps=sizes.steps(
                 job.training,

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from aquilon.training import schedule
-from aquilon.training.batch import Batch, checksum, trained_tokens
+from aquilon.training.batch import Batch, checksum, micro_batches, samples, trained_tokens
 from aquilon.training.checkpoints import (
     CheckpointWriter,
     Progress,
@@ -44,10 +44,6 @@ from aquilon.training.protocol import (
     now,
 )
 
-_MICRO_TOKENS = 4096
-"""Tokens that are computed at once on a CPU: more need more memory and aren't quicker."""
-
-_GPU_MICRO_TOKENS = 32_768
 _CHECKPOINT_SECONDS = 300.0
 _VALIDATIONS = 20
 _LEAST_BETWEEN_VALIDATIONS = 10
@@ -76,7 +72,9 @@ class Plan:
     """The numbers of a run."""
 
     rows_per_step: int
+    """A multiple of the number of ranks."""
     batch_tokens: int
+    """Tokens of so many full rows."""
     steps: int | None
     """None: ``training.minutes`` decides."""
     learning_rate: float
@@ -152,14 +150,16 @@ class Trainer:
         step = self._progress.step + 1
         first = (step - 1) * plan.rows_per_step
         rows = [self._rows.row(first + index) for index in range(self._device.rank, plan.rows_per_step, ranks)]
-        totals = self._summed([trained_tokens(rows), checksum(rows)])
+        computed, tokens, data, averaged = self._summed(
+            [sum(len(row.token_ids) for row in rows), trained_tokens(rows), checksum(rows), samples(rows)]
+        )
         shown: dict[str, float] = {}
         for micro in self._micro_batches(rows):
             loss, sums = self._forward(Batch.of(micro, self._device.device))
-            (loss * (ranks / max(1, totals[0]))).backward()  # type: ignore[no-untyped-call]  # FSDP2 averages over ranks
+            (loss * (ranks / max(1, averaged))).backward()  # type: ignore[no-untyped-call]  # FSDP2 averages over ranks
             for name, part in sums.items():
                 shown[name] = shown.get(name, 0.0) + float(part)
-        means = [value / max(1, totals[0]) for value in self._summed_floats(list(shown.values()))]
+        means = [value / max(1, averaged) for value in self._summed_floats(list(shown.values()))]
         metrics = dict(zip(shown, means, strict=True))
         norm = float(_full(nn.utils.clip_grad_norm_(self._model.parameters(), self._training.clip)))
         for what, value in (("the loss", metrics["loss"]), ("the gradient", norm)):
@@ -178,11 +178,11 @@ class Trainer:
         self._progress = msgspec.structs.replace(
             self._progress,
             step=step,
-            tokens=self._progress.tokens + int(totals[0]),
+            tokens=self._progress.tokens + tokens,
             seconds=self._elapsed(),
             loss=metrics.pop("loss"),
         )
-        speed = plan.batch_tokens / seconds
+        speed = computed / seconds
         peak = self._device.peak_flops
         self._write(
             Step(
@@ -196,23 +196,22 @@ class Trainer:
                 tokens_per_second=speed,
                 utilization=None if peak is None else speed * plan.flops_per_token / peak,
                 joules=self._energy.joules(),
-                data=int(totals[1]),
+                data=data,
                 time=now(),
                 metrics=metrics,
             )
         )
 
     def _micro_batches(self, rows: list[Row]) -> list[list[Row]]:
-        """The rows in groups that are computed at once."""
-        limit = _GPU_MICRO_TOKENS if self._device.device.type == "cuda" else _MICRO_TOKENS
-        groups: list[list[Row]] = []
-        tokens = limit
-        for row in rows:
-            if tokens + len(row.token_ids) > limit:
-                groups.append([])
-                tokens = 0
-            groups[-1].append(row)
-            tokens += len(row.token_ids)
+        """The rows in groups that are computed at once; on each rank as many, since all compute together."""
+        groups = list(micro_batches(rows, self._device.device))
+        if self._device.ranks > 1:
+            most = torch.tensor(len(groups), device=self._device.device)
+            dist.all_reduce(most, op=dist.ReduceOp.MAX)
+            while len(groups) < int(most):  # rows differ in length, and each rank has as many rows
+                longest = max(range(len(groups)), key=lambda index: len(groups[index]))
+                group = groups[longest]
+                groups[longest : longest + 1] = [group[: len(group) // 2], group[len(group) // 2 :]]
         return groups
 
     def _is_done(self) -> bool:

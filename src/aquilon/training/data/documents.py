@@ -96,6 +96,24 @@ def read_documents(path: Path, *, refuse: Refuse = stop_reading) -> Iterator[Doc
         raise UnreadableSource(path, f"can't be read: {error.strerror or error}") from None
 
 
+def read_objects(path: Path, *, refuse: Refuse = stop_reading) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file with one of JSON a line, each with the number of its line."""
+    kind = _kind(path)
+    if kind is None or kind[0] != ".jsonl":
+        raise UnreadableSource(path, f"must end in .jsonl, or that followed by {', '.join(_COMPRESSIONS)}")
+    try:
+        with path.open("rb") as stored, _decompressed(stored, kind[1], path) as data:
+            for number, fields in _objects(path, data, refuse):
+                if isinstance(fields, dict):
+                    yield number, fields
+                else:
+                    refuse(UnreadableSource(path, "is no JSON object", line=number))
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise UnreadableSource(path, f"is damaged: {error}") from None
+    except OSError as error:
+        raise UnreadableSource(path, f"can't be read: {error.strerror or error}") from None
+
+
 def _kind(path: Path) -> tuple[str, str] | None:
     """A file's format and compression by its endings."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -143,6 +161,11 @@ def _pieces(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[Document]:
 
 
 def _lines(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[Document]:
+    for number, fields in _objects(path, data, refuse):
+        yield from _document(path, number, fields, refuse)
+
+
+def _objects(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[tuple[int, Any]]:
     reader = io.BufferedReader(data, 2**18) if not isinstance(data, io.BufferedReader) else data  # type: ignore[type-var]
     number = 0
     while line := reader.readline(MAX_LINE_BYTES):
@@ -159,7 +182,7 @@ def _lines(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[Document]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             refuse(UnreadableSource(path, f"is no JSON: {error}", line=number))
             continue
-        yield from _document(path, number, fields, refuse)
+        yield number, fields
 
 
 def _rows(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[Document]:

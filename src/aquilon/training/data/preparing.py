@@ -53,7 +53,7 @@ def prepare(folder: Path, sources: Sequence[Sequence[Path]], *, tokenizer: Path,
     folder.mkdir(parents=True, exist_ok=True)
     files = [source_files(source) for source in sources]
     digest = _sha256(tokenizer / "tokenizer.json")
-    _record(folder / _SOURCES, files, digest)
+    record_sources(folder, files, digest)
     pipeline = tokenizers.Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
     progress = _Progress(sum(path.stat().st_size for group in files for path in group), report)
     shards = []
@@ -82,6 +82,7 @@ def _tokenize(
     target: Path, files: Sequence[Path], *, pipeline: tokenizers.Tokenizer, tokenizer: str, progress: _Progress
 ) -> None:
     end = end_of_document(pipeline)
+    pipeline.encode_special_tokens = True  # a control token's name in a text stays text
     with ShardWriter(target, vocab_size=pipeline.get_vocab_size(), tokenizer=tokenizer) as writer:
         for path in files:
             for batch in _batches(read_documents(path)):
@@ -123,16 +124,20 @@ class _Progress:
         self._report(self._bytes, self._total, self._documents, self._tokens)
 
 
-def _record(path: Path, files: Sequence[Sequence[Path]], tokenizer: str) -> None:
-    """Write down what the shards are made from; raises ChangedData if they were made from something else."""
+def record_sources(folder: Path, files: Sequence[Sequence[Path]], tokenizer: str) -> PreparedSources:
+    """Write down what the shards are made from; raises ChangedData if they were made from something else.
+
+    ``tokenizer``: the SHA-256 of its file.
+    """
+    path = folder / _SOURCES
     if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         described = [[_described(file) for file in group] for group in files]
+        prepared = PreparedSources(tokenizer=tokenizer, sources=described)
         partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(
-            msgspec.json.format(msgspec.json.encode(PreparedSources(tokenizer=tokenizer, sources=described)))
-        )
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(prepared)))
         partial.rename(path)
-        return
+        return prepared
     before = msgspec.json.decode(path.read_bytes(), type=PreparedSources)
     if before.tokenizer != tokenizer:
         raise ChangedData("the tokenizer isn't the one that the run began with: begin a new run for another tokenizer")
@@ -145,6 +150,7 @@ def _record(path: Path, files: Sequence[Sequence[Path]], tokenizer: str) -> None
             continue
         if stat.st_size != known.bytes or _sha256(Path(known.path)) != known.sha256:
             raise ChangedData(f"{known.path} has changed since the run began: begin a new run, or put it back")
+    return before
 
 
 def _described(path: Path) -> SourceFile:

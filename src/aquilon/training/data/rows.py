@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,9 @@ class Row:
     """``(T,)``: the token that follows each within its document, or UNTRAINED."""
     lengths: tuple[int, ...]
     """Tokens of each document; their sum is T."""
+    references: NDArray[np.float64] | None = None
+    """Of pairs, ``(documents,)``: the log probability that the reference model gives to each document's targets.
+    A preferred ending stands before the rejected one."""
 
 
 class Rows(Protocol):
@@ -88,30 +91,49 @@ class PackedRows:
 
     def __init__(self, shard: Shard, context: int) -> None:
         self._shard = shard
-        ends = shard.ends.astype(np.int64)
-        self._starts = np.concatenate(([0], ends[:-1])).astype(np.int64)
-        lengths = ends - self._starts
+        lengths = np.diff(shard.ends.astype(np.int64), prepend=0)
         if len(lengths) and (longest := int(lengths.max())) > context:
             document = int(lengths.argmax()) + 1
             raise ValueError(f"document {document} has {longest} tokens: a row has {context}")
-        self._ends = ends
         self._rows = _packed(lengths, context)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def row(self, index: int) -> Row:
-        ids, targets, lengths = [], [], []
-        for document in self._rows[index]:
-            start, end = int(self._starts[document]), int(self._ends[document])
-            tokens = self._shard.tokens[start:end].astype(np.int64)
-            following = np.append(tokens[1:], UNTRAINED)
-            if self._shard.trained is not None:
-                following[:-1][self._shard.trained[start + 1 : end] == 0] = UNTRAINED
-            ids.append(tokens)
-            targets.append(following)
-            lengths.append(end - start)
-        return Row(np.concatenate(ids), np.concatenate(targets), tuple(lengths))
+        return document_row(self._shard, self._rows[index])
+
+
+class PairRows:
+    """A shard of pairs, each a row: the preferred ending's document, and the rejected one's behind it."""
+
+    def __init__(self, shard: Shard, references: NDArray[np.float64] | None = None) -> None:
+        """``references (documents,)`` as in `Row`."""
+        self._shard, self._references = shard, references
+
+    def __len__(self) -> int:
+        return self._shard.description.documents // 2
+
+    def row(self, index: int) -> Row:
+        row = document_row(self._shard, (2 * index, 2 * index + 1))
+        if self._references is None:
+            return row
+        return replace(row, references=self._references[2 * index : 2 * index + 2])
+
+
+def document_row(shard: Shard, documents: Sequence[int]) -> Row:
+    """Whole documents of a shard side by side."""
+    ids, targets, lengths = [], [], []
+    for document in documents:
+        start, end = int(shard.ends[document - 1]) if document else 0, int(shard.ends[document])
+        tokens = shard.tokens[start:end].astype(np.int64)
+        following = np.append(tokens[1:], UNTRAINED)
+        if shard.trained is not None:
+            following[:-1][shard.trained[start + 1 : end] == 0] = UNTRAINED
+        ids.append(tokens)
+        targets.append(following)
+        lengths.append(end - start)
+    return Row(np.concatenate(ids), np.concatenate(targets), tuple(lengths))
 
 
 def _packed(lengths: NDArray[np.int64], context: int) -> list[list[int]]:

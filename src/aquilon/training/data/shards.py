@@ -143,6 +143,11 @@ class Shard:
         return self._mapped("ends.bin", np.dtype("<u8"))
 
     @cached_property
+    def longest_document(self) -> int:
+        """Tokens."""
+        return int(np.diff(self.ends.astype(np.int64), prepend=0).max(initial=0))
+
+    @cached_property
     def trained(self) -> NDArray[np.uint8] | None:
         """``(tokens,)``: whether a token's prediction is trained; None: all are."""
         return self._mapped("trained.bin", np.dtype(np.uint8)) if self.description.trained else None

@@ -1,0 +1,72 @@
+"""The model that a fine-tuning begins with, without its weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.opening import open_checkpoint
+from aquilon.checkpoints.text import load_text
+from aquilon.models.architecture import UnsupportedArchitecture
+from aquilon.text.model import TextModel
+from aquilon.training.conversations.encoding import ChatEncoder
+from aquilon.training.conversations.lines import UnusableLine
+from aquilon.training.protocol import UnusableJob
+
+_LONGEST = 4096
+"""The longest conversation where the job names no context: longer ones take much memory."""
+
+_DESCRIBING = ("*.json", "*.jinja", "tekken.json", "tokenizer.model*", "*.model.v*")
+"""Files beside the weights that say how the model reads and writes."""
+
+
+@dataclass(frozen=True)
+class Base:
+    checkpoint: Checkpoint
+    text: TextModel
+    encoder: ChatEncoder
+    context: int
+    """Tokens of the longest conversation."""
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that decide what is trained: the weights, and the tokenizer and template beside them."""
+        folder = self.checkpoint.path
+        beside = [path for pattern in _DESCRIBING for path in folder.glob(pattern)] if folder.is_dir() else []
+        return sorted({*self.checkpoint.files, *beside})
+
+
+def open_base(model: Path, *, context: int | None) -> Base:
+    """Raises UnusableJob for a model that can't be read, or has no chat template, or another model's tokenizer."""
+    try:
+        checkpoint = open_checkpoint(model)
+        text = load_text(checkpoint)
+        encoder = ChatEncoder(text, checkpoint)
+    except (UnsupportedArchitecture, ValueError) as error:
+        where = "" if str(model) in str(error) else f"{model}: "
+        raise UnusableJob(f"model: {where}{error}") from None
+    rows, tokens = checkpoint.architecture.vocab_size, text.tokenizer.vocab_size
+    if tokens > rows:
+        raise UnusableJob(
+            f"model: the tokenizer of {model} has {tokens} tokens, and the model has weights for {rows}: it belongs to "
+            "another model"
+        )
+    longest = checkpoint.architecture.max_context
+    if context is not None and context > longest:
+        raise UnusableJob(f"context is {context}: the model's context holds {longest} tokens")
+    return Base(checkpoint, text, encoder, context or min(_LONGEST, longest))
+
+
+def digest(files: Sequence[Path]) -> str:
+    """One SHA-256 of several files."""
+    whole = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
+
+
+__all__ = ["Base", "UnusableLine", "digest", "open_base"]

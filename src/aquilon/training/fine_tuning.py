@@ -1,0 +1,177 @@
+"""A fine-tuning run: from a model and conversations to a model, or an adapter, that has learnt them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+
+from aquilon.checkpoints.weights import load_transformer
+from aquilon.models.transformer import Transformer
+from aquilon.training.adapter_release import release_adapter
+from aquilon.training.batch import Batch, samples
+from aquilon.training.conversations.base import Base, open_base
+from aquilon.training.conversations.preparing import (
+    PreparedData,
+    conversation_documents,
+    pair_documents,
+    prepare,
+)
+from aquilon.training.data.preparing import SourceFile
+from aquilon.training.data.rows import Mixture, PackedRows, PairRows, Rows, Weighted
+from aquilon.training.data.shards import Shard
+from aquilon.training.devices import Device
+from aquilon.training.dpo import PreferenceLoss, reference_log_probabilities
+from aquilon.training.lora import add_lora
+from aquilon.training.objective import LossModel, NextToken, Objective
+from aquilon.training.optimizers import build_optimizers
+from aquilon.training.parallelize import Forward, parallelize
+from aquilon.training.protocol import DATA, Dpo, EventLog, Prepared, Sft, now
+from aquilon.training.trainer import Plan, Trainer, Validation
+from aquilon.training.tuning_sizes import flops_per_token, tuning_sizes
+
+_REPORT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A model that is being fine-tuned."""
+
+    job: Sft | Dpo
+    trainer: Trainer
+    transformer: Transformer
+    base: Base
+    base_files: list[SourceFile]
+    """The base's, as they were when the run began."""
+
+    def release(self, run: Path, *, is_first: bool) -> None:
+        """Write the result. All ranks call it."""
+        if self.job.lora is not None:
+            release_adapter(
+                run,
+                self.transformer,
+                base=self.base.checkpoint,
+                base_files=self.base_files,
+                is_first=is_first,
+            )
+
+
+def fine_tuning(run: Path, job: Sft | Dpo, *, device: Device, log: EventLog | None, stop: Callable[[], bool]) -> Tuned:
+    """Prepare the data, load the model, and return what trains it, with the model itself.
+
+    Raises UnusableJob, UnreadableSource and ChangedData for a job whose model or data can't be used.
+    """
+    base = open_base(Path(job.model), context=job.context)
+    architecture = base.checkpoint.architecture
+    data = _prepared(run, job, base, device, log)
+    shard = data.training
+    sizes = tuning_sizes(
+        job,
+        architecture,
+        tokens=len(shard),
+        longest=shard.longest_document,
+        rows=shard.description.documents // 2 if isinstance(job, Dpo) else None,
+        context=base.context,
+        ranks=device.ranks,
+    )
+    training = msgspec.structs.replace(job.training, optimizer=job.training.optimizer or "adamw")
+    objective: Objective = PreferenceLoss(job.beta) if isinstance(job, Dpo) else NextToken(training.z_loss)
+    transformer = _transformer(job, base, device)
+    model = LossModel(transformer, objective, device.dtype)
+    forward = parallelize(model, device, training)
+
+    def rows_of(shard: Shard, row_tokens: int) -> Rows:
+        if isinstance(job, Sft):
+            return PackedRows(shard, row_tokens)
+        path = run / DATA / f"{shard.folder.name}-references.bin"
+        return PairRows(shard, reference_log_probabilities(path, shard, forward, device))
+
+    rows = rows_of(shard, sizes.row_tokens)
+    held_back = None if data.validation is None else rows_of(data.validation, base.context)
+    trainer = Trainer(
+        run,
+        model=model,
+        forward=forward,
+        optimizers=build_optimizers(model.named_parameters(), training, sizes.learning_rate),
+        rows=Mixture([Weighted(rows, 1.0)], seed=training.seed),
+        validate=None if held_back is None else _validation(forward, held_back, device),
+        plan=Plan(
+            rows_per_step=sizes.rows_per_step,
+            batch_tokens=sizes.rows_per_step * sizes.row_tokens,
+            steps=sizes.steps(job, len(rows)),
+            learning_rate=sizes.learning_rate,
+            flops_per_token=flops_per_token(job, architecture, sizes.row_tokens),
+        ),
+        training=training,
+        device=device,
+        log=log,
+        stop=stop,
+    )
+    return Tuned(job, trainer, transformer, base, data.base_files)
+
+
+def _transformer(job: Sft | Dpo, base: Base, device: Device) -> Transformer:
+    """The base, with all weights trained in fp32, or frozen with updates in fp32."""
+    frozen = job.lora is not None and device.ranks == 1  # FSDP shards weights of one type
+    dtype = device.dtype if frozen else torch.float32
+    transformer = load_transformer(base.checkpoint, dtype=dtype, device=device.device)
+    if job.lora is None:
+        transformer.requires_grad_(True)
+    else:
+        add_lora(transformer, job.lora, seed=job.training.seed)
+    return transformer
+
+
+def _prepared(run: Path, job: Sft | Dpo, base: Base, device: Device, log: EventLog | None) -> PreparedData:
+    """The encoded data. The first rank encodes, the others wait."""
+    reported_at = 0.0
+
+    def report(done: int, total: int, documents: int, tokens: int) -> None:
+        nonlocal reported_at
+        if log is not None and (done == total or time.monotonic() - reported_at >= _REPORT_SECONDS):
+            reported_at = time.monotonic()
+            log.write(Prepared(bytes=done, total_bytes=total, documents=documents, tokens=tokens, time=now()))
+
+    if not device.is_first:
+        torch.distributed.barrier()
+    prepared = prepare(
+        run / DATA,
+        base=base,
+        data=[Path(path) for path in job.data],
+        validation=[Path(path) for path in job.validation],
+        encode=conversation_documents if isinstance(job, Sft) else pair_documents,
+        report=report,
+    )
+    if device.is_first and device.ranks > 1:
+        torch.distributed.barrier()
+    return prepared
+
+
+def _validation(forward: Forward, rows: Rows, device: Device) -> Callable[[], Validation]:
+    """Measures the loss on all of these rows; each rank computes as many, since all compute together."""
+    own = [rows.row(index) for index in range(device.rank, len(rows), device.ranks)]
+    spare = [rows.row(0)] * (-(-len(rows) // device.ranks) - len(own))
+
+    @torch.no_grad()
+    def validate() -> Validation:
+        totals: dict[str, float] = {}
+        for row in own:
+            _, sums = forward(Batch.of([row], device.device))
+            for name, part in sums.items():
+                totals[name] = totals.get(name, 0.0) + float(part)
+        for row in spare:
+            totals = dict.fromkeys(forward(Batch.of([row], device.device))[1], 0.0) | totals
+        values = torch.tensor([float(samples(own)), *totals.values()], dtype=torch.float64)
+        if device.ranks > 1:
+            shared = values.to(device.device)
+            torch.distributed.all_reduce(shared)
+            values = shared.cpu()
+        count, *means = values.tolist()
+        metrics = {name: value / max(1.0, count) for name, value in zip(totals, means, strict=True)}
+        return Validation(loss=metrics.pop("loss"), metrics=metrics)
+
+    return validate
