@@ -37,6 +37,7 @@ from aquilon.training.protocol import (
     now,
     read_job,
 )
+from aquilon.training.report import write_report
 from aquilon.training.trainer import NotFinite
 
 _UNUSABLE = (UnusableJob, UnreadableSource, ChangedData, ShardError)
@@ -104,6 +105,7 @@ def _train(run: Path, job: Job, device: Device, log: EventLog | None, stop: _Sto
         if tuned is not None:
             tuned.release(run, is_first=device.is_first)
         if log is not None:
+            write_report(run)
             log.write(trainer.finished())
     return FINISHED
 
