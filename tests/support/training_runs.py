@@ -20,7 +20,7 @@ from aquilon.training.protocol import Pretrain, Size, Source, Training, read_eve
 from aquilon.training.tokenizer import train_tokenizer
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["aquilon.training.job"])
+_processes.set_forkserver_preload(["aquilon.training.job", "torch.utils.tensorboard"])
 
 _WORDS = (
     "the",

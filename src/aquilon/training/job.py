@@ -38,6 +38,7 @@ from aquilon.training.protocol import (
     read_job,
 )
 from aquilon.training.report import write_report
+from aquilon.training.tensorboard_log import event_log
 from aquilon.training.trainer import NotFinite
 
 _UNUSABLE = (UnusableJob, UnreadableSource, ChangedData, ShardError)
@@ -80,7 +81,7 @@ def main(run: Path) -> int:
             except UnusableJob as error:
                 print(error, file=sys.stderr)
                 return UNUSABLE
-            log = EventLog(run)
+            log = event_log(run)
         try:
             return _train(run, job, device, log, stop)
         except Exception as error:
