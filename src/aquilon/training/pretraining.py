@@ -19,7 +19,7 @@ from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training import sizes
 from aquilon.training.batch import Batch
-from aquilon.training.data.preparing import prepare, prepared_sources
+from aquilon.training.data.preparing import ChangedData, prepare, prepared_sources
 from aquilon.training.data.rows import Mixture, Part, Row, Rows, StreamRows, Weighted
 from aquilon.training.data.shards import Shard
 from aquilon.training.devices import Device
@@ -36,6 +36,7 @@ _VALIDATION_TOKENS = 2**17
 _VALIDATION_STEPS = 4
 """The validation loss is measured on at most so many tokens, and on as many as so many steps take."""
 _REPORT_SECONDS = 0.5
+_TOKENIZER_FILE = "tokenizer.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,10 @@ def pretraining(
         transformer, context = beginning.transformer, beginning.context
         architecture = transformer.architecture
         rows_per_step = sizes.rows_per_step(job.training, architecture, context=context, ranks=device.ranks)
+    except (UnusableJob, ChangedData):
+        raise
     except (UnsupportedArchitecture, ValueError) as error:
-        raise error if isinstance(error, UnusableJob) else UnusableJob(f"model: {error}") from None
+        raise UnusableJob(f"model: {error}") from None
     base_files = [] if beginning.base is None else beginning.base.all_files
     shards, validation = _shards(run, job, beginning.tokenizer, base_files, device, log)
     mixture, held_back = _rows(job, shards, validation, context)
@@ -108,9 +111,11 @@ def pretraining(
 
 def _new_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
     tokenizer = Path(job.tokenizer or "")
-    if not (tokenizer / "tokenizer.json").is_file():
-        raise UnusableJob(f"{tokenizer} holds no tokenizer.json: `aquilon train tokenizer` makes one")
+    if not (tokenizer / _TOKENIZER_FILE).is_file():
+        raise UnusableJob(f"{tokenizer} holds no {_TOKENIZER_FILE}: `aquilon train tokenizer` makes one")
     own = _own_tokenizer(run, lambda folder: copy_tokenizer(tokenizer, folder))
+    if (own / _TOKENIZER_FILE).read_bytes() != (tokenizer / _TOKENIZER_FILE).read_bytes():
+        raise ChangedData(f"the tokenizer {tokenizer} has changed since the run began: begin a new run, or put it back")
     architecture = sizes.architecture(job.model, tokenizer_from_folder(own).vocab_size)
     transformer = Transformer(architecture, dtype=torch.float32, device="cpu")
     initialize(transformer, job.training.seed)

@@ -289,13 +289,18 @@ class EventLog:
 
     def __init__(self, folder: Path) -> None:
         self._file = (folder / EVENTS).open("a+b", buffering=0)
+        self._is_cut = False
         if self._file.tell():
             self._file.seek(-1, os.SEEK_END)
-            if self._file.read(1) != b"\n":  # a line that a kill has cut
-                self._file.write(b"\n")
+            self._is_cut = self._file.read(1) != b"\n"  # by a kill
 
     def write(self, event: Event) -> None:
-        self._file.write(msgspec.json.encode(event) + b"\n")
+        """Raises OSError where the disk is full; the next event then still begins a line."""
+        rest = memoryview((b"\n" if self._is_cut else b"") + msgspec.json.encode(event) + b"\n")
+        self._is_cut = True
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._is_cut = False
 
 
 def read_events(folder: Path) -> Iterator[Event]:
