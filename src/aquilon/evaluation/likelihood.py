@@ -28,8 +28,8 @@ def target_logprobs(transformer: Transformer, sequences: Sequence[tuple[Sequence
     scored = (targets >= 0).nonzero()[:, 0]
     logprobs = torch.zeros(len(targets), device=device)
     rows = max(1, _LOGITS_AT_ONCE // transformer.architecture.vocab_size)
-    for part in scored.split(rows):
+    for part in torch.split(scored, rows):
         logits = transformer.logits(hidden[part]).float()  # (rows, vocab)
         chosen = logits.gather(1, targets[part][:, None])[:, 0]
         logprobs[part] = chosen - logits.logsumexp(dim=-1)
-    return list(logprobs.cpu().split(lengths))
+    return list(torch.split(logprobs.cpu(), lengths))
