@@ -100,7 +100,8 @@ async def test_an_answer_is_copied_as_the_model_wrote_it(person: Visitor) -> Non
 
 
 async def test_an_example_begins_a_conversation_and_a_new_one_clears_the_page(brief_person: Visitor) -> None:
-    await brief_person.page.get_by_role("button", name=re.compile("north wind")).click()
+    examples = brief_person.page.get_by_role("list", name="Questions to begin with")
+    await examples.get_by_role("button", name=re.compile("north wind")).click()
     await brief_person.expect_state("finished")
     await brief_person.page.get_by_role("banner").get_by_role("button", name="New conversation").click()
     await expect(brief_person.turns).to_have_count(0)
