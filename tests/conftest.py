@@ -64,7 +64,7 @@ def one_thread() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def certificates_read_once() -> Iterator[None]:
-    """Each client of httpx reads all the world's certificate authorities, which takes longer than most requests here."""
+    """Each client of httpx reads all certificate authorities, which takes longer than most requests here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
         yield
