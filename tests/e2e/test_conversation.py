@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.async_api import expect
 from tests.support.browser import Visitor
 
@@ -120,6 +121,7 @@ async def test_the_page_says_what_its_model_is_good_for(person: Visitor) -> None
     await expect(person.page.get_by_role("heading", name="Models", level=1)).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_everything_is_done_with_the_keyboard_alone(person: Visitor) -> None:
     page, keyboard = person.page, person.page.keyboard
     await person.shorten_answers()

@@ -90,6 +90,7 @@ def test_metrics_have_vllms_names(http: httpx.Client) -> None:
     assert f'aquilon:request_success_total{{finished_reason="length",model_name="{MODEL}"}}' in page
 
 
+@pytest.mark.slow
 def test_the_api_process_is_small(own_server: RunningServer) -> None:
     headers = {"authorization": f"Bearer {own_server.api_key}"}
     for _ in range(20):
@@ -164,6 +165,7 @@ class TestLife:
         if running.process.poll() is None:
             running.stop()
 
+    @pytest.mark.slow
     def test_sigterm_lets_running_answers_go_on_and_ends_all_processes_within_ten_seconds(
         self, own: RunningServer
     ) -> None:
