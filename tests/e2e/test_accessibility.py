@@ -68,7 +68,8 @@ async def test_axe_finds_nothing_serious_in_a_finished_answer_and_in_a_refusal(
         await expect_no_issues(person)
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing_serious_in_the_api_reference(
     browser: Browser, server: RunningServer, theme: Theme
 ) -> None:

@@ -90,6 +90,7 @@ async def test_a_running_answer_is_stopped_and_a_conversation_goes_on(owner: Con
     await expect(page.get_by_label("Message 3", exact=True)).to_have_value("")
 
 
+@pytest.mark.slow
 async def test_a_refused_call_says_why(owner: ConsoleVisitor) -> None:
     page = owner.page
     await owner.open("/playground")

@@ -63,6 +63,7 @@ async def test_a_text_is_shown_as_the_tokens_that_it_costs_in_five_languages(exp
     await expect_no_issues(explorer)
 
 
+@pytest.mark.slow
 async def test_an_answer_goes_on_from_another_token_and_back(explorer: Visitor) -> None:
     page = explorer.page
     await open_page(explorer, "/inside")

@@ -81,6 +81,7 @@ async def test_32_kilobytes_arrive_token_by_token_and_no_finished_block_is_rende
     assert blocks <= added <= blocks + blocks // 3 + 2 * frames
 
 
+@pytest.mark.slow
 async def test_a_wide_answer_scrolls_inside_and_never_the_page(person: Visitor) -> None:
     wide = "x" * 400
     await person.page.set_viewport_size({"width": 360, "height": 740})
