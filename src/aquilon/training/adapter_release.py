@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ _PARTS = {"attention": "self_attn", "mlp": "mlp"}
 
 
 def release_adapter(
-    run: Path, transformer: Transformer, *, base: Checkpoint, base_files: list[SourceFile], is_first: bool
+    run: Path, transformer: Transformer, *, base: Checkpoint, base_files: Sequence[SourceFile], is_first: bool
 ) -> None:
     """Write the adapter under MODEL, whole or not at all. All ranks call it: each may hold a part of the updates."""
     prefix = f"base_model.model.{_prefix(base)}layers"
@@ -42,7 +43,9 @@ def release_adapter(
         (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _config(layer: LoraLinear, targets: list[str], base: Checkpoint, base_files: list[SourceFile]) -> dict[str, object]:
+def _config(
+    layer: LoraLinear, targets: list[str], base: Checkpoint, base_files: Sequence[SourceFile]
+) -> dict[str, object]:
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
