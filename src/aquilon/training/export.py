@@ -120,7 +120,7 @@ def _of_checkpoint(checkpoint: Checkpoint, order: Order) -> _Model:
 def _of_run(run: Path, order: Order) -> _Model:
     """The released model, else the last whole checkpoint. Raises UnusableJob."""
     job = read_job(run)
-    card = model_card(run, job, name=order.name, license=order.license)
+    card = model_card(run, job, name=order.name, license=order.license, merged=True)
     license = order.license or ""
     if (run / MODEL).is_dir():
         released = _of_checkpoint(open_checkpoint(run / MODEL), order)

@@ -27,6 +27,7 @@ from aquilon.training.optimizers import build_optimizers
 from aquilon.training.parallelize import Forward, parallelize
 from aquilon.training.prepared_run import PreparedRun
 from aquilon.training.protocol import DATA, Dpo, EventLog, Prepared, Sft, now
+from aquilon.training.release import require_releasable
 from aquilon.training.trainer import Plan, Trainer, Validation
 from aquilon.training.tuning_sizes import flops_per_token, tuning_sizes
 
@@ -41,6 +42,8 @@ def fine_tuning(
     Raises UnusableJob, UnreadableSource and ChangedData for a job whose model or data can't be used.
     """
     base = open_base(Path(job.model), context=job.context)
+    if job.lora is None:
+        require_releasable(base.checkpoint)
     architecture = base.checkpoint.architecture
     data = _prepared(run, job, base, device, log)
     shard = data.training
