@@ -1,4 +1,4 @@
-"""Lines that very many documents repeat: menus, notices, and a translator's instructions that were left in."""
+"""Lines that very many documents repeat: menus, notices, and instructions that were left in."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from aquilon.training.data.cleaning.addresses import ListedAddresses
 from aquilon.training.data.cleaning.contamination import EvaluationSets
 from aquilon.training.data.cleaning.duplicates import EQUAL, SIGNATURE, UNIQUE, VERDICT, signature
-from aquilon.training.data.cleaning.lines import line_key, line_keys, without_lines
+from aquilon.training.data.cleaning.foreign_lines import without_foreign_lines
+from aquilon.training.data.cleaning.lines import line_keys, without_lines
 from aquilon.training.data.cleaning.personal_data import without_personal_data
 from aquilon.training.data.cleaning.quality import quality_filters, refusal
 from aquilon.training.data.cleaning.records import Chunk, CleanText, Reject, Tally, Text
@@ -87,23 +89,21 @@ def judge_chunk(setting: Setting, number: int) -> int:
     tally, kept = Tally(), []
     signatures = []
     frequent = np.load(setting.lines)
-    removed: dict[int, tuple[str, int]] = {}
+    removed: Counter[tuple[str, str]] = Counter()
     for text in setting.chunk(FIRST, number).read():
-        shortened, lines = without_lines(text.text, frequent)
-        for line in lines:
-            key = line_key(line)
-            assert key is not None
-            removed[key] = (line, removed.get(key, ("", 0))[1] + 1)
-        if lines and len(shortened.strip()) < _LEAST_CHARACTERS:
+        text.text, repeated = without_lines(text.text, frequent)
+        text.text, foreign = without_foreign_lines(text.text, text.language)
+        removed.update(("repeated line", line) for line in repeated)
+        removed.update((f"line not in {text.language}", line) for line in foreign)
+        if (repeated or foreign) and len(text.text.strip()) < _LEAST_CHARACTERS:
             tally.reject("lines", text, "nothing else")
             continue
-        text.text = shortened.strip() if lines else shortened
         tally.keep("lines", text)
         if _is_prose(text, tally):
             signatures.append(signature(text.text, file=text.file, number=text.number))
             kept.append(text)
-    for line, count in removed.values():
-        tally.note("lines", Reject(reason="repeated line", text=line), number=count)
+    for (reason, line), count in removed.items():
+        tally.note("lines", Reject(reason=reason, text=line), number=count)
     array = np.concatenate([*signatures, np.empty(0, SIGNATURE)]).tobytes()
     setting.chunk(SECOND, number).write(kept, tally, array)
     return number

@@ -18,6 +18,7 @@ from datatrove.pipeline.filters import (
 )
 from datatrove.utils.text import TERMINAL_PUNCTUATION
 
+from aquilon.training.data.cleaning.foreign_lines import SHORT_WORDS
 from aquilon.training.data.cleaning.words import PLAIN_WORDS
 
 
@@ -25,39 +26,29 @@ from aquilon.training.data.cleaning.words import PLAIN_WORDS
 class Thresholds:
     """What differs between languages."""
 
-    stop_words: tuple[str, ...] = ()
-    """A text has at least two of them; a language without a list isn't asked for any."""
     max_mean_word_length: float = 10
     min_letters_ratio: float = 0.75
     """Of the words and signs, those with a letter. Gopher has 0.8, for English; guillemets and dashes cost some."""
 
 
 _THRESHOLDS = {
-    "en": Thresholds(("the", "be", "to", "of", "and", "that", "have", "with", "in", "is"), 10, 0.8),
-    "fr": Thresholds(("le", "la", "les", "de", "des", "et", "à", "que", "est", "un", "une", "dans", "pour"), 10),
-    "de": Thresholds(("der", "die", "das", "und", "in", "zu", "den", "ist", "von", "mit", "nicht", "ein"), 12),
-    "es": Thresholds(("el", "la", "los", "de", "que", "y", "en", "un", "una", "es", "por", "con"), 10),
-    "it": Thresholds(("il", "la", "di", "che", "e", "un", "una", "è", "per", "con", "del", "non"), 10),
+    "en": Thresholds(min_letters_ratio=0.8),
+    "de": Thresholds(max_mean_word_length=12),
 }
-
-QUALITY_STAGES = ("repetition", "quality", "c4", "fineweb")
-
-
-def quality_filters(language: str) -> dict[str, Any]:
-    """datatrove's filters by the stage's name, in order; each may shorten the text of what it keeps."""
-    return _filters(_THRESHOLDS.get(language, Thresholds()))
 
 
 @cache
-def _filters(thresholds: Thresholds) -> dict[str, Any]:
+def quality_filters(language: str) -> dict[str, Any]:
+    """datatrove's filters by the stage's name, in order; each may shorten the text of what it keeps."""
+    thresholds, stop_words = _THRESHOLDS.get(language, Thresholds()), SHORT_WORDS.get(language, frozenset())
     return {
         "repetition": GopherRepetitionFilter(language=PLAIN_WORDS),
         "quality": GopherQualityFilter(
             max_doc_words=None,  # a novel is one document
             max_avg_word_length=thresholds.max_mean_word_length,
             max_non_alpha_words_ratio=thresholds.min_letters_ratio,
-            min_stop_words=2 if thresholds.stop_words else None,
-            stop_words=list(thresholds.stop_words),
+            min_stop_words=2 if stop_words else None,  # of languages whose words aren't known, none are asked for
+            stop_words=list(stop_words),
             language=PLAIN_WORDS,
         ),
         # As FineWeb does, C4's rule that a line ends with a full stop is left out. So are those on curly brackets,

@@ -11,7 +11,7 @@ _EXPLAINED = {
     "read": "Documents that could be read",
     "address": "Web addresses on no list of unwanted ones",
     "language": "The languages asked for, identified by lingua",
-    "lines": "Lines that many documents repeat are removed",
+    "lines": "Lines that many documents repeat, or in another language than their document, are removed",
     "repetition": "Gopher's rules on repeated lines, paragraphs and groups of words",
     "quality": "Gopher's rules on lengths, signs, bullets and stop words",
     "c4": "C4's rules: at least three sentences, no filler text, no notices about cookies",
