@@ -148,6 +148,11 @@ class Dpo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 Job = Pretrain | Sft | Dpo
 
 
+def base_of(job: Job) -> str | None:
+    """The checkpoint that a job begins with; None for a new model."""
+    return job.base if isinstance(job, Pretrain) else job.model
+
+
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="started"):
     """The process trains from this step on; 0 is a new run."""
 
