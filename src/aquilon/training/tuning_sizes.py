@@ -6,7 +6,17 @@ import math
 from dataclasses import dataclass
 
 from aquilon.models.architecture import Architecture
-from aquilon.training.protocol import Dpo, Sft
+from aquilon.training.protocol import Dpo, Lora, Sft
+
+_PROJECTIONS = {
+    "q_proj": "attention.query",
+    "k_proj": "attention.key",
+    "v_proj": "attention.value",
+    "o_proj": "attention.output",
+    "gate_proj": "mlp.gate",
+    "up_proj": "mlp.up",
+    "down_proj": "mlp.down",
+}
 
 _BATCH_TOKENS = 8192
 _LEAST_STEPS = 50
@@ -63,6 +73,13 @@ def _learning_rate(job: Sft | Dpo, architecture: Architecture) -> float:
     if job.lora is not None:
         rate *= _LORA_FACTOR
     return rate * _PREFERENCE_FACTOR if isinstance(job, Dpo) else rate
+
+
+def lora_parameters(architecture: Architecture, lora: Lora) -> int:
+    """The weights that an adapter trains."""
+    endings = tuple(f".{_PROJECTIONS[name]}.weight" for name in lora.targets)
+    shapes = [shape for name, shape in architecture.parameter_shapes().items() if name.endswith(endings)]
+    return sum(lora.rank * sum(shape) for shape in shapes)
 
 
 def flops_per_token(job: Sft | Dpo, architecture: Architecture, row_tokens: int) -> int:
