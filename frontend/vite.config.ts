@@ -40,6 +40,9 @@ const offlineWorker: Plugin = {
       const facade = (chunk: unknown) =>
         (chunk as { facadeModuleId?: string | null } | undefined)?.facadeModuleId ?? "";
       add(entry.fileName);
+      if (![...shell].some((name) => facade(bundle[name]).endsWith(PAGE_OFFLINE))) {
+        this.error(`The service worker would not keep the page without a connection: no chunk is ${PAGE_OFFLINE}`);
+      }
       const paths = [...shell].sort().map((name) => `/${name}`);
       const { code } = await transformWithOxc(await this.fs.readFile(source, { encoding: "utf8" }), source);
       this.emitFile({
@@ -50,8 +53,9 @@ const offlineWorker: Plugin = {
     },
   },
 };
+const PAGE_OFFLINE = "/src/chat/Offline.svelte";
 /** What the page loads when it is needed, and needs without a connection too. */
-const LATER_OFFLINE = /\/src\/(offline\/Offline\.svelte|.*\/texts\/..\.ts)$/;
+const LATER_OFFLINE = new RegExp(`${PAGE_OFFLINE}$|/src/.*/texts/..\\.ts$`);
 
 // The console and Explore are built by themselves: were the conversation to share their chunks, it would load what they
 // alone use.

@@ -6,12 +6,11 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 from tests.cli.conftest import Run
+from tests.support.prepared import PreparedProcess
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -43,18 +42,22 @@ def test_ps_leaves_no_key_behind(run: Run, server: RunningServer) -> None:
 
 def test_the_key_of_ps_is_short_lived_and_is_removed_when_ctrl_c_ends_the_command(run: Run, prepared: Path) -> None:
     keys_before = run("keys", "list", "--json").out
-    with own_home(prepared) as announce, socket.create_server(("127.0.0.1", 0)) as never_answers:
+    with (
+        own_home(prepared) as announce,
+        socket.create_server(("127.0.0.1", 0)) as never_answers,
+        (prepared / "stderr.log").open("w") as errors,
+    ):
         announce(RunningServerFile(f"http://127.0.0.1:{never_answers.getsockname()[1]}", os.getpid()))
         never_answers.settimeout(120)
-        with subprocess.Popen([sys.executable, "-m", "aquilon.cli.main", "ps"]) as process:
-            connection, _ = never_answers.accept()
-            with connection:
-                request = connection.recv(65536).decode()
-                [key] = [row for row in json.loads(run("keys", "list", "--json").out) if row["prefix"] in request]
-                assert key["scopes"] == ["administration"]
-                assert key["expires_at"] - key["created_at"] <= 60  # for the case that the process is killed
-                process.send_signal(signal.SIGINT)
-                assert process.wait(120) == 130
+        process = PreparedProcess("aquilon", "ps", folder=prepared, variables=os.environ, stderr=errors)
+        connection, _ = never_answers.accept()
+        with connection:
+            request = connection.recv(65536).decode()
+            [key] = [row for row in json.loads(run("keys", "list", "--json").out) if row["prefix"] in request]
+            assert key["scopes"] == ["administration"]
+            assert key["expires_at"] - key["created_at"] <= 60  # for the case that the process is killed
+            os.kill(process.pid, signal.SIGINT)
+            assert process.wait(120) == 130
     assert run("keys", "list", "--json").out == keys_before
     secret = request.partition("Bearer ")[2].split()[0].encode()
     assert not [file for file in prepared.rglob("*") if file.is_file() and secret in file.read_bytes()]

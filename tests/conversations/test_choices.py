@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from aquilon.api.generation.stored_chat import completion_of
 from aquilon.conversations.dialects.chat_answers import Shape
-from aquilon.conversations.items import MessageItem, Text, decoded, encoded
+from aquilon.conversations.items import CalledTool, CallItem, MessageItem, Text, decoded, encoded
 from aquilon.conversations.recovery import end_abandoned
 from aquilon.conversations.replay import events_of_items
 from aquilon.conversations.run import RunEvent, encoded_events
@@ -15,14 +17,21 @@ from aquilon.conversations.tables import ConversationBranch, RunEvents, StoredCo
 from aquilon.people import first_run
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
-from aquilon.request import Delta, Finished, Started
+from aquilon.request import Delta, Finished, Started, ToolCallDelta
 from aquilon.storage import Database
 
 EVENTS: list[RunEvent] = [Started(0), Delta(0, "one"), Delta(1, "two"), Finished(1, "stop"), Delta(0, " and")]
 
 
-async def store_run(database: Database, *, labels: dict[str, str]) -> tuple[Principal, StoredRun]:
-    """A run with two choices, whose process is gone."""
+async def store_run(
+    database: Database,
+    *,
+    labels: dict[str, str],
+    dialect: str = "chat",
+    body: str | None = None,
+    events: Sequence[RunEvent] = EVENTS,
+) -> tuple[Principal, StoredRun]:
+    """A run, by default with two choices, whose process is gone."""
     await first_run.prepare_first_run(database)
     operator = await first_run.operator(database)
     owner = {"organization_id": operator.organization_id}
@@ -61,9 +70,9 @@ async def store_run(database: Database, *, labels: dict[str, str]) -> tuple[Prin
         **owner,
         conversation_id="conv_1",
         process_id="gone",
-        dialect="chat",
+        dialect=dialect,
         model="m",
-        body=msgspec.json.encode(Shape(id="chatcmpl_1", model="m", n=2)).decode(),
+        body=body or msgspec.json.encode(Shape(id="chatcmpl_1", model="m", n=2)).decode(),
         labels=msgspec.json.encode(labels).decode(),
         background=False,
         status="in_progress",
@@ -88,7 +97,7 @@ async def store_run(database: Database, *, labels: dict[str, str]) -> tuple[Prin
         await session.flush()
         session.add_all([*branches, item, run])
         await session.flush()
-        session.add(RunEvents(run_id=run.id, first=0, **owner, events=encoded_events(EVENTS)))
+        session.add(RunEvents(run_id=run.id, first=0, **owner, events=encoded_events(events)))
     return operator, run
 
 
@@ -114,6 +123,22 @@ async def test_all_choices_of_a_killed_answer_are_kept_with_their_numbers(databa
     completion = completion_of(ended, rows)
     assert [choice.message.content for choice in completion.choices] == ["one and", "two"]
     assert [choice.finish_reason for choice in completion.choices] == ["error", "error"]
+
+
+async def test_a_call_of_a_custom_tool_stays_one_in_a_killed_answer(database: Database) -> None:
+    tools = [{"type": "custom", "name": "patch", "description": None, "format": {"type": "text"}}]
+    arguments = '{"input": "*** Begin'
+    operator, run = await store_run(
+        database,
+        labels={},
+        dialect="responses",
+        body=msgspec.json.encode({"tools": tools}).decode(),
+        events=[Started(0), ToolCallDelta(0, 0, id="call_1", name="patch", arguments=arguments)],
+    )
+    await end_abandoned(database, run)
+    async with database.reading() as session:
+        [row] = await stored_runs.items_of(session, Scope.of_organization(operator), run.id, output=True)
+    assert decoded(row.content) == CallItem("call_1", "patch", arguments, CalledTool("patch", None, custom=True))
 
 
 async def test_answers_are_found_by_their_labels_whatever_these_are_called(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,21 @@ def write_vocabulary(path: Path, metadata: dict[str, Any]) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def folder_metadata(folder: Path, *, words: str) -> dict[str, Any]:
+    """A trained byte-level ``tokenizer.json`` as a GGUF's metadata holds it; ``words`` names the rule for words."""
+    state = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = state["model"]["vocab"]
+    kinds = dict.fromkeys(vocabulary.values(), gguf.TokenType.NORMAL)
+    for token in state["added_tokens"]:
+        vocabulary[token["content"]] = token["id"]
+        kinds[token["id"]] = gguf.TokenType.CONTROL if token["special"] else gguf.TokenType.USER_DEFINED
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": words,
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [int(kinds[token_id]) for token_id in range(len(tokens))],
+        "tokenizer.ggml.merges": [" ".join(merge) for merge in state["model"]["merges"]],
+    }

@@ -190,7 +190,7 @@ def _shard(folder: Path, tmp_path: Path, lines: list[dict[str, Any]], *, pairs: 
 
 
 def _ours(folder: Path, objective: Objective) -> LossModel:
-    return LossModel(load_transformer(open_checkpoint(folder)).requires_grad_(True), objective)
+    return LossModel(load_transformer(open_checkpoint(folder)).requires_grad_(True), objective, torch.float32)
 
 
 def _logits(transformer: Transformer, ids: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aquilon.checkpoints.config_fields import integer, number
-from aquilon.checkpoints.hugging_face import our_name
+from aquilon.checkpoints.hugging_face_names import our_name
 from aquilon.checkpoints.json_file import read_object
 from aquilon.checkpoints.safetensors_file import read_safetensors, tensor_entry
 from aquilon.checkpoints.tensors import CheckpointError, TensorEntry, parts
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "aquilon_base"
 
-_TENSOR = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+_TENSOR = re.compile(
+    r"base_model\.model\.(model|model\.language_model|language_model\.model)\.(?P<module>layers\..+)"
+    r"\.lora_(?P<side>[AB])\.weight"
+)
 _UNSUPPORTED = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "layer_replication", "fan_in_fan_out")
 """Fields of peft's that change what an adapter computes; where they are unset, it is plain LoRA."""
 
@@ -99,7 +102,7 @@ def _updates(path: Path, rank: int) -> dict[str, tuple[TensorEntry, TensorEntry]
     sides: dict[str, dict[str, TensorEntry]] = {}
     for stored_name, tensor in read_safetensors(path).items():
         match = _TENSOR.fullmatch(stored_name)
-        name = our_name(f"{match['module']}.weight") if match else None
+        name = our_name(f"model.{match['module']}.weight") if match else None
         if match is None or name is None or len(tensor.shape) != 2:
             raise CheckpointError(path, f"the tensor {stored_name!r:.120} is no update of a weight that is known here")
         if tensor.shape[0 if match["side"] == "A" else 1] != rank:

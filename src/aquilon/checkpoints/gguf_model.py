@@ -20,15 +20,15 @@ from aquilon.models.architecture import Architecture, FrequencyDivisors, Rotary,
 GGUF_FAMILIES = {"llama": "llama", "mistral3": "mistral", "qwen2": "qwen2", "qwen3": "qwen3"}
 """``general.architecture`` of the files that are read, and the family of each (Mixtral is a llama with experts)."""
 
-_PAIRED = ("llama", "mistral3")
+PAIRED = ("llama", "mistral3")
 """Architectures whose queries and keys llama.cpp reorders for its own rotary embedding."""
 
-_TOP = {
+TOP = {
     "token_embd.weight": "embedding.weight",
     "output_norm.weight": "norm.weight",
     "output.weight": "head.weight",
 }
-_IN_LAYER = {
+IN_LAYER = {
     "attn_norm": "attention_norm",
     "attn_q": "attention.query",
     "attn_k": "attention.key",
@@ -193,20 +193,20 @@ def _entries(path: Path, *, name: str, architecture: Architecture, stored: _Stor
     for stored_name, (part, tensor) in stored.items():
         if _IGNORED.fullmatch(stored_name):
             continue
-        if stored_name in _TOP:
-            yield TensorEntry(_TOP[stored_name], tensor.shape, tensor.block_type, file=part.file, offset=tensor.offset)
+        if stored_name in TOP:
+            yield TensorEntry(TOP[stored_name], tensor.shape, tensor.block_type, file=part.file, offset=tensor.offset)
             continue
         match = _LAYER_TENSOR.fullmatch(stored_name)
         if not match:
             raise CheckpointError(path, f"the tensor {stored_name!r:.80} is not part of a {name} model")
         layer, module, expert, kind = match.groups()
-        if expert is None and module.endswith("_exps") and _IN_LAYER.get(module.removesuffix("_exps")):
+        if expert is None and module.endswith("_exps") and IN_LAYER.get(module.removesuffix("_exps")):
             yield from _experts(
-                path, part, tensor, layer=f"layers.{layer}", module=_IN_LAYER[module.removesuffix("_exps")], kind=kind
+                path, part, tensor, layer=f"layers.{layer}", module=IN_LAYER[module.removesuffix("_exps")], kind=kind
             )
-        elif module in _IN_LAYER:
-            ours = _IN_LAYER[module] if expert is None else _IN_LAYER[module].replace("mlp.", f"mlp.experts.{expert}.")
-            heads = paired.get(ours, 0) if name in _PAIRED else 0
+        elif module in IN_LAYER:
+            ours = IN_LAYER[module] if expert is None else IN_LAYER[module].replace("mlp.", f"mlp.experts.{expert}.")
+            heads = paired.get(ours, 0) if name in PAIRED else 0
             if heads and tensor.shape[0] % (2 * heads):
                 raise CheckpointError(path, f"{stored_name} has {tensor.shape[0]} rows for {heads} heads")
             full_name = f"layers.{layer}.{ours}.{kind}"

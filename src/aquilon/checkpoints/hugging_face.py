@@ -11,32 +11,13 @@ from typing import Any
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.config_fields import flag, integer, number
 from aquilon.checkpoints.hugging_face_config import architecture_from_config
+from aquilon.checkpoints.hugging_face_names import our_name
 from aquilon.checkpoints.json_file import read_object
 from aquilon.checkpoints.safetensors_file import StoredTensor, read_all, tensor_entry
 from aquilon.checkpoints.tensors import CheckpointError, TensorEntry, check_tensors
 from aquilon.models.architecture import Architecture, UnsupportedArchitecture
 
 INDEX = "model.safetensors.index.json"
-
-_NAMES: tuple[tuple[str, str], ...] = (
-    (r"model\.embed_tokens", "embedding"),
-    (r"model\.norm", "norm"),
-    (r"lm_head", "head"),
-    (r"model\.layers\.(\d+)\.input_layernorm", r"layers.\1.attention_norm"),
-    (r"model\.layers\.(\d+)\.post_attention_layernorm", r"layers.\1.mlp_norm"),
-    (r"model\.layers\.(\d+)\.self_attn\.q_proj", r"layers.\1.attention.query"),
-    (r"model\.layers\.(\d+)\.self_attn\.k_proj", r"layers.\1.attention.key"),
-    (r"model\.layers\.(\d+)\.self_attn\.v_proj", r"layers.\1.attention.value"),
-    (r"model\.layers\.(\d+)\.self_attn\.o_proj", r"layers.\1.attention.output"),
-    (r"model\.layers\.(\d+)\.self_attn\.q_norm", r"layers.\1.attention.query_norm"),
-    (r"model\.layers\.(\d+)\.self_attn\.k_norm", r"layers.\1.attention.key_norm"),
-    (r"model\.layers\.(\d+)\.mlp\.(gate|up|down)_proj", r"layers.\1.mlp.\2"),
-    (r"model\.layers\.(\d+)\.(?:block_sparse_moe|mlp)\.gate", r"layers.\1.mlp.router"),
-    (r"model\.layers\.(\d+)\.block_sparse_moe\.experts\.(\d+)\.w1", r"layers.\1.mlp.experts.\2.gate"),
-    (r"model\.layers\.(\d+)\.block_sparse_moe\.experts\.(\d+)\.w3", r"layers.\1.mlp.experts.\2.up"),
-    (r"model\.layers\.(\d+)\.block_sparse_moe\.experts\.(\d+)\.w2", r"layers.\1.mlp.experts.\2.down"),
-)
-_PATTERNS = tuple((re.compile(theirs), ours) for theirs, ours in _NAMES)
 
 # Names of the language model inside an image-and-text model.
 _PREFIXES = (("model.language_model.", "model."), ("language_model.", ""))
@@ -133,7 +114,10 @@ def _entries(
     stored: Mapping[str, StoredTensor], architecture: Architecture, scale_block: tuple[int, int] | None
 ) -> Iterator[tuple[str, TensorEntry]]:
     for stored_name, tensor in stored.items():
-        stored_name = _without_prefix(stored_name)
+        for prefix, replacement in _PREFIXES:
+            if stored_name.startswith(prefix):
+                stored_name = replacement + stored_name.removeprefix(prefix)
+                break
         if _IGNORED.fullmatch(stored_name) or stored_name.endswith("." + _SCALE):
             continue
         name = our_name(stored_name)
@@ -151,23 +135,6 @@ def _same_values(head: TensorEntry, embedding: TensorEntry | None) -> bool:
     if embedding is None or (head.shape, head.block_type) != (embedding.shape, embedding.block_type):
         return False
     return np.array_equal(head.raw(), embedding.raw())
-
-
-def _without_prefix(stored_name: str) -> str:
-    for prefix, replacement in _PREFIXES:
-        if stored_name.startswith(prefix):
-            return replacement + stored_name.removeprefix(prefix)
-    return stored_name
-
-
-def our_name(stored_name: str) -> str | None:
-    """The name in ``Architecture.parameter_shapes`` of a weight or bias; None for an unknown one."""
-    module, _, kind = _without_prefix(stored_name).rpartition(".")
-    if kind in ("weight", "bias"):
-        for pattern, ours in _PATTERNS:
-            if match := pattern.fullmatch(module):
-                return f"{match.expand(ours)}.{kind}"
-    return None
 
 
 def _eos_ids(generation: Mapping[str, Any], config: Mapping[str, Any], vocab_size: int) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""From a Hugging Face ``config.json`` to an architecture, with each family's defaults.
+"""From a Hugging Face ``config.json`` to an architecture, with each family's defaults, and back.
 
 The defaults are those of transformers' configuration classes, because older files
 leave out the values that are equal to them.
@@ -7,12 +7,12 @@ leave out the values that are equal to them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
 from aquilon.checkpoints.config_fields import flag, integer, number
-from aquilon.checkpoints.rope_config import rotary_from_parameters
-from aquilon.models.architecture import Architecture, UnsupportedArchitecture
+from aquilon.checkpoints.rope_config import parameters_from_rotary, rotary_from_parameters
+from aquilon.models.architecture import Architecture, FrequencyDivisors, UnsupportedArchitecture
 
 
 @dataclass(frozen=True)
@@ -160,3 +160,94 @@ def _sliding_windows(
         return tuple(window if kind == "sliding_attention" else None for kind in kinds)
     first = integer(config, "max_window_layers", 28, at_least=0) if name.startswith("qwen") else 0
     return tuple(window if index >= first else None for index in range(num_layers))
+
+
+_CLASSES = {
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "ministral": "MinistralForCausalLM",
+    "ministral3": "Ministral3ForCausalLM",
+    "mixtral": "MixtralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+}
+
+
+def config_from_architecture(architecture: Architecture) -> dict[str, Any]:
+    """The ``config.json`` of an architecture, which transformers, vLLM and ``architecture_from_config`` read.
+
+    Raises ValueError for a combination that no class of transformers computes, naming the fields.
+    """
+    a = architecture
+    name = _model_type(a)
+    rope, context = parameters_from_rotary(a.rotary, a.max_context, a.head_dim)
+    config: dict[str, Any] = {
+        "architectures": [_CLASSES[name]],
+        "model_type": name,
+        "vocab_size": a.vocab_size,
+        "hidden_size": a.hidden_size,
+        "intermediate_size": a.intermediate_size,
+        "num_hidden_layers": a.num_layers,
+        "num_attention_heads": a.num_heads,
+        "num_key_value_heads": a.num_kv_heads,
+        "head_dim": a.head_dim,
+        "hidden_act": "silu",
+        "max_position_embeddings": context,
+        "rms_norm_eps": a.norm_eps,
+        "rope_parameters": rope,
+        "rope_theta": a.rotary.theta,  # with rope_scaling, for readers that are older than rope_parameters
+        "tie_word_embeddings": a.tied_embeddings,
+    }
+    if rope["rope_type"] != "default":
+        config["rope_scaling"] = rope
+    if name in ("llama", "qwen3"):
+        config["attention_bias"] = a.attention_bias
+    if name == "llama":
+        config["mlp_bias"] = a.mlp_bias
+    else:
+        config |= _window_fields(a, name)
+    if name == "mixtral":
+        config |= {"num_local_experts": a.num_experts, "num_experts_per_tok": a.experts_per_token}
+    _check_equal(a, architecture_from_config(config), name)
+    return config
+
+
+def _model_type(a: Architecture) -> str:
+    if a.num_experts:
+        return "mixtral"
+    if a.qk_norm:
+        return "qwen3"
+    if a.attention_bias and not a.output_bias:
+        return "qwen2"
+    if a.rotary.query_scale_beta:
+        return "ministral3"
+    if len(set(a.sliding_windows)) > 1:
+        return "ministral"
+    return "mistral" if a.family == "mistral" or a.sliding_windows[0] else "llama"
+
+
+def _window_fields(a: Architecture, name: str) -> dict[str, Any]:
+    window = next((window for window in a.sliding_windows if window), None)
+    fields: dict[str, Any] = {"sliding_window": window}
+    if name.startswith("qwen"):
+        fields |= {"use_sliding_window": window is not None, "max_window_layers": 0}
+    if name == "ministral" or (name.startswith("qwen") and window is not None):
+        fields["layer_types"] = ["sliding_attention" if size else "full_attention" for size in a.sliding_windows]
+    return fields
+
+
+def _check_equal(wanted: Architecture, written: Architecture, name: str) -> None:
+    """Raises ValueError unless a configuration was read back as what was to be written."""
+    differing = [
+        field.name
+        for field in fields(Architecture)
+        if field.name not in ("family", "rotary") and getattr(wanted, field.name) != getattr(written, field.name)
+    ]
+    if not isinstance(wanted.rotary.scaling, FrequencyDivisors):  # written as Llama 3's scaling, which was compared
+        context = written.rotary.query_scale_context  # without a meaning where queries aren't scaled
+        rotary = wanted.rotary
+        if (rotary if rotary.query_scale_beta else replace(rotary, query_scale_context=context)) != written.rotary:
+            differing.append("rotary")
+    if differing:
+        values = ", ".join(f"{field} {getattr(wanted, field)!r:.80}" for field in differing)
+        raise ValueError(f"no model of transformers computes this one: as a {name} it would lose {values}")

@@ -1,8 +1,8 @@
-"""Read and dequantize weights into a transformer."""
+"""Read and dequantize weights into a transformer, and take a transformer's weights apart again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.tensors import BLOCK_SIZES, CheckpointError, TensorEntry, parts
+from aquilon.models.architecture import Architecture
 from aquilon.models.transformer import Transformer
 
 _DTYPES = {
@@ -90,3 +91,14 @@ def load_transformer(
             if start != len(parameter):
                 raise CheckpointError(checkpoint.path, f"{name} has {start} rows instead of {len(parameter)}")
     return transformer.eval().requires_grad_(False)
+
+
+def unfused(parameters: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
+    """A transformer's parameters as views by the names of ``Architecture.parameter_shapes``."""
+    shapes = architecture.parameter_shapes()
+    weights: dict[str, Tensor] = {}
+    for name, parameter in parameters.items():
+        names = parts(name)
+        if names[0] in shapes:  # a tied head isn't
+            weights |= zip(names, torch.split(parameter, [shapes[part][0] for part in names]), strict=True)
+    return weights

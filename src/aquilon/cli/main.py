@@ -33,13 +33,16 @@ from aquilon.cli import (
     organizations,
     pull,
     sso,
+    train,
     up,
     upstreams,
 )
+from aquilon.cli.eval import evaluate
 
-_PANELS = _START, _MODELS, _PEOPLE, _MONEY, _FILES = (
+_PANELS = _START, _MODELS, _TRAINING, _PEOPLE, _MONEY, _FILES = (
     "Start and chat",
     "Models",
+    "Training",
     "People and keys",
     "Usage and money",
     "Jobs, files and backup",
@@ -106,10 +109,12 @@ app.command("run", rich_help_panel=_START, short_help="Chat with a model; pull i
 app.command("doctor", rich_help_panel=_START, short_help="Check this machine and this home.")(doctor.doctor)
 app.command("pull", rich_help_panel=_MODELS)(pull.pull)
 app.add_typer(models.app, name="models", rich_help_panel=_MODELS)
+app.command("eval", rich_help_panel=_MODELS, short_help="Measure and compare models on texts and questions.")(evaluate)
 app.command("ps", rich_help_panel=_MODELS, short_help="List the models in the server's memory.")(loaded.list_loaded)
 app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of memory, or end the server.")(loaded.stop)
 app.add_typer(aliases.app, name="aliases", rich_help_panel=_MODELS)
 app.add_typer(upstreams.upstreams, name="upstreams", rich_help_panel=_MODELS)
+app.add_typer(train.app, name="train", rich_help_panel=_TRAINING)
 app.add_typer(accounts.users, name="users", rich_help_panel=_PEOPLE)
 app.add_typer(invitations.invitations, name="invitations", rich_help_panel=_PEOPLE)
 app.add_typer(keys.keys, name="keys", rich_help_panel=_PEOPLE)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import msgspec
 
 from aquilon.conversations.answer import Written, choices
+from aquilon.conversations.dialects.responses_tools import ToolEcho, called_tools
+from aquilon.conversations.items import CalledTool
 from aquilon.conversations.rows import end_row, events_row, output_rows
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, decoded_events
 from aquilon.conversations.store import conversations as stored_conversations
@@ -23,6 +26,12 @@ from aquilon.storage.rows import Row, Write, write_in
 KILLED = RunError(500, "server_error", "server_restarted", "The server ended while it wrote this answer")
 
 
+class _Tools(msgspec.Struct):
+    """What is read of the body of a run in the dialect ``responses``."""
+
+    tools: list[ToolEcho] = []
+
+
 async def end_abandoned(database: Database, run: StoredRun) -> None:
     """End a run, with what its process had written of it, and bill that."""
     scope = Scope(run.organization_id)
@@ -33,7 +42,7 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
         for row in await stored_runs.events_from(session, scope, run.id, number=0):
             events += decoded_events(row.events)
         indexes = [event.index for event in events if isinstance(event, Delta | ToolCallDelta | Finished)]
-        answers, model = choices(run.id, 1 + max(indexes, default=0)), run.model
+        answers, model = choices(run.id, 1 + max(indexes, default=0), _called_tools(run)), run.model
         for event in events:
             if isinstance(event, Written):
                 for _ in answers[event.index].add(event):
@@ -75,3 +84,10 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
         await write_in(session, writes)
         if owed is not None:
             await stored_usage.record(session, [owed])
+
+
+def _called_tools(run: StoredRun) -> Mapping[str, CalledTool]:
+    """The custom tools, and those in namespaces, that the run's model could call."""
+    if run.dialect != "responses":
+        return {}
+    return called_tools(msgspec.json.decode(run.body, type=_Tools).tools)

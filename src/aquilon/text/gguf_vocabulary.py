@@ -106,6 +106,15 @@ def _sentencepiece(metadata: Mapping[str, Any], rows: int | None) -> SubwordToke
     )
 
 
+def templates_from_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The chat templates in this metadata by name (``default``, ``tool_use``, ...)."""
+    return {
+        key.removeprefix("tokenizer.chat_template").removeprefix(".") or "default": source
+        for key, source in metadata.items()
+        if isinstance(source, str) and (key + ".").startswith("tokenizer.chat_template.")
+    }
+
+
 def size_and_unused(metadata: Mapping[str, Any]) -> tuple[int, list[int]]:
     """The number of tokens in this metadata, and the unused ids. Raises TokenizerError if it has no tokens."""
     tokens = _tokens(metadata)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aquilon.text.fill import FillFormat, fill_format
-from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
+from aquilon.text.gguf_vocabulary import templates_from_metadata, tokenizer_from_gguf
 from aquilon.text.huggingface import templates_from_folder, tokenizer_from_folder
 from aquilon.text.messages import Message, Tool
 from aquilon.text.mistral import MistralTemplate, load_mistral, mistral_file
@@ -92,11 +92,7 @@ class TextModel:
         Raises TokenizerError.
         """
         tokenizer = tokenizer_from_gguf(metadata, rows=rows)
-        templates = {
-            key.removeprefix("tokenizer.chat_template").removeprefix(".") or "default": source
-            for key, source in metadata.items()
-            if isinstance(source, str) and (key + ".").startswith("tokenizer.chat_template.")
-        }
+        templates = templates_from_metadata(metadata)
         template = JinjaTemplate(templates, tokenizer) if templates else None
         return cls(tokenizer, template, fill_format(tokenizer, metadata))
 

@@ -7,7 +7,9 @@ other, each to the text that the patterns before it left.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tokenizers import Regex, pre_tokenizers
 
@@ -93,3 +95,37 @@ def byte_level_words(rule: WordRule) -> pre_tokenizers.PreTokenizer:
     splits = [pre_tokenizers.Split(Regex(pattern), behavior="isolated") for pattern in rule.patterns]
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     return pre_tokenizers.Sequence([*splits, byte_level])
+
+
+_ANY_CASE = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+"""How many files write the English contractions."""
+
+
+def patterns_of(state: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """The patterns that a ``tokenizer.json``'s byte-level pre-tokenizer splits text by, spelled as in the rules here.
+
+    None for a pre-tokenizer that does something else, too.
+    """
+    if state is None:
+        return None
+    steps = state["pretokenizers"] if state.get("type") == "Sequence" else [state]
+    patterns: list[str] = []
+    for step in steps:
+        match step:
+            case {"type": "Split", "pattern": {"Regex": str(pattern)}, "behavior": str(behavior), **rest}:
+                # What lies outside of the matches is empty for patterns that match any character.
+                if (behavior, bool(rest.get("invert"))) not in (("Isolated", False), ("Removed", True)):
+                    return None
+                patterns.append(pattern.replace(_ANY_CASE, f"(?:{_CONTRACTIONS})"))
+            case {"type": "Digits", "individual_digits": bool(individual)}:
+                patterns.append(r"\p{N}" if individual else r"\p{N}+")
+            case {"type": "ByteLevel", "add_prefix_space": False, **rest}:
+                patterns += [_GPT2] if rest.get("use_regex", True) else []
+            case _:
+                return None
+    return tuple(patterns) if steps and steps[-1]["type"] == "ByteLevel" else None
+
+
+def rules_with(patterns: tuple[str, ...]) -> dict[str, WordRule]:
+    """The rules that split text by these patterns, by their names."""
+    return {name: rule for name, rule in WORD_RULES.items() if rule.patterns == patterns}

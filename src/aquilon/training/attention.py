@@ -9,6 +9,44 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from aquilon.models.architecture import Architecture
+from aquilon.models.attention import Attention
+
+
+def document_attention(
+    lengths: Sequence[int], architecture: Architecture, device: torch.device, dtype: torch.dtype
+) -> Attention:
+    """The quickest attention for this device: ``lengths`` are the tokens of each document, in order."""
+    if device.type == "cuda" and dtype in (torch.bfloat16, torch.float16):
+        return VariableLengthAttention(lengths, architecture, device)
+    return DocumentAttention(lengths, architecture, device)
+
+
+class VariableLengthAttention:
+    """Flash attention over documents of any length in one call, for GPUs (arXiv:2307.08691)."""
+
+    def __init__(self, lengths: Sequence[int], architecture: Architecture, device: torch.device) -> None:
+        self._windows = architecture.sliding_windows
+        self._longest = max(lengths)
+        ends = torch.tensor([0, *lengths]).cumsum(0)
+        self._bounds = ends.to(device, torch.int32)  # (documents + 1,)
+
+    def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        from torch.nn.attention.varlen import varlen_attn
+
+        window = self._windows[layer]
+        attended = varlen_attn(
+            query,
+            key,
+            value,
+            self._bounds,
+            self._bounds,
+            self._longest,
+            self._longest,
+            window_size=(-1 if window is None else window - 1, 0),
+            enable_gqa=True,
+        )
+        assert isinstance(attended, Tensor)
+        return attended  # (T, num_heads, head_dim)
 
 
 class DocumentAttention:

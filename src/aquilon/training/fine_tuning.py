@@ -81,7 +81,7 @@ def fine_tuning(run: Path, job: Sft | Dpo, *, device: Device, log: EventLog | No
     training = msgspec.structs.replace(job.training, optimizer=job.training.optimizer or "adamw")
     objective: Objective = PreferenceLoss(job.beta) if isinstance(job, Dpo) else NextToken(training.z_loss)
     transformer = _transformer(job, base, device)
-    model = LossModel(transformer, objective)
+    model = LossModel(transformer, objective, device.dtype)
     forward = parallelize(model, device, training)
 
     def rows_of(shard: Shard, row_tokens: int) -> Rows:

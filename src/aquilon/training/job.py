@@ -6,12 +6,10 @@ See `training.protocol` for the files of a run and the exit codes.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+import warnings
 from pathlib import Path
 
 import torch
@@ -24,11 +22,11 @@ from aquilon.training.data.preparing import ChangedData
 from aquilon.training.data.shards import ShardError
 from aquilon.training.devices import Device, choose_device
 from aquilon.training.fine_tuning import fine_tuning
+from aquilon.training.locking import locked
 from aquilon.training.pretraining import pretraining
 from aquilon.training.protocol import (
     FAILED,
     FINISHED,
-    LOCK,
     UNUSABLE,
     EventLog,
     Failed,
@@ -66,6 +64,7 @@ def main(run: Path) -> int:
     except UnusableJob as error:
         print(error, file=sys.stderr)
         return UNUSABLE
+    warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
     device = choose_device(job.training)
     torch.use_deterministic_algorithms(device.device.type == "cpu")
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of the module
@@ -75,7 +74,7 @@ def main(run: Path) -> int:
         log = None
         if device.is_first:
             try:
-                open_things.enter_context(_locked(run))
+                open_things.enter_context(locked(run))
             except UnusableJob as error:
                 print(error, file=sys.stderr)
                 return UNUSABLE
@@ -128,21 +127,6 @@ def _failure(error: Exception, run: Path) -> tuple[int, Failed]:
     return FAILED, Failed(
         code="internal_error", message=f"{type(error).__name__}: {error}", checkpoint=checkpoint, time=now()
     )
-
-
-@contextlib.contextmanager
-def _locked(run: Path) -> Iterator[None]:
-    """Holds the run for this process; raises UnusableJob if another process trains it."""
-    with (run / LOCK).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise UnusableJob(f"{run} is being trained by process {file.read().strip() or 'unknown'}") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
 
 
 if __name__ == "__main__":

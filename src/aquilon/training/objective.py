@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from aquilon.models.transformer import Transformer
-from aquilon.training.attention import DocumentAttention
+from aquilon.training.attention import document_attention
 from aquilon.training.batch import Batch
 from aquilon.training.loss import cross_entropy_sum
 
@@ -34,12 +35,15 @@ class NextToken:
 class LossModel(nn.Module):
     """A transformer and its objective in one module, so that all weights are used inside one ``forward``."""
 
-    def __init__(self, transformer: Transformer, objective: Objective) -> None:
+    def __init__(self, transformer: Transformer, objective: Objective, dtype: torch.dtype) -> None:
+        """``dtype``: what products are computed in."""
         super().__init__()
         self.transformer = transformer
-        self._objective = objective
+        self._objective, self._dtype = objective, dtype
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        attention = DocumentAttention(batch.lengths, self.transformer.architecture, batch.token_ids.device)
+        attention = document_attention(
+            batch.lengths, self.transformer.architecture, batch.token_ids.device, self._dtype
+        )
         hidden = self.transformer(batch.token_ids, batch.positions, attention)  # (T, hidden)
         return self._objective(self.transformer, hidden, batch)

@@ -47,11 +47,17 @@ def pretraining(
         raise UnusableJob(f"model: {error}") from None
     shards, validation = _shards(run, job, tokenizer, device, log)
     mixture, held_back = _rows(job, shards, validation, architecture.max_context)
-    model = LossModel(_new_transformer(architecture, device, job.training.seed), NextToken(job.training.z_loss))
+    model = LossModel(
+        _new_transformer(architecture, device, job.training.seed), NextToken(job.training.z_loss), device.dtype
+    )
     transformer = model.transformer
     forward = parallelize(model, device, job.training)
     learning_rate = sizes.learning_rate(job.training, architecture)
-    batch_tokens = sizes.batch_tokens(job.training, architecture, device.ranks)
+    try:
+        rows_per_step = sizes.rows_per_step(job.training, architecture, device.ranks)
+    except ValueError as error:
+        raise UnusableJob(f"training.batch_tokens: {error}") from None
+    batch_tokens = rows_per_step * architecture.max_context
     trainer = Trainer(
         run,
         model=model,
@@ -64,7 +70,7 @@ def pretraining(
         if held_back
         else None,
         plan=Plan(
-            rows_per_step=batch_tokens // architecture.max_context,
+            rows_per_step=rows_per_step,
             batch_tokens=batch_tokens,
             steps=sizes.steps(
                 job.training,

@@ -327,7 +327,7 @@ def now() -> float:
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`(?: - at `\$?(?P<place>[^`]*)`)?")
-_TYPES: dict[str, type[msgspec.Struct]] = {".model": Size, ".training": Training, ".lora": Lora, ".data[...]": Source}
+_TYPES: dict[str, type[msgspec.Struct]] = {".model": Size, ".training": Training, ".lora": Lora, ".data": Source}
 
 
 def _explained(problem: str, fields: Any) -> str:
@@ -336,7 +336,7 @@ def _explained(problem: str, fields: Any) -> str:
         return problem
     place = unknown["place"] or ""
     kinds: dict[str, type[msgspec.Struct]] = {"pretrain": Pretrain, "sft": Sft, "dpo": Dpo}
-    kind = kinds.get(fields.get("kind")) if not place else _TYPES.get(place)
+    kind = kinds.get(fields.get("kind")) if not place else _TYPES.get(place.partition("[")[0])
     names = list(kind.__struct_fields__) if kind is not None else []
     nearest = difflib.get_close_matches(unknown["name"], names, n=1, cutoff=0.5)
     suggestion = f"did you mean {nearest[0]!r}?" if nearest else f"its names are {', '.join(names)}"

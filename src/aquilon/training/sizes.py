@@ -37,11 +37,18 @@ def architecture(size: Size, vocab_size: int) -> Architecture:
     )
 
 
-def batch_tokens(training: Training, built: Architecture, ranks: int) -> int:
-    """Tokens of one step, a whole number of rows for each rank: more for larger models (arXiv:2412.19437, 4.2)."""
+def rows_per_step(training: Training, built: Architecture, ranks: int) -> int:
+    """Rows of one step, on any number of ranks: more for larger models (arXiv:2401.02954).
+
+    Raises ValueError for a number of ranks that can't share them evenly.
+    """
     wanted = training.batch_tokens or 2 ** max(13, round(13.5 + (built.num_layers - 6) * 0.3))
-    rows = max(1, round(wanted / built.max_context / ranks)) * ranks
-    return rows * built.max_context
+    rows = max(1, round(wanted / built.max_context))
+    if rows > 8:
+        rows = round(rows / 8) * 8
+    if rows % ranks:
+        raise ValueError(f"a step has {rows} rows of {built.max_context} tokens: {ranks} ranks can't share them evenly")
+    return rows
 
 
 def steps(training: Training, built: Architecture, *, batch_tokens: int, epoch_tokens: int) -> int | None:

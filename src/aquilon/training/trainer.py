@@ -72,7 +72,9 @@ class Plan:
     """The numbers of a run."""
 
     rows_per_step: int
+    """A multiple of the number of ranks."""
     batch_tokens: int
+    """Tokens of so many full rows."""
     steps: int | None
     """None: ``training.minutes`` decides."""
     learning_rate: float

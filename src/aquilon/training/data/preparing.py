@@ -82,6 +82,7 @@ def _tokenize(
     target: Path, files: Sequence[Path], *, pipeline: tokenizers.Tokenizer, tokenizer: str, progress: _Progress
 ) -> None:
     end = end_of_document(pipeline)
+    pipeline.encode_special_tokens = True  # a control token's name in a text stays text
     with ShardWriter(target, vocab_size=pipeline.get_vocab_size(), tokenizer=tokenizer) as writer:
         for path in files:
             for batch in _batches(read_documents(path)):

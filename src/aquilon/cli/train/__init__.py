@@ -1,0 +1,20 @@
+"""``aquilon train``: from raw text to a trained model, one file a command."""
+
+from __future__ import annotations
+
+import typer
+
+from aquilon.cli.train import pretrain, resume, show, tokenizer
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Text to a tokenizer to a trained model.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps the commands' names, however many there are."""
+
+
+app.command("tokenizer", short_help="Train a tokenizer on text.")(tokenizer.tokenizer)
+app.command("pretrain", short_help="Train a new model on text.")(pretrain.pretrain)
+app.command("resume", short_help="Go on with a run that was paused or killed.")(resume.resume)
+app.command("show", short_help="Show a run's state, losses and speed.")(show.show)

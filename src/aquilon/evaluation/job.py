@@ -1,0 +1,62 @@
+"""The process that measures models: ``python -m aquilon.evaluation.job DIR``.
+
+See `evaluation.protocol` for the files of the folder and the exit codes.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from aquilon.checkpoints.tensors import CheckpointError
+from aquilon.evaluation.measuring import Measuring
+from aquilon.evaluation.protocol import (
+    FAILED,
+    FINISHED,
+    UNUSABLE,
+    EventFile,
+    Failed,
+    UnusableOrder,
+    read_order,
+)
+from aquilon.models.architecture import UnsupportedArchitecture
+from aquilon.text.tokenizer import TokenizerError
+from aquilon.training.data.documents import UnreadableSource
+from aquilon.training.protocol import UnusableJob
+
+_UNUSABLE = (
+    UnusableOrder,
+    UnreadableSource,
+    CheckpointError,
+    UnsupportedArchitecture,
+    TokenizerError,
+    UnusableJob,
+)
+
+
+def main(folder: Path) -> int:
+    """Measure what the folder's order says; the exit code."""
+    events = EventFile(folder)
+    try:
+        Measuring(folder, read_order(folder), events).run()
+    except _UNUSABLE as error:
+        return _fail(events, UNUSABLE, "unusable", str(error))
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return _fail(events, FAILED, "out_of_memory", "the memory is full: a smaller window or model needs less")
+        traceback.print_exc()
+        return _fail(events, FAILED, "internal_error", f"{type(error).__name__}: {error}")
+    return FINISHED
+
+
+def _fail(events: EventFile, exit_code: int, code: str, message: str) -> int:
+    events.write(Failed(code=code, message=message))
+    return exit_code
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("usage: python -m aquilon.evaluation.job DIR", file=sys.stderr)
+        sys.exit(UNUSABLE)
+    sys.exit(main(Path(sys.argv[1])))
