@@ -28,8 +28,8 @@ _ROW, _ROWS_A_STEP, _RANK = 1024, 4, 16
 _WARM = 1
 """Steps that aren't counted."""
 _WORDS = """
-time year people way day man thing woman life child world school state family student group country problem hand part place case week company
-system program question work government number night point home water room
+time year people way day man thing woman life child world school state family student group country problem
+hand part place case week company system program question work government number night point home water room
 """
 
 

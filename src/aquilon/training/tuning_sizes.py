@@ -22,6 +22,9 @@ _BATCH_TOKENS = 8192
 _LEAST_STEPS = 50
 """Small data is read in so many steps, as long as each holds a row."""
 
+_LEAST_PAIRS = 4
+"""Of a step."""
+
 _EPOCHS, _PAIR_EPOCHS = 3.0, 1.0
 _LEARNING_RATE = 2e-5
 """For all weights of a model with 4,096 values a token; it rises as models become narrower."""
@@ -58,7 +61,11 @@ def tuning_sizes(
     if epochs is None and training.steps is None and training.minutes is None:
         epochs = _PAIR_EPOCHS if isinstance(job, Dpo) else _EPOCHS
     wanted = training.batch_tokens or min(_BATCH_TOKENS, max(1, round(tokens * (epochs or 1.0) / _LEAST_STEPS)))
-    row_tokens = max(longest, min(context, wanted)) if rows is None else tokens / max(1, rows)
+    if rows is None:
+        row_tokens: float = max(longest, min(context, wanted))
+    else:
+        row_tokens = tokens / max(1, rows)
+        wanted = training.batch_tokens or max(wanted, round(_LEAST_PAIRS * row_tokens))
     rate = training.learning_rate or _learning_rate(job, architecture)
     return TuningSizes(
         row_tokens=round(row_tokens),

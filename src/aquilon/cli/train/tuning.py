@@ -1,4 +1,4 @@
-"""What ``aquilon train sft`` and ``aquilon train dpo`` share: options, the check of the data, and the start of the run."""
+"""What ``aquilon train sft`` and ``dpo`` share: options, the check of the data, and the start of the run."""
 
 from __future__ import annotations
 
