@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from aquilon.jobs.files import Files
+from aquilon.jobs.fine_tuning.tables import FineTuningJob
 from aquilon.jobs.store import files as stored_files
 from aquilon.jobs.tables import Batch, IdempotencyKey, StoredFile
 from aquilon.people.personal_data import ArchiveFile, Person, as_json
@@ -17,9 +18,26 @@ _AT_ONCE = 200
 _CHUNK = 2**18
 _BATCH_COLUMNS = ("id", "endpoint", "model", "status", "input_file_ids", "total", "succeeded", "failed", "created_at")
 
+_FINE_TUNING_COLUMNS = (
+    "id",
+    "base",
+    "method",
+    "suffix",
+    "status",
+    "training_file_ids",
+    "validation_file_ids",
+    "hyperparameters",
+    "fine_tuned_model",
+    "trained_tokens",
+    "created_at",
+    "ended_at",
+)
+
 
 class JobData:
-    tables = frozenset({"files", "batches", "batch_lines", "idempotency_keys"})
+    tables = frozenset(
+        {"files", "batches", "batch_lines", "fine_tuning_jobs", "fine_tuning_events", "idempotency_keys"}
+    )
 
     def __init__(self, database: Database, files: Files) -> None:
         self._database = database
@@ -39,6 +57,12 @@ class JobData:
         if described:
             yield ArchiveFile("batches.json", as_json(described))
 
+        async with self._database.reading() as session:
+            trainings = list(await session.scalars(scope.select(FineTuningJob).order_by(FineTuningJob.id)))
+        if trainings:
+            listed = [{name: getattr(job, name) for name in _FINE_TUNING_COLUMNS} for job in trainings]
+            yield ArchiveFile("fine-tuning-jobs.json", as_json(listed))
+
     async def erase(self, person: Person) -> Mapping[str, int]:
         """Jobs that run end with their rows, without further files."""
         scope = person.scope
@@ -47,6 +71,8 @@ class JobData:
             await session.execute(Scope(person.organization_id).delete(IdempotencyKey).where(owners))
             jobs = await session.execute(scope.delete(Batch).returning(Batch.id))
             batches = len(jobs.all())
+            trainings = await session.execute(scope.delete(FineTuningJob).returning(FineTuningJob.id))
+            fine_tuning_jobs = len(trainings.all())
         files = 0
         while rows := await self._files_after(person, ""):
             async with self._database.writing() as session:
@@ -55,7 +81,7 @@ class JobData:
             for row in rows:
                 await asyncio.to_thread(self._files.disk.remove, row.organization_id, row.id)
             files += len(rows)
-        return {"files": files, "batches": batches}
+        return {"files": files, "batches": batches, "fine_tuning_jobs": fine_tuning_jobs}
 
     async def _files_after(self, person: Person, last: str) -> list[StoredFile]:
         scope = person.scope
