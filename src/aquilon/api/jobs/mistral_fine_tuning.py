@@ -14,7 +14,7 @@ from aquilon.api.jobs.openai_fine_tuning import INTEGRATIONS
 from aquilon.api.listing import ListOf
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import invalid
-from aquilon.jobs.fine_tuning.hyperparameters import LEARNING_RATE, Hyperparameters
+from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters
 from aquilon.jobs.fine_tuning.jobs import Estimate, NewJob
 from aquilon.jobs.fine_tuning.tables import FineTuningEvent, FineTuningJob
 
@@ -43,7 +43,6 @@ _STATUSES: dict[str, MistralFineTuningStatus] = {
     "failed": "FAILED",
 }
 _CENT = 10**6
-_DEFAULT_RATE = LEARNING_RATE["supervised"]
 _FileId = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -133,7 +132,8 @@ class MistralFineTuningRequest(Fields):
 class MistralNumbers(msgspec.Struct, frozen=True, kw_only=True):
     training_steps: int | None
     epochs: float | None
-    learning_rate: float
+    learning_rate: float | UnsetType = UNSET
+    """Absent where the program chooses it."""
     weight_decay: float | None
     warmup_fraction: float | None
     seq_len: int | None
@@ -228,7 +228,7 @@ def mistral_job(
         hyperparameters=MistralNumbers(
             training_steps=numbers.steps or job.steps,
             epochs=numbers.epochs,
-            learning_rate=numbers.learning_rate or _DEFAULT_RATE,
+            learning_rate=numbers.learning_rate or UNSET,
             weight_decay=numbers.weight_decay,
             warmup_fraction=numbers.warmup,
             seq_len=numbers.context,
@@ -254,10 +254,11 @@ def mistral_estimate(estimate: Estimate, new: NewJob, currency: str) -> MistralJ
     return MistralJobMetadata(
         cost=_units(estimate.cost),
         cost_currency=currency,
-        train_tokens_per_step=estimate.batch_tokens,
-        train_tokens=estimate.trained_tokens,
+        expected_duration_seconds=round(estimate.amount.seconds),
+        train_tokens_per_step=estimate.amount.step_tokens,
+        train_tokens=estimate.amount.trained_tokens,
         data_tokens=estimate.amount.tokens,
-        training_steps=estimate.steps,
+        training_steps=estimate.amount.steps,
         epochs=new.numbers.epochs,
         details="An estimate: nothing was created",
     )

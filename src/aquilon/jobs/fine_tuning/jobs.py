@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,11 @@ import msgspec
 
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.catalogue.text_models import TextModels
 from aquilon.errors import ApiError, LimitReached, forbidden, invalid
-from aquilon.jobs.files import Files
+from aquilon.jobs.files import Files, unwritable
 from aquilon.jobs.fine_tuning import store
-from aquilon.jobs.fine_tuning.estimate import Source, Unusable, amount_in
-from aquilon.jobs.fine_tuning.hyperparameters import Amount, Hyperparameters, Method
+from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method
+from aquilon.jobs.fine_tuning.preparing import Amount, Order, Source, Unusable, prepare_run
 from aquilon.jobs.fine_tuning.store import EventKind, JobFilter, NewEvent
 from aquilon.jobs.fine_tuning.tables import FineTuningEvent, FineTuningJob
 from aquilon.jobs.tables import StoredFile
@@ -60,9 +60,6 @@ class NewJob:
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     amount: Amount
-    trained_tokens: int
-    steps: int
-    batch_tokens: int
     cost: int
     """Millionths of a cent."""
 
@@ -77,16 +74,17 @@ class FineTuningJobs:
         *,
         files: Files,
         catalogue: Catalogue,
-        texts: TextModels,
         terms: KnownTerms,
         new_work: asyncio.Event | None = None,
     ) -> None:
         """``new_work`` is set when this process's runner has something to do; None if it has no runner."""
         self._database = database
         self._accepts = settings.training_processes > 0 and not settings.is_gateway
+        self._folder = settings.fine_tuning_folder
+        self._estimating = asyncio.Semaphore(1)
+        """One estimate at once: each reads whole files."""
         self._files = files
         self._catalogue = catalogue
-        self._texts = texts
         self._terms = terms
         self._new_work = new_work
 
@@ -133,27 +131,29 @@ class FineTuningJobs:
     async def estimate(self, principal: Principal, new: NewJob) -> Estimate:
         """What the job would train on and cost. Raises ApiError as ``create``, and 400 for unusable files."""
         base, files = await self._checked(principal, new)
-        text = (await self._texts.get(base)).text
         sources = [self._source(new, file) for file in files]
-        training = [source for source in sources if source.field.startswith("training")]
-        validation = [source for source in sources if source not in training]
+        order = Order(
+            method=new.method,
+            numbers=new.numbers,
+            model=base.path,
+            training=[source for source in sources if source.file_id in new.training_file_ids],
+            validation=[source for source in sources if source.file_id in new.validation_file_ids],
+            seed=0,
+        )
+        folder = self._folder / "estimates" / new_id("estimate")
         try:
-            amount = await asyncio.to_thread(
-                amount_in, training, validation, method=new.method, tokenizer=text.tokenizer
-            )
+            async with self._estimating:
+                amount = await prepare_run(folder, order)
         except Unusable as error:
             raise invalid(str(error), param=error.field, code=error.code) from None
+        except OSError as error:
+            raise unwritable(error) from error
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         terms = await self._terms.of(principal.organization_id)
         prices = price_list_of(base.name, terms.prices)
         price = (prices.at(int(time.time())) if prices is not None else None) or FREE
-        trained = amount.trained_tokens(new.method, new.numbers)
-        return Estimate(
-            amount=amount,
-            trained_tokens=trained,
-            steps=amount.steps(new.method, new.numbers),
-            batch_tokens=amount.batch_tokens(new.numbers),
-            cost=trained * price.training,
-        )
+        return Estimate(amount=amount, cost=amount.trained_tokens * price.training)
 
     async def get(self, principal: Principal, job_id: str) -> FineTuningJob:
         _require(principal)

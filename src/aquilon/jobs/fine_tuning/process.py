@@ -33,17 +33,16 @@ class TrainingProcess:
     async def start(cls, run: Path, program: Sequence[str] = PROGRAM) -> TrainingProcess:
         """Start to train, or to go on from the run's last checkpoint. Raises OSError where that is impossible."""
         await end_former(run)
-        politely = [word for words in _POLITELY if shutil.which(words[0]) for word in words]
         with (run / _LOG).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *politely,
+                *politely(),
                 *program,
                 str(run),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # so that it can be ended together with what it has started
-                env={name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")},
+                env=plain_environment(),
             )
         return cls(run, process)
 
@@ -80,6 +79,16 @@ class TrainingProcess:
             lines = (self._run / _LOG).read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip().splitlines()
             return lines[-1] if lines else ""
         return ""
+
+
+def politely() -> list[str]:
+    """What stands before a command, so that it leaves processor and disk to others."""
+    return [word for words in _POLITELY if shutil.which(words[0]) for word in words]
+
+
+def plain_environment() -> dict[str, str]:
+    """This process' environment without the server's settings, some of which are secret."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")}
 
 
 async def end_former(run: Path, *, patience: float = 20.0) -> None:

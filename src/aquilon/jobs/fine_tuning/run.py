@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -17,16 +15,16 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.catalogue import store as models
+from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.catalogue.text_models import TextModels
 from aquilon.checkpoints.store import StoreError
 from aquilon.errors import ApiError
 from aquilon.jobs.files_on_disk import FilesOnDisk
 from aquilon.jobs.fine_tuning import store
-from aquilon.jobs.fine_tuning.estimate import Source, Unusable, amount_in
 from aquilon.jobs.fine_tuning.following import EventsFile, Progress, progress_of
-from aquilon.jobs.fine_tuning.hyperparameters import Amount, Hyperparameters, Method, training_job
+from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method
 from aquilon.jobs.fine_tuning.jobs import field_of
+from aquilon.jobs.fine_tuning.preparing import Amount, Order, Source, Unusable, prepare_run
 from aquilon.jobs.fine_tuning.process import TrainingProcess, end_former
 from aquilon.jobs.fine_tuning.result import described, forget_run, keep_model, model_name, write_losses
 from aquilon.jobs.fine_tuning.store import NewEvent
@@ -37,7 +35,8 @@ from aquilon.money.training_payment import TrainingPayment, TrainingPayments
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.storage import Database
-from aquilon.training.protocol import JOB, UNUSABLE, write_job
+from aquilon.training.protocol import UNUSABLE
+from aquilon.wording import counted
 
 T = TypeVar("T")
 Wish = Literal["pause", "cancel"]
@@ -80,7 +79,6 @@ class RunContext:
     database: Database
     disk: FilesOnDisk
     catalogue: Catalogue
-    texts: TextModels
     payments: TrainingPayments
     owner: str
     """This process's id in leases."""
@@ -139,28 +137,20 @@ class JobWork:
 
     async def _validate(self) -> None:
         job = self.job
-        training = [self._source(file_id, training=True) for file_id in job.training_file_ids]
-        validation = [self._source(file_id, training=False) for file_id in job.validation_file_ids]
-        try:
-            tokenizer = (await self._context.texts.get(await self._base())).text.tokenizer
-            amount = await asyncio.to_thread(amount_in, training, validation, method=self._method, tokenizer=tokenizer)
-        except Unusable as error:
-            raise JobFailed(str(error), code=error.code, field=error.field) from None
-        except (ValueError, OSError) as error:
-            raise JobFailed(f"The model '{job.base}' can't be used: {error}", code="model_unusable") from error
-        tokens = amount.trained_tokens(self._method, self._numbers)
-        payment = await self._reserved(tokens)
-        cost = payment.cost(tokens)
+        amount = await self._prepared(await self._base())
+        payment = await self._reserved(amount.trained_tokens)
+        cost = payment.cost(amount.trained_tokens)
         payment.release()
-        message = f"Files validated: {amount.examples:,} examples, about {amount.tokens:,} tokens"
         self._heed()
+        message = f"Files validated: {counted(amount.examples, 'example')}, {counted(amount.tokens, 'token')}"
         await self._advance(
-            [NewEvent(message=message, data={"estimated_tokens": tokens})],
+            [NewEvent(message=message, data={"estimated_tokens": amount.trained_tokens})],
             when=("validating_files",),
             status="queued" if job.auto_start else "validated",
             examples=amount.examples,
             tokens=amount.tokens,
-            estimated_tokens=tokens,
+            steps=amount.steps,
+            estimated_tokens=amount.trained_tokens,
             estimated_cost=cost,
             **_NO_LEASE,
         )
@@ -173,47 +163,33 @@ class JobWork:
         else:
             await self._advance(status="running")
         base = await self._base()
-        store_of_models = self._context.catalogue.store
-        assert store_of_models is not None
+        models_here = self._context.catalogue.store
+        assert models_here is not None
         try:
-            with store_of_models.hold(base.stored_as):
-                await asyncio.to_thread(self._prepare, base.path)
+            with models_here.hold(base.stored_as):
+                await self._prepared(base)
                 await self._until_finished()
         except StoreError as error:
             raise JobFailed(str(error), code="model_not_available", field="model") from error
 
-    def _prepare(self, base: Path) -> None:
-        """Make the run's folder, complete or not at all. Raises JobFailed for a file that is gone."""
-        if (self._folder / JOB).is_file():
-            return
+    async def _prepared(self, base: LocalModel) -> Amount:
+        """The run's folder, checked. Raises JobFailed."""
         job = self.job
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data = [self._linked(file_id, training=True) for file_id in job.training_file_ids]
-        validation = [self._linked(file_id, training=False) for file_id in job.validation_file_ids]
-        write_job(
-            self._folder,
-            training_job(
-                self._method,
-                self._numbers,
-                model=base,
-                data=data,
-                validation=validation,
-                amount=Amount(examples=job.examples or 1, tokens=job.tokens or 1),
-                seed=job.seed,
-            ),
+        order = Order(
+            method=self._method,
+            numbers=self._numbers,
+            model=base.path,
+            training=[self._source(file_id, training=True) for file_id in job.training_file_ids],
+            validation=[self._source(file_id, training=False) for file_id in job.validation_file_ids],
+            seed=job.seed,
         )
-
-    def _linked(self, file_id: str, *, training: bool) -> Path:
-        """The file in the run's folder, where it stays while the job needs it."""
-        source, target = self._source(file_id, training=training), self._folder / f"{file_id}.jsonl"
-        target.unlink(missing_ok=True)
         try:
-            os.link(source.path, target)
-        except FileNotFoundError:
-            raise JobFailed(f"The file '{file_id}' is gone", code="file_not_found", field=source.field) from None
-        except OSError:  # another disk
-            shutil.copyfile(source.path, target)
-        return target
+            return await prepare_run(self._folder, order)
+        except Unusable as error:
+            raise JobFailed(str(error), code=error.code, field=error.field) from None
+        except OSError as error:
+            message = f"The run's folder can't be written: {error.strerror or error}"
+            raise JobFailed(message, code="run_not_writable") from error
 
     async def _until_finished(self) -> None:
         if (self._context.models_folder / self.job.id).is_dir():  # a server was killed between its move and its record
@@ -274,7 +250,7 @@ class JobWork:
                 await asyncio.wait_for(asyncio.shield(ending), _PAUSE_SECONDS)
             with suppress(DBAPIError, OSError, LeaseLost):
                 await self._record(whole)
-                await self._advance(starts=self._starts - 1)
+                await self._advance(starts=max(0, self._starts - 1))
             raise
         finally:
             await process.kill()
@@ -439,7 +415,7 @@ class JobWork:
             )
         return principal
 
-    async def _base(self) -> Any:
+    async def _base(self) -> LocalModel:
         await self._context.catalogue.refresh()
         try:
             return self._context.catalogue.named(self.job.base)

@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.catalogue.text_models import TextModels
 from aquilon.jobs.files_on_disk import FilesOnDisk
 from aquilon.jobs.fine_tuning import store
 from aquilon.jobs.fine_tuning.process import PROGRAM
@@ -45,7 +44,6 @@ class FineTuningRunner:
         *,
         disk: FilesOnDisk,
         catalogue: Catalogue,
-        texts: TextModels,
         payments: TrainingPayments,
         new_work: asyncio.Event,
         program: Sequence[str] = PROGRAM,
@@ -60,7 +58,6 @@ class FineTuningRunner:
             database=database,
             disk=disk,
             catalogue=catalogue,
-            texts=texts,
             payments=payments,
             owner=self._owner,
             runs_folder=self._folder,
