@@ -186,7 +186,7 @@ def build_services(settings: Settings, database: Database) -> Services:
                 MemoryData(database, memories),
                 AssistantData(database),
                 LibraryData(database, libraries),
-                JobData(database, files),
+                JobData(database, files, settings.fine_tuning_folder / "runs"),
                 UsageData(database),
                 AccountData(database),  # the last to be deleted
             ),

@@ -141,6 +141,10 @@ class FineTuningRunner:
             await work.run()
         except LeaseLost:
             log.info("A fine-tuning job isn't this process's any more", job=job_id)
+            await self._forget_deleted(work)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._forget_deleted(work))
+            raise
         except Exception:
             log.exception("A fine-tuning job stopped, and is tried again", job=job_id)
             await asyncio.sleep(_RETRY_SECONDS)
@@ -149,6 +153,13 @@ class FineTuningRunner:
             if self._works.get(job_id, (None,))[0] is work:
                 self._works.pop(job_id)
             self._new_work.set()
+
+    async def _forget_deleted(self, work: JobWork) -> None:
+        """Delete the run of a job that was deleted, as with its creator's account."""
+        with suppress(DBAPIError, OSError):
+            async with self._database.reading() as session:
+                if await store.current(session, work.job) is None:
+                    await asyncio.to_thread(forget_run, self._folder / work.job.id)
 
     async def _end(self) -> None:
         """Stop all work. The process that claims a job next goes on from its last checkpoint."""
