@@ -21,7 +21,10 @@ from aquilon.models.architecture import Architecture
 
 CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "aquilon_base"
 
-_TENSOR = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+_TENSOR = re.compile(
+    r"base_model\.model\.(model|model\.language_model|language_model\.model)\.(?P<module>layers\..+)"
+    r"\.lora_(?P<side>[AB])\.weight"
+)
 _UNSUPPORTED = (
     "use_dora",
     "modules_to_save",
@@ -117,7 +120,7 @@ def _updates(path: Path, rank: int) -> dict[str, tuple[TensorEntry, TensorEntry]
     sides: dict[str, dict[str, TensorEntry]] = {}
     for stored_name, tensor in read_safetensors(path).items():
         match = _TENSOR.fullmatch(stored_name)
-        name = our_name(f"{match['module']}.weight") if match else None
+        name = our_name(f"model.{match['module']}.weight") if match else None
         if match is None or name is None or len(tensor.shape) != 2:
             raise CheckpointError(path, f"the tensor {stored_name!r:.120} is no update of a weight that is known here")
         if tensor.shape[0 if match["side"] == "A" else 1] != rank:
