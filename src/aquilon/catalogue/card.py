@@ -87,6 +87,8 @@ class LocalModel(ModelCard):
     path: Path
     base: str | None = None
     """The store's model that it was fine-tuned from."""
+    adapter_of: str | None = None
+    """The base of an adapter in the store."""
     job_id: str | None = None
     """The fine-tuning job that made it."""
     title: str | None = None
@@ -110,6 +112,7 @@ class LocalModel(ModelCard):
             languages=tuple(model.languages),
             description=model.description,
             access=default_access(model.license, model.source),
+            adapter_of=Path(model.base).name or None,
         )
 
     @property
@@ -136,6 +139,7 @@ class LocalModel(ModelCard):
             replacement=None,
             organization_id=model.organization_id,
             base=self.name,
+            adapter_of=None,
             job_id=model.job_id,
             title=model.title,
         )

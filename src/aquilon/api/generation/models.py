@@ -67,7 +67,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     deprecation_replacement_model: str | None = None
     default_model_temperature: float | None = None
     type: str = "base"
-    """``fine-tuned`` for the result of a fine-tuning job."""
+    """``fine-tuned`` for the result of a fine-tuning job, and for an adapter."""
     job: str | UnsetType = UNSET
     """The fine-tuning job that made it."""
     root: str | UnsetType = UNSET
@@ -160,7 +160,7 @@ def is_for(caller: Principal, card: ModelCard, *names: str) -> bool:
 
 def model_body(card: ModelCard, engine: Engine, texts: TextModels, *, trains: bool = False) -> Model:
     """``trains``: whether this server runs fine-tuning jobs."""
-    base = card.base if isinstance(card, LocalModel) else None
+    base = card.base or card.adapter_of if isinstance(card, LocalModel) else None
     engine_state = engine.states.get(card.name) if card.local else None
     retires = None if card.retires_at is None else datetime.fromtimestamp(card.retires_at, UTC)
     retirement = None if retires is None else retires.isoformat().replace("+00:00", "Z")
