@@ -94,10 +94,13 @@ def test_measured_results_of_the_run_stand_in_the_card_of_an_export(unfinished: 
     measured = {"task": "bpb", "measures": {"bits_per_byte/fr": {"value": 1.25, "low": 1.2, "high": 1.3, "count": 40}}}
     (unfinished / "evaluations" / "bpb.json").write_text(json.dumps(measured))
     (unfinished / "evaluations" / "torn.json").write_text("{")
+    (unfinished / "evaluations" / "scorecard.json").write_text('{"languages": []}')
     export(order(unfinished, tmp_path / "out"), silent)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| bpb | bits_per_byte/fr | 1.25 (1.2 to 1.3 with 95 % confidence), n = 40 |" in card
     assert "torn.json" in card
+    assert "scorecard" not in card
+    assert (tmp_path / "out" / "scorecard.json").is_file()
 
 
 def test_an_unfinished_run_is_exported_from_its_last_checkpoint_and_says_so(

@@ -28,6 +28,8 @@ CARD = "README.md"
 EVALUATIONS = "evaluations"
 """The folder inside a run with what was measured, one file of JSON for each model and task."""
 
+SCORECARD = "scorecard.json"
+
 _KINDS = {
     "pretrain": "was trained from random weights on text",
     "sft": "was fine-tuned on conversations",
@@ -217,7 +219,8 @@ def _evaluation(run: Path, history: History) -> str:
         if last.bits_per_byte is not None:
             rows.append(("validation text", "bits per byte", f"{last.bits_per_byte:.4f}"))
     for path in sorted((run / EVALUATIONS).glob("*.json")):
-        rows += _measures(path)
+        if path.name != SCORECARD:  # which repeats the others by language
+            rows += _measures(path)
     return _table(("task", "measure", "value"), rows) if rows else "Nothing was measured."
 
 
