@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.support.training_runs import losses, tiny_job, train, write_corpus, write_tokenizer
+from tests.support.training_runs import losses, tiny_job, train
+from tests.support.training_texts import write_corpus, write_tokenizer
 
 from aquilon.training.protocol import Training
 

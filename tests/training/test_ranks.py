@@ -16,9 +16,8 @@ from tests.support.training_runs import (
     train,
     training,
     weights,
-    write_corpus,
-    write_tokenizer,
 )
+from tests.support.training_texts import write_corpus, write_tokenizer
 
 from aquilon.training.history import History
 from aquilon.training.protocol import Pretrain, Training, write_job
