@@ -7,7 +7,7 @@ import errno
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
@@ -22,6 +22,9 @@ from aquilon.checkpoints.store import (
     now,
 )
 from aquilon.checkpoints.trial import try_out
+
+if TYPE_CHECKING:
+    from aquilon.checkpoints.checkpoint import Checkpoint
 
 SPARE_BYTES = 64 * 2**20
 """What a pull leaves free on the disk, for the database and the logs."""
@@ -246,6 +249,17 @@ def completed(store: ModelStore, model: StoredModel) -> StoredModel:
     with contextlib.suppress(OSError):  # in a read-only store the next start reads the facts again
         store.rewrite(model)
     return model
+
+
+def origin_of(checkpoint: Checkpoint) -> Origin:
+    """The facts in the manifest of a model of the store, else those in its own files."""
+    folder = checkpoint.path if checkpoint.path.is_dir() else checkpoint.path.parent
+    with contextlib.suppress(StoreError):
+        stored = ModelStore(folder.parent).get(folder.name)
+        return Origin(
+            source=stored.source, license=stored.license, license_url=stored.license_url, languages=stored.languages
+        )
+    return _card(folder, checkpoint.metadata)
 
 
 def _card(folder: Path, metadata: Mapping[str, Any]) -> Origin:

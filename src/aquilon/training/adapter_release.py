@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ _PARTS = {"attention": "self_attn", "mlp": "mlp"}
 
 
 def release_adapter(
-    run: Path, transformer: Transformer, *, base: Checkpoint, base_files: list[SourceFile], is_first: bool
+    run: Path, transformer: Transformer, *, base: Checkpoint, base_files: Sequence[SourceFile], is_first: bool
 ) -> None:
     """Write the adapter under MODEL, whole or not at all. All ranks call it: each may hold a part of the updates."""
     prefix = f"base_model.model.{_prefix(base)}layers"
@@ -46,7 +47,9 @@ def release_adapter(
     partial.rename(run / MODEL)
 
 
-def _config(layer: LoraLinear, targets: list[str], base: Checkpoint, base_files: list[SourceFile]) -> dict[str, object]:
+def _config(
+    layer: LoraLinear, targets: list[str], base: Checkpoint, base_files: Sequence[SourceFile]
+) -> dict[str, object]:
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

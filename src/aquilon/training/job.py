@@ -96,18 +96,13 @@ def main(run: Path) -> int:
 
 
 def _train(run: Path, job: Job, device: Device, log: EventLog | None, stop: _Stop) -> int:
-    if isinstance(job, Pretrain):
-        trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
-        tuned = None
-    else:
-        tuned = fine_tuning(run, job, device=device, log=log, stop=stop)
-        trainer = tuned.trainer
-    if trainer.train():
-        if tuned is not None:
-            tuned.release(run, is_first=device.is_first)
+    prepare = pretraining if isinstance(job, Pretrain) else fine_tuning
+    prepared = prepare(run, job, device=device, log=log, stop=stop)  # type: ignore[arg-type]  # each takes its jobs
+    if prepared.trainer.train():
+        prepared.release(run, is_first=device.is_first)
         if log is not None:
             write_report(run)
-            log.write(trainer.finished())
+            log.write(prepared.trainer.finished())
     return FINISHED
 
 
