@@ -90,14 +90,9 @@ class _Ours:
 
     def __call__(self, steps: int) -> list[float]:
         log = _Steps(self._run)
-        trainer, _ = pretraining(
-            self._run,
-            self._job,
-            device=choose_device(self._job.training),
-            log=log,
-            stop=lambda: len(log.seconds) >= steps,
-        )
-        trainer.train()
+        device = choose_device(self._job.training)
+        prepared = pretraining(self._run, self._job, device=device, log=log, stop=lambda: len(log.seconds) >= steps)
+        prepared.trainer.train()
         return log.seconds
 
 

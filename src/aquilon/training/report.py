@@ -128,16 +128,17 @@ def _model(run: Path, job: Job, history: History) -> list[tuple[str, Cell]]:
             rows.append(("context", built.max_context))
             flops = 3 * built.flops_per_token(built.max_context // 2) * _trained_tokens(history)
             rows.append(("training FLOPs", f"{flops:.3g}"))
-    else:
-        rows.append(("base model", job.model))
-        if job.lora is not None:
-            rows.append(("LoRA rank", job.lora.rank))
+    base = job.base if isinstance(job, Pretrain) else job.model
+    if base is not None:
+        rows.append(("base model", base))
+    if job.lora is not None:
+        rows.append(("LoRA rank", job.lora.rank))
     return rows
 
 
 def _architecture(run: Path, job: Pretrain) -> Architecture | None:
-    """None before the run has its tokenizer."""
-    if not (run / TOKENIZER).is_dir():
+    """None before the run has its tokenizer, and for a model that is trained further."""
+    if job.base is not None or not (run / TOKENIZER).is_dir():
         return None
     return sizes.architecture(job.model, tokenizer_from_folder(run / TOKENIZER).vocab_size)
 
