@@ -99,7 +99,7 @@ def _tokenize(
                 encoded = pipeline.encode_batch_fast(texts, add_special_tokens=False)
                 for text, encoding in zip(texts, encoded, strict=True):
                     writer.add([*encoding.ids, end], num_bytes=len(text.encode()))
-                progress.add(len(batch), sum(len(encoding.ids) + 1 for encoding in encoded))
+                progress.add(batch, sum(len(encoding.ids) + 1 for encoding in encoded))
             progress.add_file(path)
         writer.finish()
 
@@ -119,18 +119,26 @@ def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
 
 
 class _Progress:
+    """Counts bytes of files: those that are read, and of the present one as many as its texts have."""
+
     def __init__(self, total_bytes: int, report: Report) -> None:
         self._total, self._report = total_bytes, report
-        self._bytes = self._documents = self._tokens = 0
+        self._bytes = self._within = self._documents = self._tokens = 0
 
-    def add(self, documents: int, tokens: int) -> None:
-        self._documents += documents
+    def add(self, documents: Sequence[Document], tokens: int) -> None:
+        self._documents += len(documents)
         self._tokens += tokens
-        self._report(self._bytes, self._total, self._documents, self._tokens)
+        size = documents[0].path.stat().st_size  # less than the texts' bytes where the file is compressed
+        self._within = min(size, self._within + sum(len(document.text.encode()) for document in documents))
+        self._tell()
 
     def add_file(self, path: Path) -> None:
         self._bytes += path.stat().st_size
-        self._report(self._bytes, self._total, self._documents, self._tokens)
+        self._within = 0
+        self._tell()
+
+    def _tell(self) -> None:
+        self._report(self._bytes + self._within, self._total, self._documents, self._tokens)
 
 
 def record_sources(folder: Path, files: Sequence[Sequence[Path]], tokenizer: str) -> PreparedSources:
