@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import tokenizers
 
-from aquilon.training.data.documents import Document, read_documents, source_files
+from aquilon.training.data.documents import Document, UnreadableSource, read_documents, source_files
 from aquilon.training.data.shards import Shard, ShardError, ShardWriter
+from aquilon.training.protocol import UnusableJob
 
 _SOURCES = "sources.json"
 _DOCUMENTS_AT_ONCE = 256
@@ -56,8 +57,7 @@ def prepare(
 
     ``base_files``: those of the model that is trained further, which mustn't change either; the last that are recorded.
 
-    Raises ChangedData if a source or the tokenizer has changed since, UnreadableSource for bad text, and ValueError
-    for a source without text.
+    Raises ChangedData if a source or the tokenizer has changed since, and UnreadableSource for bad text, or none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [source_files(source) for source in sources]
@@ -74,17 +74,17 @@ def prepare(
             _tokenize(target, group, pipeline=pipeline, tokenizer=digest, progress=progress)
             shards.append(Shard(target))
         if not shards[-1].description.documents:
-            raise ValueError(f"{group[0] if len(group) == 1 else group[0].parent} holds no text")
+            raise UnreadableSource(group[0] if len(group) == 1 else group[0].parent, "holds no text")
     return shards
 
 
 def end_of_document(pipeline: tokenizers.Tokenizer) -> int:
-    """The token after each document. Raises ValueError for a tokenizer without one."""
+    """The token after each document. Raises UnusableJob for a tokenizer without one."""
     for name in _ENDS_OF_DOCUMENTS:
         token_id: int | None = pipeline.token_to_id(name)
         if token_id is not None:
             return token_id
-    raise ValueError(f"the tokenizer has no token that ends a document: it needs one of {_ENDS_OF_DOCUMENTS}")
+    raise UnusableJob(f"the tokenizer has no token that ends a document: it needs one of {_ENDS_OF_DOCUMENTS}")
 
 
 def _tokenize(
