@@ -5,7 +5,8 @@ training process' own loop; nanochat's model and optimizer are stepped as its ``
 the Trainer trains a `LlamaForCausalLM` of our sizes. nanochat adds embeddings of values to its layers, which are
 looked up and not multiplied: parameters that take part in products are shown for each.
 
-nanochat is read from ``bench/.cache/nanochat``, a clone of https://github.com/karpathy/nanochat; without one it is
+Where other programs run too, start it with OMP_WAIT_POLICY=passive, as our training process is started: threads that
+wait busily slow all contenders down more than tenfold. nanochat is read from ``bench/.cache/nanochat``, a clone of https://github.com/karpathy/nanochat; without one it is
 left out.
 """
 
@@ -34,7 +35,7 @@ from aquilon.training.tokenizer import train_tokenizer
 from bench import report
 
 _CACHE = Path(__file__).parent / ".cache" / "nanochat"
-_DEPTH, _VOCABULARY, _CONTEXT, _TOKENS = 8, 8192, 512, 8192
+_DEPTH, _VOCABULARY, _CONTEXT, _TOKENS = 8, 8192, 512, 4096
 
 Contender = Callable[[int], list[float]]
 """Takes so many steps; the seconds of each."""

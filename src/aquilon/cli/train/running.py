@@ -31,6 +31,7 @@ from aquilon.training.protocol import (
     Job,
     Paused,
     UnusableJob,
+    process_environment,
     read_job,
     write_job,
 )
@@ -91,6 +92,7 @@ def run_and_show(run: Path, *, ranks: int = 1, as_json: bool = False) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env=process_environment(),
             start_new_session=True,  # so that Ctrl-C reaches us alone, and two of them differ from one
         )
         with _Interrupts(process, run, display) as interrupts, display:
