@@ -5,9 +5,9 @@ training process' own loop; nanochat's model and optimizer are stepped as its ``
 the Trainer trains a `LlamaForCausalLM` of our sizes. nanochat adds embeddings of values to its layers, which are
 looked up and not multiplied: parameters that take part in products are shown for each.
 
-Where other programs run too, start it with OMP_WAIT_POLICY=passive, as our training process is started: threads that
-wait busily slow all contenders down more than tenfold. nanochat is read from ``bench/.cache/nanochat``, a clone of https://github.com/karpathy/nanochat; without one it is
-left out.
+nanochat is read from ``bench/.cache/nanochat``, a clone of https://github.com/karpathy/nanochat; without one it is
+left out. Where other programs run too, start this with OMP_WAIT_POLICY=passive, as our training process is started:
+threads that wait busily slow all contenders down more than tenfold.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -111,10 +110,11 @@ class PlainDisplay:
 class LiveDisplay:
     """A bar, losses, speed and time left, drawn again several times a second."""
 
-    def __init__(self, console: Console, run: Path, job: Job) -> None:
-        self._run, self._minutes = run, job.training.minutes
+    def __init__(self, job: Job) -> None:
+        self._minutes = job.training.minutes
         self._history = History()
         self._note = ""
+        console = Console(stderr=True, highlight=False)  # which breaks lines that are too long
         self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=5)
 
     def begin(self, history: History) -> None:
