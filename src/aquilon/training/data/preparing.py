@@ -95,13 +95,19 @@ def _tokenize(
     with ShardWriter(target, vocab_size=pipeline.get_vocab_size(), tokenizer=tokenizer) as writer:
         for path in files:
             for batch in _batches(read_documents(path)):
-                texts = [document.text for document in batch]
-                encoded = pipeline.encode_batch_fast(texts, add_special_tokens=False)
-                for text, encoding in zip(texts, encoded, strict=True):
-                    writer.add([*encoding.ids, end], num_bytes=len(text.encode()))
-                progress.add(batch, sum(len(encoding.ids) + 1 for encoding in encoded))
+                tokens = _write(batch, pipeline, end, writer)
+                progress.add(batch, tokens)
             progress.add_file(path)
         writer.finish()
+
+
+def _write(batch: Sequence[Document], pipeline: tokenizers.Tokenizer, end: int, writer: ShardWriter) -> int:
+    """Tokenize documents; the number of tokens. Encodings are ten times as large as texts: here they end."""
+    texts = [document.text for document in batch]
+    before = writer.tokens
+    for text, encoding in zip(texts, pipeline.encode_batch_fast(texts, add_special_tokens=False), strict=True):
+        writer.add([*encoding.ids, end], num_bytes=len(text.encode()))
+    return writer.tokens - before
 
 
 def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
