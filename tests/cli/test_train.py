@@ -161,7 +161,7 @@ def test_a_wrong_recipe_is_refused(written: str, instead: str, problem: str, rec
         (("a.txt",), "a.txt is no recipe, whose name ends in .toml: --data a.txt names it as text"),
         (("a.toml", "b.toml"), "a.toml and b.toml are two recipes: a run has one"),
         (("missing.toml",), "there is no recipe missing.toml"),
-        (("--data", "a.txt"), "Object missing required field `tokenizer`"),
+        (("--data", "a.txt"), "neither a tokenizer nor a base is given"),
     ],
 )
 def test_a_command_that_names_no_job_is_refused(arguments: tuple[str, ...], problem: str, tmp_path: Path) -> None:

@@ -123,6 +123,11 @@ def takes_step(run: Path, step: int) -> Callable[[], bool]:
     return taken
 
 
+def saves(run: Path, step: int) -> Callable[[], bool]:
+    """Whether the run has a whole checkpoint of this step or a later one."""
+    return lambda: any(saved.step >= step for saved in History.of(run).saved)
+
+
 def losses(run: Path) -> list[float]:
     return [step.loss for step in steps_taken(read_events(run))]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers
+
 from aquilon.training.tokenizer import train_tokenizer
 
 _WORDS = (
@@ -36,4 +39,16 @@ def write_corpus(path: Path, *, words: int = 30_000, seed: int = 1) -> Path:
 
 def write_tokenizer(folder: Path, *, vocab_size: int = 300) -> Path:
     train_tokenizer(iter([" ".join(_WORDS * 20)]), vocab_size, folder)
+    return folder
+
+
+def write_byte_tokenizer(folder: Path) -> Path:
+    """A token for each byte, and one that ends a document: the same whatever trains tokenizers."""
+    names = ["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    pipeline = tokenizers.Tokenizer(models.BPE(vocab={name: number for number, name in enumerate(names)}, merges=[]))
+    pipeline.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pipeline.decoder = decoders.ByteLevel()
+    pipeline.add_special_tokens(names[:1])
+    folder.mkdir(parents=True)
+    pipeline.save(str(folder / "tokenizer.json"))
     return folder
