@@ -1,7 +1,7 @@
 """Speed of pretraining a model of 30 million parameters: ours, nanochat's module, and Hugging Face's Trainer.
 
-Each computes the same number of tokens a step, in the precision in which it is quickest here, in turns. Ours is the
-training process' own loop; nanochat's model and optimizer are stepped as its ``base_train.py`` does, also compiled;
+Each computes the same number of tokens a step, as many as the size's default, in the precision in which it is quickest
+here, in turns. Ours is the training process' own loop; nanochat's model and optimizer are stepped as its ``base_train.py`` does, also compiled;
 the Trainer trains a `LlamaForCausalLM` of our sizes. nanochat adds embeddings of values to its layers, which are
 looked up and not multiplied: parameters that take part in products are shown for each.
 
@@ -35,33 +35,33 @@ from aquilon.training.tokenizer import train_tokenizer
 from bench import report
 
 _CACHE = Path(__file__).parent / ".cache" / "nanochat"
-_DEPTH, _VOCABULARY, _CONTEXT, _TOKENS = 8, 8192, 512, 4096
+_DEPTH, _VOCABULARY, _CONTEXT = 8, 8192, 512
 
 Contender = Callable[[int], list[float]]
 """Takes so many steps; the seconds of each."""
 
 
 def main(*, quick: bool = False) -> None:
-    rounds, steps = (2, 2) if quick else (5, 4)
+    rounds, steps, tokens = (2, 2, 4096) if quick else (5, 3, 16_384)
     built = sizes.architecture(Size(depth=_DEPTH, context=_CONTEXT), _VOCABULARY)
     precisions = ["bfloat16"] if choose_device(Training()).dtype == torch.bfloat16 else ["float32"]
     if not quick:
         precisions = sorted({*precisions, "float32"})
-    print(f"{_TOKENS} tokens a step in rows of {_CONTEXT}, {torch.get_num_threads()} threads")
+    print(f"{tokens} tokens a step in rows of {_CONTEXT}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as folder:
-        contenders: dict[str, tuple[Contender, int]] = {"Aquilon": (_Ours(Path(folder)), built.parameters())}
+        contenders: dict[str, tuple[Contender, int]] = {"Aquilon": (_Ours(Path(folder), tokens), built.parameters())}
         for precision in precisions:
-            contenders[f"Trainer, {precision}"] = _trainer(built, precision, Path(folder))
+            contenders[f"Trainer, {precision}"] = _trainer(built, precision, tokens, Path(folder))
             if _CACHE.is_dir():
-                contenders[f"nanochat, {precision}"] = _nanochat(precision, compiled=False)
-                contenders[f"nanochat, {precision}, compiled"] = _nanochat(precision, compiled=True)
+                contenders[f"nanochat, {precision}"] = _nanochat(precision, tokens, compiled=False)
+                contenders[f"nanochat, {precision}, compiled"] = _nanochat(precision, tokens, compiled=True)
         for steps_of, _ in contenders.values():
             steps_of(1)  # what is computed once, such as compiling
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
         for _ in range(rounds):
             for name, (steps_of, _) in contenders.items():
                 seconds[name] += steps_of(steps)
-    speeds = {name: _TOKENS / statistics.median(times) for name, times in seconds.items()}
+    speeds = {name: tokens / statistics.median(times) for name, times in seconds.items()}
     best = max(speed for name, speed in speeds.items() if name != "Aquilon")
     rows = [
         [name, f"{contenders[name][1] / 1e6:.1f}", f"{speed:,.0f}", f"{speeds['Aquilon'] / speed:.2f}"]
@@ -75,7 +75,7 @@ def main(*, quick: bool = False) -> None:
 class _Ours:
     """Our loop, on a run of its own; each call goes on from the checkpoint of the last."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tokens: int) -> None:
         self._run = folder / "run"
         draw = random.Random(1)
         text = "\n".join(" ".join(f"{draw.randrange(5000):x}" for _ in range(20)) for _ in range(20_000))
@@ -85,7 +85,7 @@ class _Ours:
             data=[Source(path=str(folder / "text.txt"))],
             tokenizer=str(folder / "tokenizer"),
             model=Size(depth=_DEPTH, context=_CONTEXT),
-            training=Training(steps=10_000, batch_tokens=_TOKENS, validation_steps=10_000),
+            training=Training(steps=10_000, batch_tokens=tokens, validation_steps=10_000),
         )
         write_job(self._run, self._job)
 
@@ -110,7 +110,7 @@ class _Steps(EventLog):
             self.seconds.append(event.seconds)
 
 
-def _trainer(built: Architecture, precision: str, folder: Path) -> tuple[Contender, int]:
+def _trainer(built: Architecture, precision: str, tokens: int, folder: Path) -> tuple[Contender, int]:
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
     model = LlamaForCausalLM(
@@ -139,7 +139,7 @@ def _trainer(built: Architecture, precision: str, folder: Path) -> tuple[Contend
         arguments = TrainingArguments(
             output_dir=str(folder / "trainer"),
             max_steps=steps + 1,
-            per_device_train_batch_size=_TOKENS // _CONTEXT,
+            per_device_train_batch_size=tokens // _CONTEXT,
             use_cpu=not torch.cuda.is_available(),
             bf16=precision == "bfloat16",
             optim="adamw_torch_fused",
@@ -165,7 +165,7 @@ class _RandomRows(Dataset[dict[str, torch.Tensor]]):
         return {"input_ids": ids, "labels": ids}
 
 
-def _nanochat(precision: str, *, compiled: bool) -> tuple[Contender, int]:
+def _nanochat(precision: str, tokens: int, *, compiled: bool) -> tuple[Contender, int]:
     """Its model and optimizer, with the sizes of ours."""
     if str(_CACHE) not in sys.path:
         sys.path.insert(0, str(_CACHE))
@@ -194,7 +194,7 @@ def _nanochat(precision: str, *, compiled: bool) -> tuple[Contender, int]:
         seconds = []
         for _ in range(steps):
             began = time.perf_counter()
-            ids = torch.randint(_VOCABULARY, (_TOKENS // _CONTEXT, _CONTEXT + 1), generator=draw)
+            ids = torch.randint(_VOCABULARY, (tokens // _CONTEXT, _CONTEXT + 1), generator=draw)
             loss = forward(ids[:, :-1].contiguous(), ids[:, 1:].contiguous())
             loss.backward()
             optimizer.step()
