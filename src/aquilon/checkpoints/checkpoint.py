@@ -32,6 +32,8 @@ class Checkpoint:
     """Tokens that end an answer."""
     default_temperature: float | None = None
     """The temperature that the model's authors recommend, if any."""
+    base: Checkpoint | None = None
+    """The model that an adapter belongs to, where ``path`` is an adapter's folder."""
 
     def tensors(self) -> Mapping[str, TensorEntry]:
         """Every weight, by the names of ``Architecture.parameter_shapes``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,22 +61,21 @@ class DocumentAttention:
         for length in lengths:
             starts.setdefault(length, []).append(position)
             position += length
-        self._whole = len(starts) == 1
-        self._groups = [
-            (length, (torch.tensor(first)[:, None] + torch.arange(length)).flatten().to(device))
-            for length, first in starts.items()
-        ]
-        self._lengths = list(lengths)
+        order = torch.cat([torch.arange(first, first + length) for length in starts for first in starts[length]])
+        self._groups = [(length, len(first)) for length, first in starts.items()]
+        self._order = None if bool((order.diff() == 1).all()) else order.to(device)
 
     def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         window = self._windows[layer]
-        if self._whole:
-            return self._attend(query, key, value, length=self._lengths[0], window=window)
-        output = torch.empty_like(query)
-        for length, rows in self._groups:
-            attended = self._attend(query[rows], key[rows], value[rows], length=length, window=window)
-            output = output.index_copy(0, rows, attended)
-        return output
+        sizes = [length * count for length, count in self._groups]
+        parts = [_reordered(part, self._order).split(sizes) for part in (query, key, value)]
+        attended = [
+            self._attend(q, k, v, length=length, window=window)
+            for (length, _), q, k, v in zip(self._groups, *parts, strict=True)
+        ]
+        if len(attended) == 1:
+            return attended[0]
+        return _restored(torch.cat(attended), self._order)
 
     @staticmethod
     def _attend(query: Tensor, key: Tensor, value: Tensor, *, length: int, window: int | None) -> Tensor:
@@ -88,3 +88,33 @@ class DocumentAttention:
             mask = (distance >= 0) & (distance < window)  # (L, L)
         attended = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=True)
         return attended.transpose(1, 2).flatten(0, 1)  # (T, H, D)
+
+
+def _reordered(rows: Tensor, order: Tensor | None) -> Tensor:
+    """The rows in this order; None leaves them."""
+    if order is None:
+        return rows
+    moved: Tensor = _Permuted.apply(rows, order, order.argsort())  # type: ignore[no-untyped-call]
+    return moved
+
+
+def _restored(rows: Tensor, order: Tensor | None) -> Tensor:
+    """The reverse of ``_reordered``."""
+    if order is None:
+        return rows
+    moved: Tensor = _Permuted.apply(rows, order.argsort(), order)  # type: ignore[no-untyped-call]
+    return moved
+
+
+class _Permuted(torch.autograd.Function):
+    """As indexing, whose own gradient would add rows one by one, since they might be the same."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return rows.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        [inverse] = ctx.saved_tensors
+        return gradients[0].index_select(0, inverse), None, None

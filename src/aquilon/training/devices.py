@@ -11,17 +11,8 @@ import torch
 import torch.distributed as dist
 
 from aquilon.training.protocol import Training
+from aquilon.training.speeds import PEAK
 
-_PEAK = {  # dense bf16 FLOPs per second, from the vendors' data sheets
-    "H200": 989e12,
-    "H100": 989e12,
-    "H800": 989e12,
-    "A100": 312e12,
-    "L40S": 362e12,
-    "L4": 121e12,
-    "RTX 4090": 165e12,
-    "RTX 3090": 71e12,
-}
 _RAPL = Path("/sys/class/powercap")
 
 
@@ -43,7 +34,7 @@ class Device:
         if self.device.type != "cuda" or self.dtype != torch.bfloat16:
             return None
         name = torch.cuda.get_device_name(self.device)
-        peak = next((peak for part, peak in _PEAK.items() if part in name), None)
+        peak = next((peak for part, peak in PEAK.items() if part in name), None)
         return None if peak is None else peak * self.ranks
 
     def __str__(self) -> str:

@@ -28,7 +28,7 @@ from aquilon.text.gguf_vocabulary_writing import vocabulary_from_folder
 from aquilon.text.tokenizer import TokenizerError
 from aquilon.training.export_protocol import Exported, Failed, Message, Order, Writing
 from aquilon.training.model_card import CARD, model_card
-from aquilon.training.protocol import JOB, MODEL, TOKENIZER, Pretrain, read_job
+from aquilon.training.protocol import JOB, MODEL, TOKENIZER, base_of, read_job
 from aquilon.training.release import RunText
 from aquilon.training.run_weights import last_weights
 
@@ -129,7 +129,7 @@ def _of_run(run: Path, order: Order) -> _Model:
     last = last_weights(run, job)
     text = RunText(run, job)
     rows = last.architecture.vocab_size
-    base = None if isinstance(job, Pretrain) else open_checkpoint(Path(job.model))
+    base = base_of(job)
     return _Model(
         architecture=last.architecture,
         weights=last.weights.__getitem__,
@@ -138,7 +138,9 @@ def _of_run(run: Path, order: Order) -> _Model:
         temperature=None,
         write_text=text.write,
         gguf_vocabulary=lambda: (
-            vocabulary_from_folder(run / TOKENIZER, rows=rows) if base is None else gguf_vocabulary(base)
+            vocabulary_from_folder(run / TOKENIZER, rows=rows)
+            if base is None
+            else gguf_vocabulary(open_checkpoint(Path(base)))
         ),
         card=card,
         license=license,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from aquilon.models.transformer import MLP, Linear, SelfAttention, Transformer
-from aquilon.training.protocol import Lora, UnusableJob
+from aquilon.training.protocol import Lora
 
 PROJECTIONS: Mapping[str, tuple[str, ...]] = {
     "qkv": ("q_proj", "k_proj", "v_proj"),
@@ -27,7 +27,6 @@ PROJECTIONS: Mapping[str, tuple[str, ...]] = {
 """peft's names of the projections that each of the transformer's linear layers computes, in the order of its rows."""
 
 _PARTS = ("attention", "mlp")
-_NAMES = [name for names in PROJECTIONS.values() for name in names]
 
 
 class LoraLinear(nn.Module):
@@ -97,15 +96,7 @@ class _Updated(torch.autograd.Function):
 
 
 def add_lora(transformer: Transformer, lora: Lora, *, seed: int) -> None:
-    """Freeze the transformer and put updates into it that are zero. A mixture's experts and router stay as they are.
-
-    Raises UnusableJob for unknown targets.
-    """
-    unknown = [name for name in lora.targets if name not in _NAMES]
-    if unknown or not lora.targets:
-        raise UnusableJob(
-            f"lora.targets: {unknown[0] if unknown else 'none'!r} is unknown: they are {', '.join(_NAMES)}"
-        )
+    """Freeze the transformer and put updates into it that are zero. A mixture's experts and router stay as they are."""
     transformer.requires_grad_(False)
     scale = (lora.alpha if lora.alpha is not None else 2 * lora.rank) / lora.rank
     for index, layer in enumerate(transformer.layers):

@@ -21,7 +21,7 @@ from aquilon.models.architecture import Architecture
 from aquilon.training.data.preparing import SourceFile, prepared_sources
 from aquilon.training.data.shards import Shard, ShardDescription, ShardError
 from aquilon.training.history import History
-from aquilon.training.protocol import DATA, Job, Pretrain
+from aquilon.training.protocol import DATA, Job, Pretrain, base_of
 from aquilon.training.run_weights import architecture_of
 
 CARD = "README.md"
@@ -41,13 +41,14 @@ def model_card(run: Path, job: Job, *, name: str | None = None, license: str | N
     """Markdown with the front matter that model hubs read."""
     history = History.of(run)
     architecture = architecture_of(run, job)
-    base = None if isinstance(job, Pretrain) else _base(Path(job.model))
+    path = base_of(job)
+    base = None if path is None else origin_of(open_checkpoint(Path(path)))
     license = license or (base.license if base else None)
     name = name or run.resolve().name
     sections = [
         _front_matter(job, base, license),
         f"# {name}\n",
-        f"This model {_KINDS[_kind(job)]} with Aquilon {__version__}."
+        f"This {'model' if job.lora is None else 'adapter'} {_made(job)} with Aquilon {__version__}."
         + (f" Its base is {_base_name(job)}." if base else ""),
         "## Use\n\n```sh\naquilon pull ./model --name NAME && aquilon chat NAME\n```\n",
         "## Model\n\n" + _model_table(architecture, license),
@@ -61,22 +62,20 @@ def model_card(run: Path, job: Job, *, name: str | None = None, license: str | N
     return "\n".join(f"{section.rstrip()}\n" for section in sections)
 
 
-def _kind(job: Job) -> str:
-    return str(type(job).__struct_config__.tag)
-
-
-def _base(model: Path) -> Origin:
-    return origin_of(open_checkpoint(model))
+def _made(job: Job) -> str:
+    if isinstance(job, Pretrain) and job.base is not None:
+        return "was trained further on text"
+    return _KINDS[str(type(job).__struct_config__.tag)]
 
 
 def _base_name(job: Job) -> str:
-    assert not isinstance(job, Pretrain)
-    path = Path(job.model)
+    path = Path(base_of(job) or "")
     return f"`{path.parent.name if path.suffix == '.gguf' else path.name}`"
 
 
 def _front_matter(job: Job, base: Origin | None, license: str | None) -> str:
-    fields = ["library_name: transformers", "pipeline_tag: text-generation", "tags: [aquilon]"]
+    library = "transformers" if job.lora is None else "peft"
+    fields = [f"library_name: {library}", "pipeline_tag: text-generation", "tags: [aquilon]"]
     if license:
         fields.append(f"license: {license}")
     if base:
@@ -182,14 +181,14 @@ def _training_table(history: History, job: Job, architecture: Architecture) -> s
         ("largest learning rate", f"{max((step.learning_rate for step in history.steps), default=0):.3g}"),
         ("seed", str(job.training.seed)),
     ]
-    if not isinstance(job, Pretrain) and job.lora is not None:
+    if job.lora is not None:
         rows.append(("adapter", f"LoRA of rank {job.lora.rank} on {', '.join(job.lora.targets)}"))
     return _table(("", ""), rows)
 
 
 def _flops_per_token(job: Job, architecture: Architecture) -> int:
     """Of the forward and the backward pass, which takes twice as much, or as much where weights are frozen."""
-    passes = 2 if not isinstance(job, Pretrain) and job.lora is not None else 3
+    passes = 3 if job.lora is None else 2
     return passes * architecture.flops_per_token(min(architecture.max_context, 4096) // 2)
 
 
@@ -259,7 +258,7 @@ def _summary_of_content(run: Path, job: Job, name: str) -> str:
     modified = max((file.modified for part in parts for file in part.files), default=0)
     latest = _date(modified) if modified else _OPEN
     listed = "\n".join(f"- {part.name}: {size_text(part.bytes)} in {len(part.files):,} files" for part in parts)
-    dependencies = "none" if isinstance(job, Pretrain) else f"{_base_name(job)}, whose own summary applies too"
+    dependencies = "none" if base_of(job) is None else f"{_base_name(job)}, whose own summary applies too"
     return f"""## Public summary of training content
 
 By the template of the AI Office for Article 53(1)(d) of Regulation (EU) 2024/1689.

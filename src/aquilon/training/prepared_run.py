@@ -9,8 +9,8 @@ from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.models.transformer import Transformer
 from aquilon.training.adapter_release import release_adapter
 from aquilon.training.data.preparing import SourceFile
-from aquilon.training.protocol import Job
-from aquilon.training.release import release
+from aquilon.training.protocol import MODEL, Job
+from aquilon.training.release import complete, release
 from aquilon.training.trainer import Trainer
 
 
@@ -31,3 +31,5 @@ class PreparedRun:
         else:
             assert self.base is not None, "a new model has no adapter"
             release_adapter(run, self.transformer, base=self.base, base_files=self.base_files, is_first=is_first)
+            if is_first:
+                complete(run, run / MODEL, self.job)

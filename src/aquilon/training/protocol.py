@@ -87,15 +87,17 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int = 0
 
 
+LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The projections of a layer, by peft's names."""
+
+
 class Lora(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Low-rank adaptation (arXiv:2106.09685), by peft's names."""
 
     rank: int = 16
     alpha: float | None = None
     """None: twice the rank."""
-    targets: list[str] = msgspec.field(
-        default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    )
+    targets: list[str] = msgspec.field(default_factory=lambda: list(LORA_TARGETS))
 
 
 class Pretrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="pretrain"):
@@ -146,6 +148,11 @@ class Dpo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 Job = Pretrain | Sft | Dpo
+
+
+def base_of(job: Job) -> str | None:
+    """The checkpoint that a job begins with; None for a new model."""
+    return job.base if isinstance(job, Pretrain) else job.model
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="started"):
@@ -373,6 +380,10 @@ def _check(job: Job, where: str) -> None:
         positive |= {f"data[{number}].weight": source.weight for number, source in enumerate(job.data)}
     if job.lora is not None:
         positive |= {"lora.rank": job.lora.rank, "lora.alpha": job.lora.alpha}
+        unknown = [name for name in job.lora.targets if name not in LORA_TARGETS]
+        if unknown or not job.lora.targets:
+            what = f"{unknown[0]!r} is unknown" if unknown else "it is empty"
+            raise UnusableJob(f"{where}: lora.targets: {what}: its names are {', '.join(LORA_TARGETS)}")
     for name, value in positive.items():
         if value is not None and not isinstance(value, bool) and not value > 0:
             raise UnusableJob(f"{where}: {name} is {value}: it must be above 0")

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.hugging_face_writing import write_hugging_face
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.text import load_text
@@ -17,7 +16,7 @@ from aquilon.checkpoints.whole_folder import whole_folder, write_sums
 from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training.model_card import CARD, model_card
-from aquilon.training.protocol import MODEL, TOKENIZER, Job, Pretrain
+from aquilon.training.protocol import MODEL, TOKENIZER, Job, Pretrain, base_of
 
 _RECOMPUTED = "_checkpoint_wrapped_module."
 """What activation checkpointing puts into the names of parameters."""
@@ -57,23 +56,24 @@ class RunText:
     """The tokenizer and chat template of the model that a run trains."""
 
     def __init__(self, run: Path, job: Job) -> None:
-        self._folder = run / TOKENIZER
-        base = job.base if isinstance(job, Pretrain) else job.model
-        self._base: Checkpoint | None = None if base is None else open_checkpoint(Path(base))
-        if self._base is None:
-            tokenizer = tokenizer_from_folder(self._folder)
-            controls = tokenizer.control_tokens
-            # A model that only continues text ends with a document; its tokenizer names the end of a turn alone.
-            documents = {controls[name] for name in _ENDS_OF_DOCUMENTS if name in controls}
-            self.bos_id, self.eos_ids = tokenizer.bos_id, tokenizer.eos_ids | documents
-        else:
-            self.bos_id, self.eos_ids = load_text(self._base).tokenizer.bos_id, self._base.eos_ids
+        path = base_of(job)
+        base = None if path is None else open_checkpoint(Path(path))
+        self._folder = run / TOKENIZER if isinstance(job, Pretrain) else None
+        self._base = base
+        if base is not None:
+            self.bos_id, self.eos_ids = load_text(base).tokenizer.bos_id, base.eos_ids
+            return
+        tokenizer = tokenizer_from_folder(run / TOKENIZER)
+        controls = tokenizer.control_tokens
+        # A model that only continues text ends with a document; its tokenizer names the end of a turn alone.
+        documents = {controls[name] for name in _ENDS_OF_DOCUMENTS if name in controls}
+        self.bos_id, self.eos_ids = tokenizer.bos_id, tokenizer.eos_ids | documents
 
     def write(self, folder: Path) -> None:
         """Raises TokenizerError for a base whose vocabulary isn't written as ``tokenizer.json``."""
-        if self._base is None:
+        if self._folder is not None:
             copy_tokenizer(self._folder, folder)
-        else:
+        elif self._base is not None:
             write_text(self._base, folder)
 
 

@@ -17,7 +17,7 @@ from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training import sizes
 from aquilon.training.checkpoints import read_progress, whole_checkpoints
-from aquilon.training.protocol import CHECKPOINTS, TOKENIZER, Job, Pretrain, UnusableJob
+from aquilon.training.protocol import CHECKPOINTS, TOKENIZER, Job, Pretrain, UnusableJob, base_of
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,15 @@ class RunWeights:
 
 def architecture_of(run: Path, job: Job) -> Architecture:
     """The architecture of the model that a run trains."""
-    if isinstance(job, Pretrain):
-        return sizes.architecture(job.model, tokenizer_from_folder(run / TOKENIZER).vocab_size)
-    return open_checkpoint(Path(job.model)).architecture
+    if (base := base_of(job)) is not None:
+        return open_checkpoint(Path(base)).architecture
+    assert isinstance(job, Pretrain)
+    return sizes.architecture(job.model, tokenizer_from_folder(run / TOKENIZER).vocab_size)
 
 
 def last_weights(run: Path, job: Job) -> RunWeights:
     """Raises UnusableJob for a run without a whole checkpoint, and for one that trains an adapter."""
-    if not isinstance(job, Pretrain) and job.lora is not None:
+    if job.lora is not None:
         raise UnusableJob(
             f"{run} trains an adapter, which is there when the run is finished: `aquilon train resume {run}`"
         )

@@ -6,11 +6,24 @@ import math
 from dataclasses import dataclass
 
 from aquilon.models.architecture import Architecture
-from aquilon.training.protocol import Dpo, Sft
+from aquilon.training.protocol import Dpo, Lora, Sft
+
+_PROJECTIONS = {
+    "q_proj": "attention.query",
+    "k_proj": "attention.key",
+    "v_proj": "attention.value",
+    "o_proj": "attention.output",
+    "gate_proj": "mlp.gate",
+    "up_proj": "mlp.up",
+    "down_proj": "mlp.down",
+}
 
 _BATCH_TOKENS = 8192
 _LEAST_STEPS = 50
 """Small data is read in so many steps, as long as each holds a row."""
+
+_LEAST_PAIRS = 4
+"""Of a step."""
 
 _EPOCHS, _PAIR_EPOCHS = 3.0, 1.0
 _LEARNING_RATE = 2e-5
@@ -48,7 +61,11 @@ def tuning_sizes(
     if epochs is None and training.steps is None and training.minutes is None:
         epochs = _PAIR_EPOCHS if isinstance(job, Dpo) else _EPOCHS
     wanted = training.batch_tokens or min(_BATCH_TOKENS, max(1, round(tokens * (epochs or 1.0) / _LEAST_STEPS)))
-    row_tokens = max(longest, min(context, wanted)) if rows is None else tokens / max(1, rows)
+    if rows is None:
+        row_tokens: float = max(longest, min(context, wanted))
+    else:
+        row_tokens = tokens / max(1, rows)
+        wanted = training.batch_tokens or max(wanted, round(_LEAST_PAIRS * row_tokens))
     rate = training.learning_rate or _learning_rate(job, architecture)
     return TuningSizes(
         row_tokens=round(row_tokens),
@@ -63,6 +80,13 @@ def _learning_rate(job: Sft | Dpo, architecture: Architecture) -> float:
     if job.lora is not None:
         rate *= _LORA_FACTOR
     return rate * _PREFERENCE_FACTOR if isinstance(job, Dpo) else rate
+
+
+def lora_parameters(architecture: Architecture, lora: Lora) -> int:
+    """The weights that an adapter trains."""
+    endings = tuple(f".{_PROJECTIONS[name]}.weight" for name in lora.targets)
+    shapes = [shape for name, shape in architecture.parameter_shapes().items() if name.endswith(endings)]
+    return sum(lora.rank * sum(shape) for shape in shapes)
 
 
 def flops_per_token(job: Sft | Dpo, architecture: Architecture, row_tokens: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.text import load_text
 from aquilon.models.architecture import UnsupportedArchitecture
 from aquilon.text.model import TextModel
-from aquilon.training.conversations.encoding import ChatEncoder
+from aquilon.training.conversations.encoding import ChatEncoder, Document
 from aquilon.training.conversations.lines import UnusableLine
 from aquilon.training.protocol import UnusableJob
 
@@ -27,6 +25,14 @@ class Base:
     encoder: ChatEncoder
     context: int
     """Tokens of the longest conversation."""
+
+    def require_fit(self, document: Document) -> None:
+        """Raises UnusableLine for a document that is longer than the context."""
+        if len(document.ids) > self.context:
+            raise UnusableLine(
+                f"the conversation has {len(document.ids):,} tokens, and the context holds {self.context:,}: shorten "
+                "it, or give the job a larger context if the model has one"
+            )
 
 
 def open_base(model: Path, *, context: int | None) -> Base:
@@ -48,15 +54,3 @@ def open_base(model: Path, *, context: int | None) -> Base:
     if context is not None and context > longest:
         raise UnusableJob(f"context is {context}: the model's context holds {longest} tokens")
     return Base(checkpoint, text, encoder, context or min(_LONGEST, longest))
-
-
-def digest(files: Sequence[Path]) -> str:
-    """One SHA-256 of several files."""
-    whole = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()
-
-
-__all__ = ["Base", "UnusableLine", "digest", "open_base"]

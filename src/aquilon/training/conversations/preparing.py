@@ -84,8 +84,7 @@ def _encoded(base: Base, fields: dict[str, object], encode: Encode, *, path: Pat
     try:
         documents = encode(base, fields)
         for document in documents:
-            if len(document.ids) > base.context:
-                raise UnusableLine(f"has {len(document.ids)} tokens: the context holds {base.context}")
+            base.require_fit(document)
     except UnusableLine as error:
         raise UnreadableSource(path, str(error), line=number) from None
     yield from documents
