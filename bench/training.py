@@ -1,9 +1,9 @@
 """Speed of pretraining a model of 30 million parameters: ours, nanochat's module, and Hugging Face's Trainer.
 
 Each computes the same number of tokens a step, as many as the size's default, in the precision in which it is quickest
-here, in turns. Ours is the training process' own loop; nanochat's model and optimizer are stepped as its ``base_train.py`` does, also compiled;
-the Trainer trains a `LlamaForCausalLM` of our sizes. nanochat adds embeddings of values to its layers, which are
-looked up and not multiplied: parameters that take part in products are shown for each.
+here, in turns. Ours is the training process' own loop; nanochat's model and optimizer are stepped as its
+``base_train.py`` does, also compiled; the Trainer trains a `LlamaForCausalLM` of our sizes. nanochat adds embeddings of
+values to its layers, which are looked up and not multiplied: parameters that take part in products are shown for each.
 
 nanochat is read from ``bench/.cache/nanochat``, a clone of https://github.com/karpathy/nanochat; without one it is
 left out. Where other programs run too, start this with OMP_WAIT_POLICY=passive, as our training process is started:
