@@ -19,6 +19,7 @@ from aquilon.checkpoints.arrival import size_text
 from aquilon.cli.output import parameters_text
 from aquilon.training.history import History
 from aquilon.training.protocol import Event, Job, Prepared, Saved, Started, Step, Validated
+from aquilon.wording import counted
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -178,7 +179,7 @@ def prepared_words(done: Prepared) -> str:
     share = 100 * done.bytes / done.total_bytes if done.total_bytes else 100
     return (
         f"tokenizing: {share:.0f} % of {size_text(done.total_bytes)}   "
-        f"{done.documents:,} documents   {done.tokens:,} tokens"
+        f"{counted(done.documents, 'document')}   {done.tokens:,} tokens"
     )
 
 
