@@ -34,10 +34,18 @@ def _redis() -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def _in_place(text: str) -> Iterator[str]:
+    yield text
+
+
 STAND_INS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "http://gpu-1.internal:8000": lambda: stand_in(vllm),
     "https://my-resource.openai.azure.com": lambda: stand_in(azure),
     "postgresql://aquilon:secret@db.example.org/aquilon": _postgresql,
     "redis://redis.example.org:6379/0": _redis,
     "https://login.example.org": lambda: openid_provider("https://example.org/auth/oidc/corp/callback"),
+    "--depth 4 --minutes 6": lambda: _in_place("--depth 1 --steps 30 --batch-tokens 1024"),
+    '"/*.py': lambda: _in_place('"/a*.py'),
+    "--vocab-size 4096": lambda: _in_place("--vocab-size 512"),
 }

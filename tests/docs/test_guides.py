@@ -38,7 +38,18 @@ from aquilon.settings import DEFAULT_MODEL
 ENGLISH = sorted((ROOT / "docs" / "guides").glob("*.md"))
 FRENCH = ROOT / "docs" / "fr" / "guides"
 MOST_LINES = 130
-SLOW = ("batch", "budgets", "conversations", "documents", "limits", "models", "people", "postgresql", "upstreams")
+SLOW = (
+    "batch",
+    "budgets",
+    "conversations",
+    "documents",
+    "limits",
+    "models",
+    "people",
+    "postgresql",
+    "training",
+    "upstreams",
+)
 """Guides whose examples start servers, or wait for what they begin."""
 
 

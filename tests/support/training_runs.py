@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 import socket
 import sys
 import time
@@ -17,41 +16,9 @@ import msgspec
 
 from aquilon.training.history import EventReader, History
 from aquilon.training.protocol import Pretrain, Size, Source, Training, read_events, steps_taken, write_job
-from aquilon.training.tokenizer import train_tokenizer
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["aquilon.training.job", "torch.utils.tensorboard"])
-
-_WORDS = (
-    "the",
-    "cat",
-    "sat",
-    "on",
-    "a",
-    "mat",
-    "and",
-    "saw",
-    "that",
-    "it",
-    "was",
-    "raining",
-    "over",
-    "Montréal",
-    "in",
-    "May",
-)
-
-
-def write_corpus(path: Path, *, words: int = 30_000, seed: int = 1) -> Path:
-    """Lines of words, some more often than others, so that there is something to learn."""
-    chosen = random.Random(seed).choices(_WORDS, weights=range(len(_WORDS), 0, -1), k=words)
-    path.write_text("\n".join(" ".join(chosen[start : start + 12]) for start in range(0, words, 12)))
-    return path
-
-
-def write_tokenizer(folder: Path, *, vocab_size: int = 300) -> Path:
-    train_tokenizer(iter([" ".join(_WORDS * 20)]), vocab_size, folder)
-    return folder
 
 
 def tiny_job(corpus: Path, tokenizer: Path, training: Training) -> Pretrain:
@@ -154,6 +121,11 @@ def takes_step(run: Path, step: int) -> Callable[[], bool]:
         return bool(history.steps) and history.step >= step
 
     return taken
+
+
+def saves(run: Path, step: int) -> Callable[[], bool]:
+    """Whether the run has a whole checkpoint of this step or a later one."""
+    return lambda: any(saved.step >= step for saved in History.of(run).saved)
 
 
 def losses(run: Path) -> list[float]:

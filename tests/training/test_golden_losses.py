@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.support.training_runs import losses, tiny_job, train, write_corpus, write_tokenizer
+from tests.support.training_runs import losses, tiny_job, train
+from tests.support.training_texts import write_byte_tokenizer, write_corpus
 
 from aquilon.training.protocol import Training
 
@@ -25,7 +26,7 @@ def machine() -> str:
 
 
 def measured(optimizer: str, folder: Path) -> list[float]:
-    corpus, tokenizer = write_corpus(folder / "corpus.txt"), write_tokenizer(folder / "tokenizer")
+    corpus, tokenizer = write_corpus(folder / "corpus.txt"), write_byte_tokenizer(folder / "tokenizer")
     training = Training(steps=STEPS, optimizer=optimizer, learning_rate=5e-4, z_loss=1e-4)  # type: ignore[arg-type]
     assert train(folder / "run", tiny_job(corpus, tokenizer, training)) == 0
     return losses(folder / "run")

@@ -13,9 +13,8 @@ from tests.support.training_runs import (
     tiny_job,
     train,
     training,
-    write_corpus,
-    write_tokenizer,
 )
+from tests.support.training_texts import write_corpus, write_tokenizer
 
 from aquilon.training.history import History
 from aquilon.training.protocol import Training, write_job

@@ -24,9 +24,8 @@ from tests.support.training_runs import (
     train,
     training,
     weights,
-    write_corpus,
-    write_tokenizer,
 )
+from tests.support.training_texts import write_corpus, write_tokenizer
 
 from aquilon.training.checkpoints import whole_checkpoints
 from aquilon.training.history import EventReader, History

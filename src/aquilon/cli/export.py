@@ -60,7 +60,7 @@ def export(
     if license_ is not None and not (license_.isprintable() and 0 < len(license_) <= 100):
         raise typer.BadParameter("a licence is a short name such as apache-2.0", param_hint="--license")
     order = Order(
-        source=str(_source(model, ModelStore(settings_from(home=home).models_folder))),
+        source=str(source_path(model, ModelStore(settings_from(home=home).models_folder))),
         name=_name(name or out.resolve().name),
         format=format_,
         type=type_,
@@ -74,8 +74,8 @@ def export(
         _show(exported, out)
 
 
-def _source(text: str, store: ModelStore) -> Path:
-    """A path, or a name in the store."""
+def source_path(text: str, store: ModelStore) -> Path:
+    """A path, or a name in the store. Raises CommandError, and ModelNotFound for a name that isn't there."""
     from aquilon.cli.errors import CommandError
 
     path = Path(text).expanduser()

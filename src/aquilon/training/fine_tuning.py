@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,17 +20,16 @@ from aquilon.training.data.rows import Mixture, PackedRows, PairRows, Rows, Weig
 from aquilon.training.data.shards import Shard
 from aquilon.training.devices import Device
 from aquilon.training.dpo import PreferenceLoss, reference_log_probabilities
+from aquilon.training.first_rank import PreparationReport, first_rank_first
 from aquilon.training.loading import load_trainable
 from aquilon.training.objective import LossModel, NextToken, Objective
 from aquilon.training.optimizers import build_optimizers
 from aquilon.training.parallelize import Forward, parallelize
 from aquilon.training.prepared_run import PreparedRun
-from aquilon.training.protocol import DATA, Dpo, EventLog, Prepared, Sft, now
+from aquilon.training.protocol import DATA, Dpo, EventLog, Sft
 from aquilon.training.release import require_releasable
 from aquilon.training.trainer import Plan, Trainer, Validation
 from aquilon.training.tuning_sizes import flops_per_token, tuning_sizes
-
-_REPORT_SECONDS = 0.5
 
 
 def fine_tuning(
@@ -45,7 +43,7 @@ def fine_tuning(
     if job.lora is None:
         require_releasable(base.checkpoint)
     architecture = base.checkpoint.architecture
-    data = _prepared(run, job, base, device, log)
+    data = _prepared(run, job, base, device=device, log=log, stop=stop)
     shard = data.training
     sizes = tuning_sizes(
         job,
@@ -98,29 +96,21 @@ def fine_tuning(
     )
 
 
-def _prepared(run: Path, job: Sft | Dpo, base: Base, device: Device, log: EventLog | None) -> PreparedData:
+def _prepared(
+    run: Path, job: Sft | Dpo, base: Base, *, device: Device, log: EventLog | None, stop: Callable[[], bool]
+) -> PreparedData:
     """The encoded data. The first rank encodes, the others wait."""
-    reported_at = 0.0
-
-    def report(done: int, total: int, documents: int, tokens: int) -> None:
-        nonlocal reported_at
-        if log is not None and (done == total or time.monotonic() - reported_at >= _REPORT_SECONDS):
-            reported_at = time.monotonic()
-            log.write(Prepared(bytes=done, total_bytes=total, documents=documents, tokens=tokens, time=now()))
-
-    if not device.is_first:
-        torch.distributed.barrier()
-    prepared = prepare(
-        run / DATA,
-        base=base,
-        data=[Path(path) for path in job.data],
-        validation=[Path(path) for path in job.validation],
-        encode=conversation_documents if isinstance(job, Sft) else pair_documents,
-        report=report,
+    return first_rank_first(
+        device,
+        lambda: prepare(
+            run / DATA,
+            base=base,
+            data=[Path(path) for path in job.data],
+            validation=[Path(path) for path in job.validation],
+            encode=conversation_documents if isinstance(job, Sft) else pair_documents,
+            report=PreparationReport(log, device, stop),
+        ),
     )
-    if device.is_first and device.ranks > 1:
-        torch.distributed.barrier()
-    return prepared
 
 
 def _validation(forward: Forward, rows: Rows, device: Device) -> Callable[[], Validation]:

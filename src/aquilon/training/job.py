@@ -23,6 +23,7 @@ from aquilon.training.data.preparing import ChangedData
 from aquilon.training.data.shards import ShardError
 from aquilon.training.devices import Device, choose_device
 from aquilon.training.fine_tuning import fine_tuning
+from aquilon.training.first_rank import StoppedEarly
 from aquilon.training.locking import locked
 from aquilon.training.pretraining import pretraining
 from aquilon.training.protocol import (
@@ -32,6 +33,7 @@ from aquilon.training.protocol import (
     EventLog,
     Failed,
     Job,
+    Paused,
     Pretrain,
     UnusableJob,
     now,
@@ -84,6 +86,10 @@ def main(run: Path) -> int:
             log = event_log(run)
         try:
             return _train(run, job, device, log, stop)
+        except StoppedEarly:
+            assert log is not None
+            log.write(Paused(step=0, time=now()))
+            return FINISHED
         except Exception as error:
             code, failed = _failure(error, run)
             print(failed.message, file=sys.stderr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +18,23 @@ from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training import sizes
 from aquilon.training.batch import Batch
-from aquilon.training.data.preparing import ChangedData, prepare, prepared_sources
+from aquilon.training.data.preparing import ChangedData, Report, prepare, prepared_sources
 from aquilon.training.data.rows import Mixture, Part, Row, Rows, StreamRows, Weighted
 from aquilon.training.data.shards import Shard
 from aquilon.training.devices import Device
+from aquilon.training.first_rank import PreparationReport, first_rank_first
 from aquilon.training.initialization import initialize
 from aquilon.training.loading import load_trainable
 from aquilon.training.objective import LossModel, NextToken
 from aquilon.training.optimizers import build_optimizers
 from aquilon.training.parallelize import Forward, parallelize
 from aquilon.training.prepared_run import PreparedRun
-from aquilon.training.protocol import DATA, TOKENIZER, EventLog, Prepared, Pretrain, UnusableJob, now
+from aquilon.training.protocol import DATA, TOKENIZER, EventLog, Pretrain, UnusableJob
 from aquilon.training.trainer import Plan, Trainer, Validation
 
 _VALIDATION_TOKENS = 2**17
 _VALIDATION_STEPS = 4
 """The validation loss is measured on at most so many tokens, and on as many as so many steps take."""
-_REPORT_SECONDS = 0.5
 _TOKENIZER_FILE = "tokenizer.json"
 
 
@@ -69,7 +68,9 @@ def pretraining(
     except (UnsupportedArchitecture, ValueError) as error:
         raise UnusableJob(f"model: {error}") from None
     base_files = [] if beginning.base is None else beginning.base.all_files
-    shards, validation = _shards(run, job, beginning.tokenizer, base_files, device, log)
+    shards, validation = _shards(
+        run, job, beginning.tokenizer, base_files, device=device, report=PreparationReport(log, device, stop)
+    )
     mixture, held_back = _rows(job, shards, validation, context)
     model = LossModel(transformer, NextToken(job.training.z_loss), device.dtype)
     forward = parallelize(model, device, job.training)
@@ -113,7 +114,7 @@ def _new_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
     tokenizer = Path(job.tokenizer or "")
     if not (tokenizer / _TOKENIZER_FILE).is_file():
         raise UnusableJob(f"{tokenizer} holds no {_TOKENIZER_FILE}: `aquilon train tokenizer` makes one")
-    own = _own_tokenizer(run, lambda folder: copy_tokenizer(tokenizer, folder))
+    own = _own_tokenizer(run, device, lambda folder: copy_tokenizer(tokenizer, folder))
     if (own / _TOKENIZER_FILE).read_bytes() != (tokenizer / _TOKENIZER_FILE).read_bytes():
         raise ChangedData(f"the tokenizer {tokenizer} has changed since the run began: begin a new run, or put it back")
     architecture = sizes.architecture(job.model, tokenizer_from_folder(own).vocab_size)
@@ -129,7 +130,7 @@ def _new_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
 
 def _loaded_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
     base = open_checkpoint(Path(job.base or ""))
-    own = _own_tokenizer(run, lambda folder: write_text(base, folder))
+    own = _own_tokenizer(run, device, lambda folder: write_text(base, folder))
     return _Beginning(
         transformer=load_trainable(base, lora=job.lora, seed=job.training.seed, device=device),
         tokenizer=own,
@@ -139,38 +140,32 @@ def _loaded_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
     )
 
 
-def _own_tokenizer(run: Path, write: Callable[[Path], None]) -> Path:
+def _own_tokenizer(run: Path, device: Device, write: Callable[[Path], None]) -> Path:
     """The run's copy of the tokenizer, which is released with the model."""
     own = run / TOKENIZER
-    if not own.exists():
-        partial = own.with_name(own.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        write(partial)
-        partial.rename(own)
+
+    def copy() -> None:
+        if not own.exists():
+            partial = own.with_name(own.name + ".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            write(partial)
+            partial.rename(own)
+
+    first_rank_first(device, copy)
     return own
 
 
 def _shards(
-    run: Path, job: Pretrain, tokenizer: Path, base_files: list[Path], device: Device, log: EventLog | None
+    run: Path, job: Pretrain, tokenizer: Path, base_files: list[Path], *, device: Device, report: Report
 ) -> tuple[list[Shard], Shard | None]:
-    """The training sources' shards, and that of the validation text. The first rank tokenizes, the others wait."""
-    reported_at = 0.0
-
-    def report(done: int, total: int, documents: int, tokens: int) -> None:
-        nonlocal reported_at
-        if log is not None and (done == total or time.monotonic() - reported_at >= _REPORT_SECONDS):
-            reported_at = time.monotonic()
-            log.write(Prepared(bytes=done, total_bytes=total, documents=documents, tokens=tokens, time=now()))
-
+    """The training sources' shards, and that of the validation text."""
     sources = [[Path(source.path)] for source in job.data]
     if job.validation:
         sources.append([Path(path) for path in job.validation])
-    if not device.is_first:
-        torch.distributed.barrier()
-    shards = prepare(run / DATA, sources, tokenizer=tokenizer, report=report, base_files=base_files)
-    if device.is_first and device.ranks > 1:
-        torch.distributed.barrier()
+    shards = first_rank_first(
+        device, lambda: prepare(run / DATA, sources, tokenizer=tokenizer, report=report, base_files=base_files)
+    )
     return (shards[:-1], shards[-1]) if job.validation else (shards, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,22 +43,16 @@ def write_report(run: Path) -> Path:
     return partial.rename(run / REPORT)
 
 
-def shards(run: Path) -> list[ShardDescription]:
-    """What the run's data was tokenized to, in the order of its sources; those that are whole."""
-    described = []
-    folders = (run / DATA).glob("source-*/")
+def named_shards(run: Path, job: Job) -> list[tuple[str, ShardDescription]]:
+    """What the run's data was tokenized to, as far as it is, each under its source's name."""
+    sources = [source.path for source in job.data] if isinstance(job, Pretrain) else []
+    names = {f"source-{number}": name for number, name in enumerate([*sources, "validation"])}
+    named = []
+    folders = [folder.parent for folder in (run / DATA).glob("*/shard.json")]
     for folder in sorted(folders, key=lambda folder: (len(folder.name), folder.name)):
-        try:
-            described.append(Shard(folder).description)
-        except ShardError:
-            continue
-    return described
-
-
-def sources(job: Job) -> list[str]:
-    """The names of a job's shards."""
-    named = [source if isinstance(source, str) else source.path for source in job.data]
-    return [*named, "validation"] if job.validation else named
+        with contextlib.suppress(ShardError):  # a damaged one is tokenized again
+            named.append((names.get(folder.name, folder.name), Shard(folder).description))
+    return named
 
 
 def _facts(rows: list[tuple[str, Cell]]) -> str:
@@ -128,16 +123,17 @@ def _model(run: Path, job: Job, history: History) -> list[tuple[str, Cell]]:
             rows.append(("context", built.max_context))
             flops = 3 * built.flops_per_token(built.max_context // 2) * _trained_tokens(history)
             rows.append(("training FLOPs", f"{flops:.3g}"))
-    else:
-        rows.append(("base model", job.model))
-        if job.lora is not None:
-            rows.append(("LoRA rank", job.lora.rank))
+    base = job.base if isinstance(job, Pretrain) else job.model
+    if base is not None:
+        rows.append(("base model", base))
+    if job.lora is not None:
+        rows.append(("LoRA rank", job.lora.rank))
     return rows
 
 
 def _architecture(run: Path, job: Pretrain) -> Architecture | None:
-    """None before the run has its tokenizer."""
-    if not (run / TOKENIZER).is_dir():
+    """None before the run has its tokenizer, and for a model that is trained further."""
+    if job.base is not None or not (run / TOKENIZER).is_dir():
         return None
     return sizes.architecture(job.model, tokenizer_from_folder(run / TOKENIZER).vocab_size)
 
@@ -145,7 +141,7 @@ def _architecture(run: Path, job: Pretrain) -> Architecture | None:
 def _data(run: Path, job: Job) -> list[tuple[Cell, ...]]:
     return [
         (source, shard.documents, shard.tokens, shard.bytes, shard.fingerprint[:16])
-        for source, shard in zip(sources(job), shards(run), strict=False)
+        for source, shard in named_shards(run, job)
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -20,6 +19,7 @@ from aquilon.checkpoints.arrival import size_text
 from aquilon.cli.output import parameters_text
 from aquilon.training.history import History
 from aquilon.training.protocol import Event, Job, Prepared, Saved, Started, Step, Validated
+from aquilon.wording import counted
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -111,10 +111,11 @@ class PlainDisplay:
 class LiveDisplay:
     """A bar, losses, speed and time left, drawn again several times a second."""
 
-    def __init__(self, console: Console, run: Path, job: Job) -> None:
-        self._run, self._minutes = run, job.training.minutes
+    def __init__(self, job: Job) -> None:
+        self._minutes = job.training.minutes
         self._history = History()
         self._note = ""
+        console = Console(stderr=True, highlight=False)  # which breaks lines that are too long
         self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=5)
 
     def begin(self, history: History) -> None:
@@ -178,7 +179,7 @@ def prepared_words(done: Prepared) -> str:
     share = 100 * done.bytes / done.total_bytes if done.total_bytes else 100
     return (
         f"tokenizing: {share:.0f} % of {size_text(done.total_bytes)}   "
-        f"{done.documents:,} documents   {done.tokens:,} tokens"
+        f"{counted(done.documents, 'document')}   {done.tokens:,} tokens"
     )
 
 

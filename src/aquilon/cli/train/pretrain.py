@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aquilon.cli.options import Home, settings_from
 from aquilon.cli.train.options import EventsAsJson, Out, Ranks
 
 
@@ -20,6 +21,14 @@ def pretrain(
         typer.Option("--data", metavar="SOURCE…", help="Files or folders: .txt, .jsonl, .parquet; .gz, .xz, .zst."),
     ] = None,
     tokenizer: Annotated[Path | None, typer.Option(metavar="DIR", help="From `aquilon train tokenizer`.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="Train this model further, in place of a new one.", show_default=False),
+    ] = None,
+    lora: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="RANK", help="With --base: train an adapter.", show_default="all weights"),
+    ] = None,
     validation: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,9 +63,10 @@ def pretrain(
     *,
     out: Out,
     ranks: Ranks = 1,
+    home: Home = None,
     as_json: EventsAsJson = False,
 ) -> None:
-    """Train a new model on text.
+    """Train a new model on text, or a model that is there further.
 
     The same command goes on with a run that was paused or killed, exactly
     where it was; `aquilon train resume RUN` is shorter. Ctrl-C writes a
@@ -66,8 +76,11 @@ def pretrain(
     Examples:
       aquilon train pretrain --data corpus.txt --tokenizer tokenizer --minutes 10 --out run
       aquilon train pretrain recipe.toml --steps 2000 --out run
+      aquilon train pretrain --data prose/ --base smollm2-135m --epochs 1 --out run
       aquilon train pretrain --data corpus/*.jsonl.zst --tokenizer tokenizer --depth 12 --ranks 8 --out run
     """
+    from aquilon.checkpoints.store import ModelStore
+    from aquilon.cli.export import source_path
     from aquilon.cli.train.recipe import job_of, read_recipe
     from aquilon.cli.train.running import begin_or_resume, refused_with_usage
 
@@ -79,6 +92,10 @@ def pretrain(
             {
                 "data": [{"path": str(Path(source).resolve())} for source in sources] or None,
                 "tokenizer": None if tokenizer is None else str(tokenizer.resolve()),
+                "base": None
+                if base is None
+                else str(source_path(base, ModelStore(settings_from(home=home).models_folder))),
+                "lora": None if lora is None else {"rank": lora},
                 "validation": [str(Path(source).resolve()) for source in validation] if validation else None,
                 "model.depth": depth,
                 "model.context": context,

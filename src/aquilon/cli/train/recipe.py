@@ -57,7 +57,7 @@ def _with_absolute_paths(fields: dict[str, Any], folder: Path) -> dict[str, Any]
         return str((folder / value).resolve()) if isinstance(value, str) else value
 
     changed = dict(fields)
-    for name in ("tokenizer", "model"):
+    for name in ("tokenizer", "model", "base"):
         if name in changed:
             changed[name] = absolute(changed[name])
     for name in ("data", "validation"):

@@ -31,6 +31,7 @@ from aquilon.training.protocol import (
     Job,
     Paused,
     UnusableJob,
+    process_environment,
     read_job,
     write_job,
 )
@@ -83,7 +84,7 @@ def run_and_show(run: Path, *, ranks: int = 1, as_json: bool = False) -> int:
         _explain_end(run, history)
         return FINISHED
     history.end = None
-    display = _display(run, job, as_json=as_json)
+    display = _display(job, as_json=as_json)
     with (run / PROCESS_LOG).open("ab") as log:
         written_before = log.tell()
         process = subprocess.Popen(
@@ -91,6 +92,7 @@ def run_and_show(run: Path, *, ranks: int = 1, as_json: bool = False) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env=process_environment(),
             start_new_session=True,  # so that Ctrl-C reaches us alone, and two of them differ from one
         )
         with _Interrupts(process, run, display) as interrupts, display:
@@ -102,7 +104,7 @@ def run_and_show(run: Path, *, ranks: int = 1, as_json: bool = False) -> int:
                     display.show(event, history)
                 if ended:
                     break
-    return _exit_code(run, process, history, killed=interrupts.count > 1, written_before=written_before)
+    return _exit_code(run, process, history, interrupted=interrupts.count > 0, written_before=written_before)
 
 
 def follow_run(run: Path, *, as_json: bool = False) -> None:
@@ -112,7 +114,7 @@ def follow_run(run: Path, *, as_json: bool = False) -> None:
     history, reader = History(), EventReader(run)
     if not as_json:
         history.extend(reader.read())
-    with _display(run, job, as_json=as_json) as display:
+    with _display(job, as_json=as_json) as display:
         display.begin(history)
         while True:
             is_trained = holder(run) is not None
@@ -170,12 +172,12 @@ class _Interrupts:
             os.kill(holder(self._run) or self._process.pid, signal.SIGINT)
 
 
-def _display(run: Path, job: Job, *, as_json: bool) -> Display:
+def _display(job: Job, *, as_json: bool) -> Display:
     if as_json:
         return NoDisplay()
     console = err()
     if console.is_terminal:
-        return LiveDisplay(console, run, job)
+        return LiveDisplay(job)
     return PlainDisplay(console, job)
 
 
@@ -207,7 +209,7 @@ def _shown(value: object) -> str:
 
 
 def _exit_code(
-    run: Path, process: subprocess.Popen[bytes], history: History, *, killed: bool, written_before: int
+    run: Path, process: subprocess.Popen[bytes], history: History, *, interrupted: bool, written_before: int
 ) -> int:
     end = history.end
     if end is not None:
@@ -218,8 +220,8 @@ def _exit_code(
         return PAUSED
     if isinstance(end, Failed):
         return UNUSABLE if end.code.startswith("unusable") else FAILED
-    if killed:
-        err().print(f"Killed. {_resumable(run, history)}", markup=False)
+    if interrupted:  # twice, or before the process had begun
+        err().print(f"Stopped. {_resumable(run, history)}", markup=False)
         return PAUSED
     if process.returncode < 0:
         err().print(f"aquilon: {_signal_words(-process.returncode)}. {_resumable(run, history)}", markup=False)
@@ -246,7 +248,10 @@ def _explain_end(run: Path, history: History) -> None:
         console.print(f"aquilon: {printable(end.message)}", markup=False)
         if end.code == "internal_error":
             console.print(f"The traceback is in {run / PROCESS_LOG}", markup=False)
-        if not end.code.startswith("unusable"):
+        if end.code == "not_finite":  # the same steps would lead to it again
+            name = shlex.quote(str(run))
+            console.print(f"`aquilon export {name} --out DIR` writes the last good checkpoint's model", markup=False)
+        elif not end.code.startswith("unusable"):
             console.print(_way_on(run), markup=False)
 
 

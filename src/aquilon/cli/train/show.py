@@ -62,7 +62,7 @@ def _fields(run: Path, job: Job, history: History) -> dict[str, Any]:
     import msgspec
 
     from aquilon.training.locking import holder
-    from aquilon.training.report import shards
+    from aquilon.training.report import named_shards
 
     last = history.validations[-1] if history.validations else None
     return {
@@ -83,12 +83,13 @@ def _fields(run: Path, job: Job, history: History) -> dict[str, Any]:
         "end": msgspec.to_builtins(history.end),
         "data": [
             {
+                "source": source,
                 "tokens": shard.tokens,
                 "documents": shard.documents,
                 "bytes": shard.bytes,
                 "fingerprint": shard.fingerprint,
             }
-            for shard in shards(run)
+            for source, shard in named_shards(run, job)
         ],
         "job": msgspec.to_builtins(job),
     }
@@ -101,7 +102,8 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
     from aquilon.cli.train.display import duration_text, energy_text, sparkline, start_words, validation_words
     from aquilon.training.locking import holder
     from aquilon.training.protocol import MODEL, REPORT, Failed
-    from aquilon.training.report import shards, sources
+    from aquilon.training.report import named_shards
+    from aquilon.wording import counted
 
     state, total = _state(run, history), history.total_steps
     process = holder(run)
@@ -125,8 +127,8 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
         if history.joules is not None:
             facts.append(("energy", energy_text(history.joules)))
     facts.append(("checkpoints", ", ".join(f"step {saved.step:,}" for saved in _kept(run, history)) or "none yet"))
-    for source, shard in zip(sources(job), shards(run), strict=False):
-        amount = f"{shard.tokens:,} tokens, {shard.documents:,} documents, {size_text(shard.bytes)}"
+    for source, shard in named_shards(run, job):
+        amount = f"{shard.tokens:,} tokens, {counted(shard.documents, 'document')}, {size_text(shard.bytes)}"
         facts.append(("data", f"{source}   {amount}"))
     facts += [(name.removesuffix(".html"), str(run / name)) for name in (MODEL, REPORT) if (run / name).exists()]
     return facts

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method, training_job
-from aquilon.jobs.fine_tuning.process import plain_environment, politely
-from aquilon.training.protocol import UNUSABLE, write_job
+from aquilon.jobs.fine_tuning.process import politely
+from aquilon.training.protocol import UNUSABLE, process_environment, write_job
 from aquilon.training.validation import Check
 from aquilon.wording import counted
 
@@ -158,7 +158,7 @@ async def _checked(folder: Path, order: Order) -> Check:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        env=plain_environment(),
+        env=process_environment(),
     )
     try:
         async with asyncio.timeout(_SECONDS):

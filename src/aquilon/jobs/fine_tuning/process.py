@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from aquilon.training.protocol import LOCK
+from aquilon.training.protocol import LOCK, process_environment
 
 PROGRAM = (sys.executable, "-P", "-m", "aquilon.training.job")
 """The run's folder follows as its argument."""
@@ -42,7 +42,7 @@ class TrainingProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # so that it can be ended together with what it has started
-                env=plain_environment(),
+                env=process_environment(),
             )
         return cls(run, process)
 
@@ -84,11 +84,6 @@ class TrainingProcess:
 def politely() -> list[str]:
     """What stands before a command, so that it leaves processor and disk to others."""
     return [word for words in _POLITELY if shutil.which(words[0]) for word in words]
-
-
-def plain_environment() -> dict[str, str]:
-    """This process' environment without the server's settings, some of which are secret."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")}
 
 
 async def end_former(run: Path, *, patience: float = 20.0) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import tokenizers
 
-from aquilon.training.data.documents import Document, read_documents, source_files
+from aquilon.training.data.documents import Document, UnreadableSource, read_documents, source_files
 from aquilon.training.data.shards import Shard, ShardError, ShardWriter
+from aquilon.training.protocol import UnusableJob
 
 _SOURCES = "sources.json"
 _DOCUMENTS_AT_ONCE = 256
@@ -56,8 +57,7 @@ def prepare(
 
     ``base_files``: those of the model that is trained further, which mustn't change either; the last that are recorded.
 
-    Raises ChangedData if a source or the tokenizer has changed since, UnreadableSource for bad text, and ValueError
-    for a source without text.
+    Raises ChangedData if a source or the tokenizer has changed since, and UnreadableSource for bad text, or none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [source_files(source) for source in sources]
@@ -74,17 +74,17 @@ def prepare(
             _tokenize(target, group, pipeline=pipeline, tokenizer=digest, progress=progress)
             shards.append(Shard(target))
         if not shards[-1].description.documents:
-            raise ValueError(f"{group[0] if len(group) == 1 else group[0].parent} holds no text")
+            raise UnreadableSource(group[0] if len(group) == 1 else group[0].parent, "holds no text")
     return shards
 
 
 def end_of_document(pipeline: tokenizers.Tokenizer) -> int:
-    """The token after each document. Raises ValueError for a tokenizer without one."""
+    """The token after each document. Raises UnusableJob for a tokenizer without one."""
     for name in _ENDS_OF_DOCUMENTS:
         token_id: int | None = pipeline.token_to_id(name)
         if token_id is not None:
             return token_id
-    raise ValueError(f"the tokenizer has no token that ends a document: it needs one of {_ENDS_OF_DOCUMENTS}")
+    raise UnusableJob(f"the tokenizer has no token that ends a document: it needs one of {_ENDS_OF_DOCUMENTS}")
 
 
 def _tokenize(
@@ -95,13 +95,19 @@ def _tokenize(
     with ShardWriter(target, vocab_size=pipeline.get_vocab_size(), tokenizer=tokenizer) as writer:
         for path in files:
             for batch in _batches(read_documents(path)):
-                texts = [document.text for document in batch]
-                encoded = pipeline.encode_batch_fast(texts, add_special_tokens=False)
-                for text, encoding in zip(texts, encoded, strict=True):
-                    writer.add([*encoding.ids, end], num_bytes=len(text.encode()))
-                progress.add(len(batch), sum(len(encoding.ids) + 1 for encoding in encoded))
+                tokens = _write(batch, pipeline, end, writer)
+                progress.add(batch, tokens)
             progress.add_file(path)
         writer.finish()
+
+
+def _write(batch: Sequence[Document], pipeline: tokenizers.Tokenizer, end: int, writer: ShardWriter) -> int:
+    """Tokenize documents; the number of tokens. Encodings are ten times as large as texts: here they end."""
+    texts = [document.text for document in batch]
+    before = writer.tokens
+    for text, encoding in zip(texts, pipeline.encode_batch_fast(texts, add_special_tokens=False), strict=True):
+        writer.add([*encoding.ids, end], num_bytes=len(text.encode()))
+    return writer.tokens - before
 
 
 def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
@@ -119,18 +125,26 @@ def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
 
 
 class _Progress:
+    """Counts bytes of files: those that are read, and of the present one as many as its texts have."""
+
     def __init__(self, total_bytes: int, report: Report) -> None:
         self._total, self._report = total_bytes, report
-        self._bytes = self._documents = self._tokens = 0
+        self._bytes = self._within = self._documents = self._tokens = 0
 
-    def add(self, documents: int, tokens: int) -> None:
-        self._documents += documents
+    def add(self, documents: Sequence[Document], tokens: int) -> None:
+        self._documents += len(documents)
         self._tokens += tokens
-        self._report(self._bytes, self._total, self._documents, self._tokens)
+        size = documents[0].path.stat().st_size  # less than the texts' bytes where the file is compressed
+        self._within = min(size, self._within + sum(len(document.text.encode()) for document in documents))
+        self._tell()
 
     def add_file(self, path: Path) -> None:
         self._bytes += path.stat().st_size
-        self._report(self._bytes, self._total, self._documents, self._tokens)
+        self._within = 0
+        self._tell()
+
+    def _tell(self) -> None:
+        self._report(self._bytes + self._within, self._total, self._documents, self._tokens)
 
 
 def record_sources(folder: Path, files: Sequence[Sequence[Path]], tokenizer: str) -> PreparedSources:

@@ -61,6 +61,11 @@ class ShardWriter:
         self._hashes = {name: hashlib.sha256() for name in names}
         self._tokens = self._documents = self._bytes = 0
 
+    @property
+    def tokens(self) -> int:
+        """How many have been added."""
+        return self._tokens
+
     def add(self, ids: Sequence[int], *, num_bytes: int, trained: Sequence[bool] | None = None) -> None:
         """Add a document; ``trained`` says of each token whether its prediction is trained."""
         self._tokens += len(ids)

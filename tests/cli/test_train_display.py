@@ -1,0 +1,123 @@
+"""How a run is shown: from events that a training process would write."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.support.commands import run_aquilon
+from tests.support.terminal import TerminalCommand
+
+from aquilon.cli.train.display import duration_text, energy_text, sparkline
+from aquilon.training.history import History
+from aquilon.training.protocol import (
+    EventLog,
+    Failed,
+    Prepared,
+    Saved,
+    Started,
+    Step,
+    Validated,
+    job_from,
+    write_job,
+)
+
+
+def started(step: int) -> Started:
+    return Started(
+        step=step,
+        steps=100,
+        parameters=1_500_000,
+        trained_parameters=1_500_000,
+        batch_tokens=1000,
+        ranks=2,
+        device="H100, bfloat16, 2 ranks",
+        time=1000.0 + step,
+    )
+
+
+def step(number: int) -> Step:
+    return Step(
+        step=number,
+        steps=100,
+        loss=4.0 - 0.01 * number,
+        learning_rate=0.01,
+        gradient_norm=1.0,
+        tokens=1000 * number,
+        seconds=1.0,
+        tokens_per_second=1000.0,
+        utilization=0.415,
+        joules=100.0 * number,
+        time=1000.0 + number,
+        data=number,
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run that was killed after step 50, and resumed from step 40."""
+    folder = tmp_path / "run"
+    write_job(folder, job_from({"kind": "pretrain", "data": [{"path": "/a"}], "tokenizer": "/t"}, where=""))
+    log = EventLog(folder)
+    log.write(Prepared(bytes=2_000_000, total_bytes=2_000_000, documents=7, tokens=500_000, time=999.0))
+    for first, last in ((0, 50), (40, 60)):
+        log.write(started(first))
+        for number in range(first + 1, last + 1):
+            log.write(step(number))
+    log.write(Validated(step=60, loss=3.5, bits_per_byte=1.25, time=1060.0))
+    log.write(Saved(step=60, path="checkpoints/step-00000060", loss=3.4, time=1061.0))
+    return folder
+
+
+def test_steps_that_were_taken_again_count_once_in_the_curve_and_twice_in_time_and_energy(run: Path) -> None:
+    history = History.of(run)
+    assert [step.step for step in history.steps] == list(range(1, 61))
+    assert history.seconds == 70
+    assert history.joules == 100.0 * 50 + 100.0 * 60
+    assert history.seconds_left(None) == pytest.approx(40)
+    assert history.smoothed_loss == pytest.approx(3.55, abs=0.05)
+
+
+def test_a_terminal_shows_losses_speed_energy_and_time_left(run: Path) -> None:
+    with TerminalCommand(["train", "show", str(run), "--follow"], os.environ) as shown:
+        screen = shown.wait_for("last checkpoint: step 60")
+        assert shown.wait_for_end() == 0
+    for words in (
+        "1.5M parameters   1,000 tokens a step   H100, bfloat16, 2 ranks   from step 40",
+        "step 60 of 100   loss 3.4000   smoothed 3.5",
+        "validation loss 3.5000   1.2500 bits per byte",
+        "1,000 tokens/s   41.5 % MFU   11 kJ   40 s left",
+        "█▇",
+    ):
+        assert words in " ".join(screen.split("\n")) or words in screen
+
+
+def test_programs_get_every_event_and_the_state(run: Path, tmp_path: Path) -> None:
+    followed = run_aquilon(tmp_path, "train", "show", str(run), "--follow", "--json")
+    events = [json.loads(line) for line in followed.out.splitlines()]
+    assert (events[0]["event"], events[-1]["event"], len(events)) == ("prepared", "saved", 1 + 51 + 21 + 2)
+    state = json.loads(run_aquilon(tmp_path, "train", "show", str(run), "--json").out)
+    assert (state["state"], state["step"], state["steps"], state["bits_per_byte"]) == ("interrupted", 60, 100, 1.25)
+    assert state["job"]["tokenizer"] == "/t"
+
+
+def test_a_failed_run_says_why(run: Path, tmp_path: Path) -> None:
+    EventLog(run).write(Failed(code="not_finite", message="the loss of step 61 is not a number", time=1062.0))
+    shown = run_aquilon(tmp_path, "train", "show", str(run)).out
+    assert "failed" in shown
+    assert "the loss of step 61 is not a number" in shown
+
+
+def test_curves_durations_and_energy_are_short() -> None:
+    assert sparkline([1, 2, 3]) == "▁▅█"
+    assert sparkline([5.0] * 100) == "▁" * 40
+    assert sparkline([]) == ""
+    assert [duration_text(seconds) for seconds in (12, 720, 12_000, 200_000)] == [
+        "12 s",
+        "12 min",
+        "3 h 20 min",
+        "2 days 7 h",
+    ]
+    assert [energy_text(joules) for joules in (500, 12_000, 3_600_000)] == ["0.5 kJ", "12 kJ", "1 kWh"]
