@@ -3948,7 +3948,7 @@ export interface RemoteModelBody {
   max_context: number | null;
 }
 
-/** One request that was admitted, however it ended; neither what it asked nor the answer. Times are unix seconds. */
+/** One request, however it ended; neither what it asked nor the answer. Times are unix seconds. */
 export interface RequestEntry {
   id: string;
   object: string;
@@ -3960,7 +3960,7 @@ export interface RequestEntry {
   member: string;
   key_id: string | null;
   key: string | null;
-  outcome: "cancelled" | "completed" | "failed";
+  outcome: "cancelled" | "completed" | "failed" | "refused";
   error_code: string | null;
   prompt_tokens: number;
   cached_tokens: number;
