@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import ssl
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +60,14 @@ def one_thread() -> None:
     """Tiny models gain nothing from several threads, and beside another process' lose much."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def certificates_read_once() -> Iterator[None]:
+    """Each client of httpx reads all certificate authorities, which takes longer than most requests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ LimitKind = Literal[
     "quota_cost",
     "context_tokens",
     "batch_jobs",
+    "fine_tuning_jobs",
     "idempotency_keys",
 ]
 

@@ -123,6 +123,15 @@ class Settings(BaseSettings):
     max_batch_lines: int = Field(50_000, ge=1)
     max_batch_in_flight: int = Field(16, ge=1)
     """Lines of batch jobs that run at once while no other request runs."""
+    training_processes: int = Field(1, ge=0, le=64)
+    """Fine-tuning jobs that train at once; 0: this server fine-tunes no models."""
+    training_memory: int | None = None
+    """Bytes that a training process may use; a job that needs more fails. None: no limit."""
+    training_folder: Path | None = None
+    """Runs of fine-tuning jobs, and the models that they made; None is ``fine-tuning`` in the home. Shared by all API
+    processes on one database."""
+    fine_tuning_days: int = Field(365, ge=1)
+    """Days that ended fine-tuning jobs are listed with their curves; their models and files stay."""
     max_waiting: int = Field(1024, ge=1)
     """Requests queued for the engine before new ones are answered 503."""
     default_max_tokens: int | None = Field(None, ge=1)
@@ -147,7 +156,7 @@ class Settings(BaseSettings):
     seller_logo: Path | None = None
     """A PNG or JPEG file for the head of statements."""
 
-    @field_validator("home", "files_folder", "seller_logo")
+    @field_validator("home", "files_folder", "training_folder", "seller_logo")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
@@ -205,7 +214,7 @@ class Settings(BaseSettings):
                 raise ValueError("write sqlite:///FILE or postgresql://USER@HOST/NAME")
         return url or None
 
-    @field_validator("memory", "max_file_bytes", "max_files_bytes", mode="before")
+    @field_validator("memory", "max_file_bytes", "max_files_bytes", "training_memory", mode="before")
     @classmethod
     def _size(cls, size: Any) -> Any:
         return None if size in (None, "") else parse_size(size)
@@ -240,3 +249,12 @@ class Settings(BaseSettings):
     @property
     def uploads_folder(self) -> Path:
         return self.files_folder or self.home / "files"
+
+    @property
+    def fine_tuning_folder(self) -> Path:
+        return self.training_folder or self.home / "fine-tuning"
+
+    @property
+    def fine_tuned_folder(self) -> Path:
+        """One folder for each fine-tuned model."""
+        return self.fine_tuning_folder / "models"

@@ -13,6 +13,7 @@ from aquilon.checkpoints.weights import load_transformer
 from aquilon.models.attention import DenseCausalAttention
 
 
+@pytest.mark.slow
 def test_greedy_answers_are_those_of_transformers(default_model_file: Path, default_reference: Reference) -> None:
     """Shown a prompt and any beginning of the reference's answer, our most likely token is the reference's next.
 

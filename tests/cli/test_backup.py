@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.cli.conftest import Run
 from tests.support.homes import begin_home
 from tests.support.server import start_server
@@ -50,6 +51,7 @@ def test_what_was_backed_up_while_serving_comes_back(run: Run, home: Path, tmp_p
     assert (answer.status_code, answer.content) == (200, b"kept")
 
 
+@pytest.mark.slow
 def test_a_restore_under_load_refuses_nobody(run: Run, home: Path, tmp_path: Path) -> None:
     archive = tmp_path / "backup.tar"
     server = start_server(home, environment=GATEWAY)
@@ -84,6 +86,7 @@ def test_a_restore_under_load_refuses_nobody(run: Run, home: Path, tmp_path: Pat
     assert keys(run) == {"first key", "before"}
 
 
+@pytest.mark.slow
 def test_a_restore_that_was_killed_half_way_is_completed_by_the_next_start(home: Path, tmp_path: Path) -> None:
     settings = Settings(home=home)
     archive = tmp_path / "backup.tar"

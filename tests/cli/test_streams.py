@@ -72,7 +72,9 @@ def test_a_closed_stream_counts_as_no_terminal(prepared: Path, line: str, code: 
     assert (ended, says in shown, "bug" in shown) == (code, True, False), shown
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", ["<&- >&- 2>&-", *(pytest.param(one, marks=pytest.mark.slow) for one in ("2>&-", ">&-"))]
+)
 def test_the_server_runs_and_stops_without_a_stream(home: Path, closed: str) -> None:
     line = f"exec {sys.executable} -m aquilon.cli.main up --port 0 --model none {closed}"
     with subprocess.Popen(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:

@@ -52,6 +52,7 @@ def furnished(run: Run, prepared: Path, tmp_path: Path) -> Path:
     return prepared
 
 
+@pytest.mark.slow
 def test_every_table_fits_every_terminal_without_breaking_a_word(
     run: Run, furnished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def started(*arguments: str, environment: Mapping[str, str] | None = None) -> It
         assert server.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_first_start_pulls_the_model_and_tells_key_and_link_once(
     home: Path, tmp_path: Path, default_model_file: Path
 ) -> None:
@@ -90,12 +91,14 @@ def test_a_gateway_needs_no_model_and_pulls_none(home: Path) -> None:
     assert not any((home / "models").glob("*/manifest.json"))
 
 
+@pytest.mark.slow
 def test_hints_name_the_home_that_was_named(tmp_path: Path) -> None:
     elsewhere = tmp_path / "an other"
     with started("--model", "none", "--home", str(elsewhere)) as (lines, _):
         assert f"Another key: aquilon keys create --name NAME --home '{elsewhere}'" in lines
 
 
+@pytest.mark.slow
 def test_a_model_named_by_its_source_starts_without_a_network_once_it_is_pulled(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -148,6 +149,7 @@ async def expect_siblings(tree: Tree) -> None:
 
 @examples(max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
+@pytest.mark.slow
 async def test_the_path_of_each_item_is_its_ancestors(
     process: Process, speaker: Speaker, database: Database, steps: list[tuple[str, int, int]]
 ) -> None:

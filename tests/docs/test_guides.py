@@ -38,9 +38,15 @@ from aquilon.settings import DEFAULT_MODEL
 ENGLISH = sorted((ROOT / "docs" / "guides").glob("*.md"))
 FRENCH = ROOT / "docs" / "fr" / "guides"
 MOST_LINES = 130
+SLOW = ("batch", "budgets", "conversations", "documents", "limits", "models", "people", "postgresql", "upstreams")
+"""Guides whose examples start servers, or wait for what they begin."""
 
 
-@pytest.mark.parametrize("guide", ENGLISH, ids=lambda guide: guide.stem)
+@pytest.mark.parametrize(
+    "guide",
+    [pytest.param(guide, marks=[pytest.mark.slow] if guide.stem in SLOW else []) for guide in ENGLISH],
+    ids=lambda guide: guide.stem,
+)
 def test_every_example_runs(
     guide: Path, default_model_file: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -13,9 +13,16 @@ from tests.support.server import RunningServer
 Theme = Literal["light", "dark"]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-async def test_axe_finds_nothing_serious(browser: Browser, server: RunningServer, theme: Theme, width: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (1280, "light"),
+        (360, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+    ],
+)
+async def test_axe_finds_nothing_serious(browser: Browser, server: RunningServer, width: int, theme: Theme) -> None:
     viewport = {"width": width, "height": 800}
     async with visitor(browser, server, color_scheme=theme, viewport=viewport) as person:
         await person.page.goto(f"{server.url}/#login=spent")
@@ -41,7 +48,7 @@ async def test_axe_finds_nothing_serious(browser: Browser, server: RunningServer
         await expect_no_issues(person)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_axe_finds_nothing_serious_in_a_finished_answer_and_in_a_refusal(
     browser: Browser, server: RunningServer, theme: Theme
 ) -> None:
@@ -61,7 +68,8 @@ async def test_axe_finds_nothing_serious_in_a_finished_answer_and_in_a_refusal(
         await expect_no_issues(person)
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing_serious_in_the_api_reference(
     browser: Browser, server: RunningServer, theme: Theme
 ) -> None:

@@ -228,6 +228,7 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
         someone.complaints.clear()
 
 
+@pytest.mark.slow
 async def test_hostile_strings_are_text_in_questions_answers_titles_documents_and_artifacts(
     browser: Browser, talker: Talker
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import Browser, expect
 from tests.support.browser import Visitor, visitor
 from tests.support.server import RunningServer
@@ -23,6 +24,7 @@ async def test_the_language_is_chosen_in_the_menu_and_remembered(person: Visitor
     await expect(person.page.get_by_role("heading", name="Where shall we begin?")).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_a_finished_answer_follows_a_change_of_language(person: Visitor) -> None:
     await person.script_answer("```\nx\n```")
     await person.reload()
@@ -49,6 +51,7 @@ async def test_the_theme_follows_the_system_until_one_is_chosen(person: Visitor)
     assert await person.page.evaluate(ground) == dark
 
 
+@pytest.mark.slow
 async def test_nothing_moves_for_who_asked_for_stillness(browser: Browser, server: RunningServer) -> None:
     async with visitor(browser, server, reduced_motion="reduce") as person:
         await person.sign_in()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from playwright.async_api import Browser, expect
 from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
@@ -56,6 +57,7 @@ async def test_who_is_invited_joins_with_a_password_and_comes_back_with_it(
     await expect(owner.row("Émilie")).to_contain_text("used up")
 
 
+@pytest.mark.slow
 async def test_who_is_signed_in_is_told_so_by_an_invitation_and_may_join_as_someone_else(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
@@ -77,6 +79,7 @@ async def test_who_is_signed_in_is_told_so_by_an_invitation_and_may_join_as_some
         await expect(person.page.get_by_label("Your name")).to_have_value("Blaise Pascal")
 
 
+@pytest.mark.slow
 async def test_an_invitation_is_withdrawn_once_its_name_is_written(owner: ConsoleVisitor) -> None:
     await owner.make("/v1/organization/invitations", {"role": "member", "note": "Nobody"})
     await owner.open("/invitations")
@@ -217,6 +220,7 @@ async def test_a_batch_job_goes_from_a_file_to_its_results(owner: ConsoleVisitor
     await expect(file).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_a_person_changes_their_name_address_and_password(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
@@ -245,6 +249,7 @@ async def test_a_person_changes_their_name_address_and_password(
         await expect(person.page.get_by_role("heading", name="Your account")).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_a_role_that_is_refused_goes_back_to_what_it_was(owner: ConsoleVisitor) -> None:
     await owner.open("/members")
     role = owner.page.get_by_label("Role of admin")

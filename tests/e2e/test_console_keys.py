@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from playwright.async_api import expect
 from tests.support.console import ConsoleVisitor
 
@@ -81,6 +82,7 @@ async def test_what_the_server_refuses_is_told_in_the_form_which_keeps_what_was_
     await expect(owner.dialog.get_by_label("Name")).to_have_value("Nowhere")
 
 
+@pytest.mark.slow
 async def test_a_key_is_made_with_the_keyboard_alone(owner: ConsoleVisitor) -> None:
     page = owner.page
     await owner.open("/")
@@ -108,6 +110,7 @@ async def test_a_key_is_made_with_the_keyboard_alone(owner: ConsoleVisitor) -> N
     await expect(owner.row("By hand")).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_what_can_be_done_with_a_row_is_in_a_menu_dangers_last(owner: ConsoleVisitor) -> None:
     """The keyboard reaches it, Escape leaves it, and the focus stays at its button."""
     await owner.make("/v1/organization/api_keys", {"name": "Many deeds"})

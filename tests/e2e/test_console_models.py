@@ -61,6 +61,7 @@ async def operator(
         yield someone
 
 
+@pytest.mark.slow
 async def test_a_suggested_model_is_pulled_stopped_and_pulled_again(operator: ConsoleVisitor, hub: FakeHub) -> None:
     suggestions = operator.page.get_by_role("region", name="Open models that fit this machine")
     pulls = operator.page.get_by_role("region", name="Pull a model")
@@ -102,6 +103,7 @@ async def test_a_model_is_pulled_by_its_address_loaded_unloaded_and_removed(oper
     await expect(small).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_what_can_t_be_pulled_is_told_in_words(operator: ConsoleVisitor) -> None:
     await operator.page.get_by_label("Source").fill("/srv/models/mine")
     await operator.page.get_by_role("button", name="Pull", exact=True).click()

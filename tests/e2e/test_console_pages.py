@@ -39,7 +39,11 @@ PAGES = [
 
 
 @pytest.mark.parametrize(
-    ("theme", "width", "language"), [("light", 1280, "en-GB"), ("dark", 390, "fr-FR")], ids=["light", "dark"]
+    ("theme", "width", "language"),
+    [
+        pytest.param("light", 1280, "en-GB", id="light"),
+        pytest.param("dark", 390, "fr-FR", id="dark", marks=pytest.mark.slow),
+    ],
 )
 async def test_axe_finds_nothing_serious_on_any_page(
     browser: Browser, server: RunningServer, owners_cookies: StorageState, theme: Any, width: int, language: str
@@ -88,6 +92,7 @@ async def test_another_workspace_is_chosen_in_the_bar(owner: ConsoleVisitor) -> 
     await owner.make(f"/v1/organization/workspaces/{room['id']}/archive", {})
 
 
+@pytest.mark.slow
 async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: ConsoleVisitor) -> None:
     forms = {"/keys": "New key", "/upstreams": "Add an upstream", "/sign-on": "Add a provider", "/models": "Change: "}
     await owner.page.set_viewport_size({"width": 390, "height": 800})
@@ -146,7 +151,10 @@ async def test_a_member_sees_their_own_usage_and_no_page_that_is_not_for_them(
             assert (await member.fetch("GET", route))[0] == 403
 
 
-@pytest.mark.parametrize("role", ["administrator", "developer", "member", "billing"])
+@pytest.mark.parametrize(
+    "role",
+    ["member", *(pytest.param(role, marks=pytest.mark.slow) for role in ("administrator", "developer", "billing"))],
+)
 async def test_no_page_that_a_role_is_shown_refuses_it(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor, role: str
 ) -> None:
@@ -159,6 +167,7 @@ async def test_no_page_that_a_role_is_shown_refuses_it(
             await expect(someone.page.get_by_role("alert"), path).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_a_server_that_stops_answering_is_told_of_in_the_page_s_language_and_tried_again(
     browser: Browser, server: RunningServer, owners_cookies: StorageState
 ) -> None:
@@ -176,6 +185,7 @@ async def test_a_server_that_stops_answering_is_told_of_in_the_page_s_language_a
         await expect(alert).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_whoever_loses_a_right_or_the_session_meanwhile_is_told_what_to_do(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:

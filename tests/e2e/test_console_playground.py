@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from playwright.async_api import Request, expect
 from tests.support.console import ConsoleVisitor
 
 AWKWARD = 'Say "it\'s" twice\nand cost $5, `please` \\ « merci » 👋'
 
 
+@pytest.mark.slow
 async def test_the_code_shown_sends_what_the_page_sends_and_gets_the_same_answer(owner: ConsoleVisitor) -> None:
     page = owner.page
     key = (await owner.make("/v1/organization/api_keys", {"name": "Playground"}))["value"]
@@ -88,6 +90,7 @@ async def test_a_running_answer_is_stopped_and_a_conversation_goes_on(owner: Con
     await expect(page.get_by_label("Message 3", exact=True)).to_have_value("")
 
 
+@pytest.mark.slow
 async def test_a_refused_call_says_why(owner: ConsoleVisitor) -> None:
     page = owner.page
     await owner.open("/playground")
@@ -100,6 +103,7 @@ async def test_a_refused_call_says_why(owner: ConsoleVisitor) -> None:
     await expect(page.locator(".answer")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_a_call_outlives_a_reload_and_is_saved_and_opened_again(owner: ConsoleVisitor) -> None:
     page = owner.page
     message = page.get_by_label("Message 1", exact=True)

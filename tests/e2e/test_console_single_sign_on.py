@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import Browser, expect
 from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
@@ -9,6 +10,7 @@ from tests.support.openid_provider import CLIENT_ID, CLIENT_SECRET, openid_provi
 from tests.support.server import RunningServer
 
 
+@pytest.mark.slow
 async def test_a_provider_is_added_and_people_come_in_by_it(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:

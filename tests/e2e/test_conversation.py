@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.async_api import expect
 from tests.support.browser import Visitor
 
@@ -100,7 +101,8 @@ async def test_an_answer_is_copied_as_the_model_wrote_it(person: Visitor) -> Non
 
 
 async def test_an_example_begins_a_conversation_and_a_new_one_clears_the_page(brief_person: Visitor) -> None:
-    await brief_person.page.get_by_role("button", name=re.compile("north wind")).click()
+    examples = brief_person.page.get_by_role("list", name="Questions to begin with")
+    await examples.get_by_role("button", name=re.compile("north wind")).click()
     await brief_person.expect_state("finished")
     await brief_person.page.get_by_role("banner").get_by_role("button", name="New conversation").click()
     await expect(brief_person.turns).to_have_count(0)
@@ -119,6 +121,7 @@ async def test_the_page_says_what_its_model_is_good_for(person: Visitor) -> None
     await expect(person.page.get_by_role("heading", name="Models", level=1)).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_everything_is_done_with_the_keyboard_alone(person: Visitor) -> None:
     page, keyboard = person.page, person.page.keyboard
     await person.shorten_answers()

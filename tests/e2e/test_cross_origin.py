@@ -65,6 +65,7 @@ def owner(gateway: RunningServer, application: str) -> Iterator[httpx.Client]:
         yield person
 
 
+@pytest.mark.slow
 async def test_an_application_calls_the_api_with_a_key_and_never_with_a_session(
     browser: Browser, gateway: RunningServer, application: str, owner: httpx.Client
 ) -> None:

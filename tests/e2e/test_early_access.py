@@ -7,6 +7,7 @@ import csv
 import io
 import zipfile
 
+import pytest
 from playwright.async_api import Browser, Download, Response, expect
 from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
@@ -25,6 +26,7 @@ def asks_for_a_title(response: Response) -> bool:
     return asked.url.endswith("/v1/responses") and (asked.post_data_json or {}).get("store") is False
 
 
+@pytest.mark.slow
 async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:

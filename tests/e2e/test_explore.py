@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, StorageState, expect
 from tests.support.browser import Visitor, visitor
@@ -62,6 +63,7 @@ async def test_a_text_is_shown_as_the_tokens_that_it_costs_in_five_languages(exp
     await expect_no_issues(explorer)
 
 
+@pytest.mark.slow
 async def test_an_answer_goes_on_from_another_token_and_back(explorer: Visitor) -> None:
     page = explorer.page
     await open_page(explorer, "/inside")
@@ -123,6 +125,7 @@ async def test_two_settings_are_judged_blind_by_keyboard_and_ranked(explorer: Vi
     await expect(left.get_by_role("button", name="Look inside")).to_be_focused()
 
 
+@pytest.mark.slow
 async def test_the_tour_runs_an_experiment_at_each_step_and_keeps_the_score(explorer: Visitor) -> None:
     page = explorer.page
     await open_page(explorer, "/tour")
@@ -171,6 +174,7 @@ async def test_the_tour_runs_an_experiment_at_each_step_and_keeps_the_score(expl
     await expect(page.locator("[data-score]")).to_have_attribute("data-score", "1")
 
 
+@pytest.mark.slow
 async def test_every_page_fits_a_phone_and_speaks_five_languages(
     browser: Browser, server: RunningServer, owners_cookies: StorageState
 ) -> None:

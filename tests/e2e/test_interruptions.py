@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 from tests.support.browser import Visitor, fresh_link, visitor
@@ -41,6 +42,7 @@ def kill_tree(server: RunningServer) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> None:
     """The page looks for it by itself; what it had written is there, and can be answered again."""
     await doomed.sign_in()
@@ -73,6 +75,7 @@ async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> 
         again.stop()
 
 
+@pytest.mark.slow
 async def test_an_engine_that_dies_in_mid_answer_is_explained_and_comes_back(doomed: Visitor) -> None:
     await doomed.sign_in()
     await doomed.ask(LONG)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, StorageState, expect
+from playwright.async_api import Browser, Page, expect
 from tests.e2e.test_console_pages import PAGES
 from tests.support.browser import Visitor, visitor
 from tests.support.console import ConsoleVisitor
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, prepare_home, start_server
 
 ENGLISH = re.compile(
     r"\b(the|your|and|with|of|for|is|are|this|which|there|from|here|what|who|when|that|have|has|its|their|"
@@ -43,6 +45,16 @@ SEEN = r"""
 """
 
 
+@pytest.fixture(scope="module")
+def server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Without the keys, files and people that other tests gave English names."""
+    home = tmp_path_factory.mktemp("languages")
+    prepare_home(home, default_model_file)
+    running = start_server(home)
+    yield running
+    running.stop()
+
+
 async def english_of(page: Page, language: str) -> list[str]:
     """What is on the page and sounds English."""
     shared = set(SHARED[language].split("|"))
@@ -52,15 +64,16 @@ async def english_of(page: Page, language: str) -> list[str]:
     return [text for text in said if {word.lower() for word in ENGLISH.findall(text)} - shared]
 
 
-@pytest.mark.parametrize("language", ["de", "es", "it"])
-async def test_no_page_is_left_in_english(
-    browser: Browser, server: RunningServer, owners_cookies: StorageState, language: str
-) -> None:
+@pytest.mark.parametrize(
+    "language", ["de", pytest.param("es", marks=pytest.mark.slow), pytest.param("it", marks=pytest.mark.slow)]
+)
+async def test_no_page_is_left_in_english(browser: Browser, server: RunningServer, language: str) -> None:
     async with visitor(browser, server, ConsoleVisitor, locale=language) as guest:
         await guest.page.goto(server.url)
         await expect(guest.page.locator("form")).to_be_visible()
         assert await english_of(guest.page, language) == [], "signing in"
-    async with visitor(browser, server, ConsoleVisitor, locale=language, storage_state=owners_cookies) as owner:
+    async with visitor(browser, server, ConsoleVisitor, locale=language) as owner:
+        await owner.enter()
         await owner.open("/")
         await expect(owner.page.locator("html")).to_have_attribute("lang", language)
         for path in PAGES:
@@ -73,9 +86,10 @@ async def test_no_page_is_left_in_english(
 
 
 async def test_a_refusal_is_said_in_the_readers_language_with_the_label_of_the_field(
-    browser: Browser, server: RunningServer, owners_cookies: StorageState
+    browser: Browser, server: RunningServer
 ) -> None:
-    async with visitor(browser, server, ConsoleVisitor, locale="de", storage_state=owners_cookies) as owner:
+    async with visitor(browser, server, ConsoleVisitor, locale="de") as owner:
+        await owner.enter()
         await owner.open("/limits")
         await owner.page.get_by_role("button", name="Limit festlegen").first.click()
         await owner.dialog.get_by_role("button", name="Speichern").click()

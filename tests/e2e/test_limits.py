@@ -18,11 +18,12 @@ LIMITS = "/v1/organization/limits"
             "for requests a minute for the model smollm2-135m is 0.",
             "ask an administrator",
         ),
-        (
+        pytest.param(
             "fr-FR",
             "Une limite est atteinte",
             "en requêtes par minute pour le modèle smollm2-135m est de 0.",
             "administrateur",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -77,7 +77,10 @@ async def test_what_is_remembered_is_used_shown_suggested_and_deleted(
         await expect(dialog.get_by_role("listitem")).to_contain_text("never used")
         await dialog.get_by_label("Let the model suggest what to remember").check()
         assert await someone.serious_issues() == []
-        await dialog.get_by_role("button", name="Close the memory").click()
+        close = await dialog.get_by_role("button", name="Close the memory").element_handle()
+        await page.evaluate("close => { close.click(); document.querySelector('#question').focus(); }", close)
+        await expect(dialog).to_have_count(0)
+        await expect(someone.field).to_be_focused()  # somebody was quicker than the dialog's end
 
         await page.get_by_role("textbox").fill("What do bees need in winter?")
         await page.keyboard.press("Enter")

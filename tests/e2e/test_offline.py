@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 from tests.support.browser import Visitor, visitor
@@ -83,6 +84,7 @@ async def test_only_the_page_and_its_files_are_kept(installed: Visitor) -> None:
     assert {path.split("/")[1] for path in kept - {"/"}} == {"assets"}
 
 
+@pytest.mark.slow
 async def test_a_new_version_waits_for_a_reload(browser: Browser, server: RunningServer) -> None:
     async with visitor(browser, server, service_workers="allow", bypass_csp=True) as someone:
         await someone.sign_in()

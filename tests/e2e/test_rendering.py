@@ -44,6 +44,7 @@ async def test_code_formulas_tables_and_lists_come_out_right(person: Visitor) ->
     assert copied == "def north(wind: str) -> int:\n    return len(wind)  # how long\n"
 
 
+@pytest.mark.slow
 async def test_the_finished_page_is_the_same_however_the_text_arrived(person: Visitor) -> None:
     pages = []
     for size in (1, 7, 100_000):
@@ -54,6 +55,7 @@ async def test_the_finished_page_is_the_same_however_the_text_arrived(person: Vi
     assert pages[0] == pages[1] == pages[2]
 
 
+@pytest.mark.slow
 async def test_32_kilobytes_arrive_token_by_token_and_no_finished_block_is_rendered_again(person: Visitor) -> None:
     part = "A paragraph of some sixty characters, as models write them.\n\n- one\n- two\n\n```js\nlet a = 1;\n```\n\n"
     text = part * (32_768 // len(part) + 1)
@@ -79,6 +81,7 @@ async def test_32_kilobytes_arrive_token_by_token_and_no_finished_block_is_rende
     assert blocks <= added <= blocks + blocks // 3 + 2 * frames
 
 
+@pytest.mark.slow
 async def test_a_wide_answer_scrolls_inside_and_never_the_page(person: Visitor) -> None:
     wide = "x" * 400
     await person.page.set_viewport_size({"width": 360, "height": 740})
@@ -98,6 +101,7 @@ async def test_a_numbered_list_begins_with_its_own_number(person: Visitor) -> No
     await expect(person.answer.locator("ol")).to_have_attribute("start", "7")
 
 
+@pytest.mark.slow
 async def test_the_page_follows_an_answer_only_while_the_reader_is_at_its_end(person: Visitor) -> None:
     await person.page.set_viewport_size({"width": 800, "height": 500})
     await person.script_answer("A line of the story.\n\n" * 300, size=10, pieces_per_frame=2)

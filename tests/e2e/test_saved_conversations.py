@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, StorageState, expect
 from tests.support.browser import Visitor, visitor
@@ -92,6 +93,7 @@ async def test_an_answer_goes_on_streaming_after_a_reload_and_in_a_second_tab(as
     await expect(asker.answer).to_have_text(words(15))
 
 
+@pytest.mark.slow
 async def test_a_lost_connection_is_told_calmly_and_taken_up_again(asker: Visitor, speaker: Speaker) -> None:
     await asker.page.add_init_script(
         """(() => {
@@ -157,6 +159,7 @@ async def test_messages_wait_for_the_answer_or_take_its_place(asker: Visitor, sp
     await expect(asker.turns.locator(".markdown")).to_have_text([words(2), words(9), words(3)])
 
 
+@pytest.mark.slow
 async def test_two_tabs_that_change_one_question_make_two_branches(asker: Visitor, speaker: Speaker) -> None:
     speaker.go_on.set()
     await asker.ask("1 words")
@@ -182,6 +185,7 @@ async def test_two_tabs_that_change_one_question_make_two_branches(asker: Visito
     await expect(asker.turns.locator(".bubble")).to_have_text(["3 words", "4 words"])
 
 
+@pytest.mark.slow
 async def test_a_deep_conversation_opens_at_its_end_and_costs_no_more_than_a_short_one(
     asker: Visitor, speaker: Speaker
 ) -> None:

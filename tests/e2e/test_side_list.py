@@ -84,7 +84,9 @@ async def choose(page: Page, title: str, *items: str) -> None:
         await page.get_by_role("menuitem", name=item).or_(page.get_by_role("menuitemradio", name=item)).click()
 
 
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "viewport", [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone", marks=pytest.mark.slow)]
+)
 async def test_conversations_are_pinned_named_searched_grouped_archived_and_deleted(
     browser: Browser, gateway: RunningServer, owner: httpx.Client, prompts: list[Any], viewport: Any
 ) -> None:

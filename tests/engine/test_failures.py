@@ -85,6 +85,7 @@ async def test_a_killed_process_fails_its_streams_with_an_error_and_answers_the_
         assert engine.pid != first_process
 
 
+@pytest.mark.slow
 async def test_a_hung_process_is_killed_and_replaced(model: Path) -> None:
     async with running_engine(model, hang_seconds=3) as engine:
         first_process = engine.pid
@@ -96,6 +97,7 @@ async def test_a_hung_process_is_killed_and_replaced(model: Path) -> None:
         assert engine.pid != first_process
 
 
+@pytest.mark.slow
 async def test_silence_without_work_is_not_a_hang(model: Path) -> None:
     async with running_engine(model, hang_seconds=4) as engine:
         process = engine.pid
@@ -107,6 +109,7 @@ async def test_silence_without_work_is_not_a_hang(model: Path) -> None:
         assert engine.pid == process
 
 
+@pytest.mark.slow
 async def test_a_load_fails_with_the_reason_when_its_process_dies(model: Path) -> None:
     async with running_engine(model) as engine:
         assert engine.pid is not None

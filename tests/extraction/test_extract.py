@@ -89,6 +89,7 @@ async def test_a_document_that_takes_too_much_memory_is_refused(tmp_path: Path) 
     assert "more than 1024 MiB of memory: divide it" in refused.message
 
 
+@pytest.mark.slow
 async def test_a_document_that_takes_too_long_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "slow.html"
     path.write_bytes(b"<html>" + b"<b>x</b>" * 1_500_000)

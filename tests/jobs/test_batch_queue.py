@@ -235,6 +235,7 @@ async def test_the_next_process_continues_the_jobs_of_one_that_was_stopped(queue
     assert (len(events), set(events.values())) == (30, {1})
 
 
+@pytest.mark.slow
 async def test_a_busy_server_is_asked_again_and_a_failing_one_three_times(queue: JobQueue) -> None:
     def answer(body: dict[str, Any], times: int) -> tuple[int, dict[str, Any]]:
         if body["n"] == 0:

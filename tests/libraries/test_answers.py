@@ -334,6 +334,7 @@ async def test_a_conversation_of_mistral_s_answers_from_a_library(house: House) 
     assert types.count("message.output.delta") > 5
 
 
+@pytest.mark.slow
 async def test_only_as_many_sources_are_shown_as_the_context_has_room_for(house: House) -> None:
     client = house.openai
     text = "\n\n".join(f"Ship {number} carries {'tea and silk and salt ' * 30}home." for number in range(10))

@@ -30,6 +30,7 @@ TOKENS_OF_A_PART = 2300
 SECRET = "pomegranate"
 
 
+@pytest.mark.slow
 async def test_a_killed_process_loses_nothing_that_it_has_read(shelf: Shelf, database: Database) -> None:
     library = await shelf.library(LONG)
     stop, embedded = asyncio.Event(), 0
@@ -69,6 +70,7 @@ async def test_a_file_that_can_t_be_read_says_why_and_the_others_go_on(shelf: Sh
     assert [hit.file_id for hit in (await shelf.search(library, "sun")).hits] == [good]
 
 
+@pytest.mark.slow
 async def test_a_document_that_a_spent_budget_stopped_says_so_and_is_read_when_there_is_more(
     shelf: Shelf, database: Database
 ) -> None:

@@ -41,6 +41,7 @@ class Adder:
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_what_was_acknowledged_is_read_to_its_end_and_once(tmp_path: Path, kills: int) -> None:
     server = start_server(tmp_path, environment=MODELS)
     key, acknowledged, chance = server.api_key, list[str](), random.Random(kills)

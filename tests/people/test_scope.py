@@ -39,6 +39,8 @@ MAY_USE_EVERYONE = {
     "money/store/usage.py": "pruning",
     "money/store/person_quotas.py": "pruning",
     "jobs/store/batches.py": "the queue of jobs, pruning",
+    "jobs/fine_tuning/store.py": "the queue of jobs, pruning",
+    "catalogue/store.py": "the models of all organizations; the catalogue shows each its own",
     "jobs/store/files.py": "sweeping what is expired or belongs to nobody",
     "api/idempotency_store.py": "pruning",
     "chat/store/comparisons.py": "pruning",

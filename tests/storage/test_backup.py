@@ -109,6 +109,7 @@ async def test_a_restore_brings_back_everything_that_was_backed_up(settings: Set
     await again.close()
 
 
+@pytest.mark.slow
 async def test_a_backup_under_load_has_the_data_of_one_moment(settings: Settings, tmp_path: Path) -> None:
     database = await Database.open(settings)
     await first_run.prepare_first_run(database)
@@ -183,6 +184,7 @@ def killed_after(steps: int, work: Callable[[], None]) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
     """Neither the backed-up data nor the former data."""
     former = Settings(home=tmp_path / "former")
@@ -267,6 +269,7 @@ async def test_files_on_another_disk_are_restored_where_it_is_mounted(tmp_path: 
     assert kept.read_text() == "later"
 
 
+@pytest.mark.slow
 async def test_rows_that_postgresql_refuses_are_given_up_and_change_nothing(
     settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -291,6 +294,7 @@ async def test_rows_that_postgresql_refuses_are_given_up_and_change_nothing(
     await again.close()
 
 
+@pytest.mark.slow
 async def test_a_staged_backup_for_the_other_kind_of_database_is_not_lost(settings: Settings, tmp_path: Path) -> None:
     database = await Database.open(settings)
     await fill(database, settings)

@@ -42,6 +42,7 @@ def test_every_rule_for_words_gives_the_same_ids_in_pieces(
     assert tokenizer.encode(text) == whole
 
 
+@pytest.mark.slow
 def test_a_long_prompt_is_little_more_work_than_its_lines_one_by_one(default_tokenizer: SubwordTokenizer) -> None:
     lines = 1_000_000 // len(PROSE)
     one_by_one = work(lambda: [default_tokenizer.encode(PROSE) for _ in range(lines)])

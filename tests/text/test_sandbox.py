@@ -89,6 +89,7 @@ def test_a_hostile_template_ends_in_an_error(source: str, default_tokenizer: Sub
     assert work(lambda: refuse(source, default_tokenizer), 1) < 10 * patience
 
 
+@pytest.mark.slow
 def test_hostile_templates_stay_within_a_few_hundred_megabytes() -> None:
     """Each of them again, in a process that may not have more."""
     program = f"""

@@ -39,13 +39,13 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
 
 def test_a_step_has_the_same_rows_on_any_number_of_ranks() -> None:
     built = sizes.architecture(Size(depth=6), 8192)
-    assert {sizes.rows_per_step(Training(), built, ranks) for ranks in (1, 2, 4, 8)} == {32}
+    assert {sizes.rows_per_step(Training(), built, context=512, ranks=ranks) for ranks in (1, 2, 4, 8)} == {32}
 
 
 def test_ranks_that_cannot_share_a_step_evenly_are_refused() -> None:
     built = sizes.architecture(Size(depth=6), 8192)
     with pytest.raises(ValueError, match="a step has 32 rows of 512 tokens: 5 ranks can't share them evenly"):
-        sizes.rows_per_step(Training(), built, 5)
+        sizes.rows_per_step(Training(), built, context=512, ranks=5)
 
 
 def test_how_long_is_said_in_steps_minutes_or_epochs() -> None:

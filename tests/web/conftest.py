@@ -56,6 +56,6 @@ def own_server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactor
     """A server with the default model for one module, whose tests change what all organizations share."""
     home = tmp_path_factory.mktemp("own")
     prepare_home(home, default_model_file)
-    running = start_server(home, anew=True)
+    running = start_server(home)
     yield running
     running.stop()

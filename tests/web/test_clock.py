@@ -95,6 +95,7 @@ def _back_again(jumping: Jumping) -> Iterator[None]:
     jumping.set_ahead(0)
 
 
+@pytest.mark.slow
 def test_a_key_expires_by_the_clock_and_is_valid_again_when_the_clock_is_corrected(jumping: Jumping) -> None:
     _, client = jumping.key(expires_at=int(time.time()) + DAY)
     statuses = []

@@ -26,6 +26,7 @@ def told(gateway: RunningServer, words: str) -> None:
     asyncio.run(until(lambda: words in gateway.log, 10))
 
 
+@pytest.mark.slow
 def test_a_server_whose_database_is_moved_away_says_so_until_it_is_back(gateway: RunningServer) -> None:
     file = gateway.home / "aquilon.db"
     headers = {"authorization": f"Bearer {gateway.api_key}"}

@@ -108,6 +108,7 @@ ACTIONS = st.lists(
     limit=st.sampled_from([None, 20]),
     actions=ACTIONS,
 )
+@pytest.mark.slow
 def test_a_key_never_gains_rights_beyond_its_own(
     gateway: RunningServer,
     owner: httpx.Client,

@@ -84,6 +84,7 @@ async def test_no_usage_is_lost_when_postgresql_crashes_and_comes_back(
     assert held == 0
 
 
+@pytest.mark.slow
 def test_ready_reports_that_postgresql_is_down_and_that_it_is_back(
     postgresql: PostgreSQL, gateway: RunningServer
 ) -> None:

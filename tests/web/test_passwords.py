@@ -120,6 +120,7 @@ class TestGuessing:
         assert statuses.count(401) == 5
         assert statuses.count(429) == 11
 
+    @pytest.mark.slow
     def test_many_people_behind_one_address_can_sign_in_at_once(
         self, gateway: RunningServer, owner: httpx.Client
     ) -> None:

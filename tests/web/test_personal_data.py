@@ -79,6 +79,11 @@ def leave_traces(person: httpx.Client, word: str) -> None:
     content = f"{word} in a file\n".encode()
     upload = {"file": (f"../{word}: notes.txt", content, "text/plain")}
     file = person.post("/v1/files", data={"purpose": "user_data"}, files=upload).raise_for_status().json()
+    example = {"messages": [{"role": "user", "content": word}, {"role": "assistant", "content": word}]}
+    lines = {"file": (f"{word}.jsonl", json.dumps(example).encode(), "application/jsonl")}
+    learnt = person.post("/v1/files", data={"purpose": "fine-tune"}, files=lines).raise_for_status().json()
+    job = {"model": "tiny", "training_files": [learnt["id"]], "suffix": word, "auto_start": False}
+    person.post("/v1/fine_tuning/jobs", json=job).raise_for_status()
     project = {"name": f"Project {word}", "instructions": f"Think of {word}."}
     person.post("/v1/projects", json=project).raise_for_status()
     share = {"conversation_id": conversation["id"]}
@@ -142,8 +147,10 @@ def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: Runn
     assert "Quittengelee" in json.dumps(share["snapshot"])
     assert "token_hash" not in share
     assert json.loads(packed.read("feedback.jsonl"))["comment"] == "Not my Quittengelee."
-    [file] = [name for name in names if name.startswith("files/")]
+    [file] = [name for name in names if name.startswith("files/") and name.endswith(".txt")]
     assert packed.read(file) == b"Quittengelee in a file\n"
+    [job] = json.loads(packed.read("fine-tuning-jobs.json"))
+    assert (job["base"], job["suffix"]) == ("tiny", "Quittengelee")
     assert ".." not in file
     assert not Path(file).is_absolute()
     [assistant] = [json.loads(packed.read(name)) for name in names if name.startswith("assistants/")]
@@ -181,7 +188,7 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
     assert person.post("/v1/me/deletion", json={"confirm": name, "password": "not the one"}).status_code == 401
     answer = person.post("/v1/me/deletion", json={"confirm": name, "password": PASSWORD}).json()
     assert answer["kept"] == preview["kept"]
-    numbers = {"conversations": 3, "files": 1, "libraries": 1, "projects": 1, "shares": 1}
+    numbers = {"conversations": 3, "files": 2, "fine_tuning_jobs": 1, "libraries": 1, "projects": 1, "shares": 1}
     assert answer["deleted"] == answer["deleted"] | numbers
     assert person.get("/auth/session").status_code == 401
     assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key['value']}"}).status_code == 401
@@ -190,7 +197,7 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
 
     def gone() -> bool:
         data = b"".join(path.read_bytes() for path in server.home.glob("aquilon.db*"))
-        data += b"".join(path.read_bytes() for path in server.home.rglob("file_*"))
+        data += b"".join(path.read_bytes() for path in server.home.rglob("file_*") if path.is_file())
         traces = (word, word.lower(), name, name.lower(), f"{name.lower()}@example.org")
         return not any(trace.encode() in data for trace in traces)
 

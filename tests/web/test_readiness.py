@@ -39,12 +39,14 @@ def reason_comes(http: httpx.Client, words: str) -> bool:
     return answer.status_code == 503 and not body["ready"] and words in body["reason"]
 
 
+@pytest.mark.slow
 def test_with_a_full_disk_the_server_is_not_ready(own_server: RunningServer, http: httpx.Client) -> None:
     assert http.get("/ready").json()["ready"]
     with full_disk(own_server):
         wait_until(lambda: reason_comes(http, f"Nothing can be written to {own_server.home}"))
 
 
+@pytest.mark.slow
 def test_with_a_locked_database_the_server_is_not_ready(own_server: RunningServer, http: httpx.Client) -> None:
     with closing(sqlite3.connect(own_server.home / "aquilon.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -14,6 +14,7 @@ from tests.support.upstream_server import upstream_server
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
 async def test_kills_lose_nothing_that_was_acknowledged_and_bill_each_run_once(tmp_path: Path, kills: int) -> None:
     load = await kill_under_runs(tmp_path, kills=kills)
     check_file(tmp_path, load)
@@ -21,6 +22,7 @@ async def test_kills_lose_nothing_that_was_acknowledged_and_bill_each_run_once(t
     print(f"{kills} kills, {load.statuses}, all final within {load.slowest:.2f} s of each start")
 
 
+@pytest.mark.slow
 async def test_answers_in_the_background_get_a_grace_period_then_end_with_an_error_and_are_billed(
     tmp_path: Path,
 ) -> None:

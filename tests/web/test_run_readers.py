@@ -80,6 +80,7 @@ async def attend(http: httpx.AsyncClient, run_id: str, chance: random.Random) ->
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["one server", "two servers"])
+@pytest.mark.slow
 async def test_fifty_readers_see_each_event_once_and_in_order(
     tmp_path: Path, number: int, request: pytest.FixtureRequest
 ) -> None:

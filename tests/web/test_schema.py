@@ -61,6 +61,7 @@ def key(tiny_server: RunningServer) -> str:
     return secret
 
 
+@pytest.mark.slow
 def test_every_route_answers_as_the_document_says(api_schema: BaseSchema, key: str) -> None:
     problems = []
     for result in api_schema.get_all_operations():

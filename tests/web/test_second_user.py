@@ -33,6 +33,8 @@ OBJECTS = {
     "file_id": "file",
     "batch_id": "batch",
     "job_id": "batch",
+    "fine_tuning_job_id": "fine_tuning_job",
+    "fine_tuned_model": "fine_tuned_model",
     "session_id": "session",
     "conversation_id": "conversation",
     "item_id": "item",
@@ -62,6 +64,7 @@ SHARED = {
     "/v1/models/{model_id}/files": "so are the files of its open ones",
     "/v1/models/{model_id}/files/{file:path}": "so are the files of its open ones",
     "/v1/organization/statements/{month}": "a month, and the caller's own statement of it",
+    "/v1/fine_tuning/checkpoints/{checkpoint}/permissions": "refused for everybody",
     "/auth/identities/{provider}": "the caller's own way to sign in",
     "/auth/oidc/{provider}/start": "before a sign-in there is no organization",
     "/auth/oidc/{provider}/callback": "before a sign-in there is no organization",
@@ -218,6 +221,11 @@ def make(server: RunningServer, name: str) -> Organization:
     budget = post("/v1/organization/budgets", key_id=key["id"], limit_microcents=10**12)
     limit = post("/v1/organization/limits", key_id=key["id"], requests_per_minute=10_000)
     invitation = post("/v1/organization/invitations", role="member")
+    example = {"messages": [{"role": "user", "content": name}, {"role": "assistant", "content": name}]}
+    learnt = owner.post(
+        "/v1/files", data={"purpose": "fine-tune"}, files={"file": ("t.jsonl", json.dumps(example))}
+    ).json()
+    tuning = post("/v1/fine_tuning/jobs", model="tiny", training_files=[learnt["id"]], auto_start=False)
     lines = json.dumps(
         {"custom_id": "1", "body": {"model": "tiny", "messages": [{"role": "user", "content": name}], "max_tokens": 1}}
     )
@@ -261,6 +269,9 @@ def make(server: RunningServer, name: str) -> Organization:
         "invitation": invitation["id"],
         "file": file["id"],
         "batch": batch["id"],
+        "training_file": learnt["id"],
+        "fine_tuning_job": tuning["id"],
+        "fine_tuned_model": f"ft:tiny:{name}::none",  # only training makes one: test_fine_tuning.py
         "session": session["id"],
         "conversation": conversation["id"],
         "item": item["id"],
@@ -363,6 +374,8 @@ def test_no_list_shows_another_organization_s_objects(
         ("/v1/organization/person-quotas", {"workspace_id": "workspace", "period": "day", "messages": 1}),
         ("/v1/batches", {"input_file_id": "file", "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
         ("/v1/batch/jobs", {"input_files": ["file"], "endpoint": "/v1/chat/completions", "model": "tiny"}),
+        ("/v1/fine_tuning/jobs", {"training_file": "training_file", "model": "tiny"}),
+        ("/v1/fine_tuning/jobs", {"training_files": ["training_file"], "model": "tiny"}),
         ("/v1/responses", {"conversation": "conversation", "model": "tiny", "input": "x"}),
         ("/v1/responses", {"previous_response_id": "response", "model": "tiny", "input": "x"}),
         (

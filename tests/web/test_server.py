@@ -90,13 +90,19 @@ def test_metrics_have_vllms_names(http: httpx.Client) -> None:
     assert f'aquilon:request_success_total{{finished_reason="length",model_name="{MODEL}"}}' in page
 
 
-def test_the_api_process_is_small(own_server: RunningServer) -> None:
-    headers = {"authorization": f"Bearer {own_server.api_key}"}
-    for _ in range(20):
-        httpx.post(
-            f"{own_server.url}/v1/chat/completions", json=LONG | {"max_tokens": 2}, headers=headers, timeout=60
-        ).raise_for_status()
-    assert proportional_bytes(own_server.pid) <= 160e6
+@pytest.mark.slow
+def test_the_api_process_is_small(tmp_path: Path, default_model_file: Path) -> None:
+    prepare_home(tmp_path, default_model_file)
+    running = start_server(tmp_path, anew=True)
+    try:
+        headers = {"authorization": f"Bearer {running.api_key}"}
+        for _ in range(20):
+            httpx.post(
+                f"{running.url}/v1/chat/completions", json=LONG | {"max_tokens": 2}, headers=headers, timeout=60
+            ).raise_for_status()
+        assert proportional_bytes(running.pid) <= 160e6
+    finally:
+        running.stop()
 
 
 def test_the_log_has_the_user_but_no_content_and_no_secret(server: RunningServer, http: httpx.Client) -> None:
@@ -164,6 +170,7 @@ class TestLife:
         if running.process.poll() is None:
             running.stop()
 
+    @pytest.mark.slow
     def test_sigterm_lets_running_answers_go_on_and_ends_all_processes_within_ten_seconds(
         self, own: RunningServer
     ) -> None:

@@ -476,6 +476,7 @@ def test_changes_are_in_the_audit_log(client: httpx.Client) -> None:
     assert actions == ["model.changed", "model_alias.set"]
 
 
+@pytest.mark.slow
 def test_a_pull_ends_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
     pull(
         str(write_checkpoint(tmp_path / "tiny", tiny_checkpoint())),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from tests.support.people import signed_in_owner
 from tests.support.server import start_server
 from tests.support.upstream_server import Line
@@ -24,6 +25,7 @@ PACE = 0.05
 """Seconds between two words."""
 
 
+@pytest.mark.slow
 def test_upstream_answers_get_a_grace_period_then_end_with_an_error_and_are_billed(tmp_path: Path) -> None:
     all_requested, stopping = threading.Barrier(5), threading.Event()
 

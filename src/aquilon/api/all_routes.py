@@ -36,7 +36,7 @@ from aquilon.api.generation import (
     stored_chat,
     tokens,
 )
-from aquilon.api.jobs import files, mistral_batches, openai_batches
+from aquilon.api.jobs import files, fine_tuned_models, fine_tuning, mistral_batches, openai_batches
 from aquilon.api.libraries import mistral_documents, mistral_libraries, vector_store_files, vector_stores
 from aquilon.api.money import budgets, limits, person_quotas, prices, requests, statements, usage_report
 from aquilon.api.ollama import administration as ollama_administration
@@ -69,6 +69,8 @@ ROUTES: tuple[Routes, ...] = tuple(
         files,
         openai_batches,
         mistral_batches,
+        fine_tuning,
+        fine_tuned_models,
         responses,
         responses_compact,
         conversation_search,  # before `/v1/conversations/{conversation_id}`

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from aquilon.api.readiness import Readiness
+from aquilon.catalogue.administration.fine_tuned_models import FineTunedModels
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
@@ -37,6 +38,8 @@ from aquilon.generation.pipeline import Pipeline
 from aquilon.generation.upstream import UpstreamModels
 from aquilon.jobs.batches import Batches
 from aquilon.jobs.files import Files
+from aquilon.jobs.fine_tuning.jobs import FineTuningJobs
+from aquilon.jobs.fine_tuning.runner import FineTuningRunner
 from aquilon.jobs.runner import JobRunner
 from aquilon.libraries.documents import Documents
 from aquilon.libraries.embedding import Embedder
@@ -100,6 +103,9 @@ class Services:
     files: Files
     batches: Batches
     job_runner: JobRunner
+    fine_tuning_jobs: FineTuningJobs
+    fine_tuning_runner: FineTuningRunner
+    fine_tuned_models: FineTunedModels
     libraries: Libraries
     documents: Documents
     retrieval: Retrieval

@@ -1,4 +1,4 @@
-"""Aliases and operators' notes on models, kept in memory and read again after a change."""
+"""Aliases, operators' notes on models and fine-tuned models, kept in memory and read again after a change."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from aquilon.catalogue import store
 from aquilon.catalogue.aliases import Alias
 from aquilon.catalogue.model_notes import ModelNote
+from aquilon.catalogue.tables import FineTunedModel
 from aquilon.people.identity import Principal
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
@@ -46,6 +47,8 @@ class Annotations:
         self._switches: list[int] = []
         """The moments of planned switches, sorted."""
         self._notes: dict[str, ModelNote] = {}
+        self._fine_tuned: tuple[FineTunedModel, ...] = ()
+        self._fine_tuned_facts: list[object] = []
         self._version = 0
         self._read_at: Moment | None = None
         self._pause_until = 0.0
@@ -54,7 +57,7 @@ class Annotations:
         self._reading_since = Moment(b"", 0.0)
 
     async def refresh(self, *, now: bool = False) -> None:
-        """Read aliases and notes if they may have changed, or always with ``now``. On failure, the known ones count."""
+        """Read them all if they may have changed, or always with ``now``. On failure, the known ones count."""
         if self._database is None or (not now and self._is_fresh(self._database)):
             return
         moment = self._database.changes.now()
@@ -64,7 +67,7 @@ class Annotations:
 
     @property
     def version(self) -> tuple[int, int]:
-        """Changes whenever an alias has another target or a note has changed."""
+        """Changes whenever an alias has another target, or a note or a fine-tuned model has changed."""
         return self._version, bisect_right(self._switches, int(self._clock()))
 
     def aliases(self) -> list[Alias]:
@@ -86,6 +89,10 @@ class Annotations:
         caller = "" if principal is None else principal.api_key_id or principal.user_id
         return alias.model(int(self._clock()), caller)
 
+    def fine_tuned_models(self) -> tuple[FineTunedModel, ...]:
+        """Those of all organizations, without archived ones."""
+        return self._fine_tuned
+
     def note(self, model: str) -> ModelNote | None:
         return self._notes.get(model)
 
@@ -99,6 +106,7 @@ class Annotations:
             async with database.reading() as session:
                 aliases = {alias.name: alias for alias in await store.aliases(session)}
                 notes = await store.notes(session)
+                fine_tuned = await store.fine_tuned_models(session)
         except (DBAPIError, OSError) as error:
             log.warning("Aliases can't be read now", error=str(error))
             self._pause_until = moment.at + FRESH_SECONDS
@@ -106,7 +114,9 @@ class Annotations:
             if self._read_at is not None and self._read_at.at > moment.at:
                 return  # a later reading has finished before
             self._read_at = moment
-            if (aliases, notes) != (self._aliases, self._notes):
-                self._aliases, self._notes = aliases, notes
+            facts: list[object] = [(model.name, model.title, model.description, model.archived) for model in fine_tuned]
+            if (aliases, notes, facts) != (self._aliases, self._notes, self._fine_tuned_facts):
+                self._aliases, self._notes, self._fine_tuned_facts = aliases, notes, facts
+                self._fine_tuned = tuple(model for model in fine_tuned if not model.archived)
                 self._switches = sorted(alias.switch_at for alias in aliases.values() if alias.switch_at is not None)
                 self._version += 1

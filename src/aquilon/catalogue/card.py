@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from aquilon.catalogue.model_notes import Access, ModelNote, default_access
+from aquilon.catalogue.tables import FineTunedModel
 from aquilon.checkpoints.store import StoredModel
+from aquilon.people.identity import Principal
 
 OWN = "aquilon"
 
@@ -48,6 +50,14 @@ class ModelCard:
     deprecated_at: int | None = None
     retires_at: int | None = None
     replacement: str | None = None
+    organization_id: str | None = None
+    """The organization that a fine-tuned model belongs to: no other one sees it. None for the server's models."""
+
+    def is_for(self, principal: Principal, *names: str) -> bool:
+        """Whether the caller may use the model, by its own name or another one under which the key allows it."""
+        if self.organization_id not in (None, principal.organization_id):
+            return False
+        return principal.may_use(self.name, *self.aliases, *names)
 
     @property
     def local(self) -> bool:
@@ -75,6 +85,12 @@ class LocalModel(ModelCard):
     """A model in this server's store, computed by its engine."""
 
     path: Path
+    base: str | None = None
+    """The store's model that it was fine-tuned from."""
+    job_id: str | None = None
+    """The fine-tuning job that made it."""
+    title: str | None = None
+    """A name to show, which a fine-tuned model's organization gives."""
 
     @classmethod
     def of(cls, model: StoredModel) -> LocalModel:
@@ -94,6 +110,34 @@ class LocalModel(ModelCard):
             languages=tuple(model.languages),
             description=model.description,
             access=default_access(model.license, model.source),
+        )
+
+    @property
+    def stored_as(self) -> str:
+        """The store's name of the model whose files it needs: its own or its base's."""
+        return self.base or self.name
+
+    def fine_tuned(self, model: FineTunedModel, folder: Path) -> LocalModel:
+        """The card of a model that was fine-tuned from this one. ``folder`` holds all of them."""
+        return replace(
+            self,
+            name=model.name,
+            path=folder / model.folder,
+            source=self.name,
+            created=model.created_at,
+            size_bytes=model.size_bytes,
+            fim=False,
+            description=model.description or "",
+            aliases=(),
+            access="commercial",
+            default_temperature=None,
+            deprecated_at=None,
+            retires_at=None,
+            replacement=None,
+            organization_id=model.organization_id,
+            base=self.name,
+            job_id=model.job_id,
+            title=model.title,
         )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from aquilon.catalogue.aliases import Alias
 from aquilon.catalogue.annotations import Annotations
@@ -31,9 +32,11 @@ class Catalogue:
         sources: Sequence[CardSource] = (),
         *,
         names: Sequence[str] = (),
+        fine_tuned_folder: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``names`` are the models named on the command line, the default first. The store's other models follow.
+        ``fine_tuned_folder`` has the files of fine-tuned models; without it there are none.
 
         Without a store the server is a gateway. Of models with the same name, the
         store's counts before those of ``sources``, and an earlier source's before a later one's.
@@ -42,6 +45,7 @@ class Catalogue:
         self.annotations = annotations
         self._sources = tuple(sources)
         self._names = tuple(names)
+        self._fine_tuned_folder = fine_tuned_folder
         self._clock = clock
         self._stored: tuple[object, list[LocalModel]] = (None, [])
         self._merged: tuple[object, dict[str, ModelCard]] = (None, {})
@@ -71,7 +75,7 @@ class Catalogue:
         return card
 
     def get(self, name: str) -> ModelCard | None:
-        """The model of exactly this name, retired or not; None if there is none."""
+        """The model of exactly this name, retired or not, whoever it belongs to; None if there is none."""
         return self._all().get(name)
 
     def card(self, name: str, principal: Principal | None = None) -> ModelCard:
@@ -92,7 +96,7 @@ class Catalogue:
                     values={"name": name[:200]},
                 )
             card = cards.get(target or "") or cards.get(self.annotations.catch_all or "")
-        if card is None or (principal is not None and card.name in principal.hidden_models):
+        if card is None or (principal is not None and not _is_visible(card, principal)):
             raise self._unknown(name, principal)
         if self.is_retired(card):
             raise _retired(card)
@@ -128,7 +132,7 @@ class Catalogue:
         others = [list(source.cards()) for source in self._sources]
         state = id(own), others, self.annotations.version
         if state != self._merged[0]:
-            cards = [*own, *(card for cards in others for card in cards)]
+            cards = [*own, *(card for cards in others for card in cards), *self._fine_tuned(own)]
             self._merged = state, self._merge(cards, self.annotations.aliases())
         return self._merged[1]
 
@@ -138,8 +142,17 @@ class Catalogue:
             if card.name not in merged:
                 names = (alias.name for alias in aliases if alias.target == card.name)
                 merged[card.name] = replace(card, aliases=tuple(names)).noted(self.annotations.note(card.name))
-        default = next((name for name, card in merged.items() if card.chat and not self.is_retired(card)), None)
+        shared = {name: card for name, card in merged.items() if card.organization_id is None}
+        default = next((name for name, card in shared.items() if card.chat and not self.is_retired(card)), None)
         return merged if default is None else {default: merged[default], **merged}
+
+    def _fine_tuned(self, own: Sequence[LocalModel]) -> Iterator[LocalModel]:
+        """Those whose files, and whose base's, are on this machine."""
+        bases = {card.name: card for card in own}
+        for model in self.annotations.fine_tuned_models():
+            folder, base = self._fine_tuned_folder, bases.get(model.base)
+            if folder is not None and base is not None and (folder / model.folder).is_dir():
+                yield base.fine_tuned(model, folder)
 
     def _local(self) -> list[LocalModel]:
         if self.store is None or not self.store.folder.is_dir():
@@ -158,7 +171,8 @@ class Catalogue:
         available = [
             f"'{card.name}'"
             for card in self.cards()
-            if not self.is_retired(card) and (principal is None or principal.may_use(card.name, *card.aliases))
+            if not self.is_retired(card)
+            and (card.organization_id is None if principal is None else card.is_for(principal))
         ]
         names = ", ".join(available) or "none yet: pull one with `aquilon pull`"
         return not_found(
@@ -167,6 +181,12 @@ class Catalogue:
             code="model_not_found",
             values={"name": name[:200]},
         )
+
+
+def _is_visible(card: ModelCard, principal: Principal) -> bool:
+    """Whether the caller may know of the model, even if the key doesn't allow its use."""
+    owner = card.organization_id
+    return card.name not in principal.hidden_models and (owner is None or owner == principal.organization_id)
 
 
 def _retired(card: ModelCard) -> ApiError:

@@ -1,4 +1,4 @@
-"""Queries over aliases and operators' notes on models."""
+"""Queries over aliases, operators' notes on models, and fine-tuned models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.catalogue.aliases import Alias
 from aquilon.catalogue.model_notes import Access, ModelNote
-from aquilon.catalogue.tables import StoredAlias, StoredModelNote
+from aquilon.catalogue.tables import FineTunedModel, StoredAlias, StoredModelNote
+from aquilon.people.scope import Everyone, Scope
 
 
 async def aliases(session: AsyncSession) -> list[Alias]:
@@ -49,6 +50,33 @@ async def note(session: AsyncSession, model: str) -> ModelNote:
 async def set_note(session: AsyncSession, note: ModelNote) -> None:
     await session.merge(StoredModelNote(**asdict(note), changed_at=int(time.time())))
     await session.flush()
+
+
+async def fine_tuned_models(session: AsyncSession) -> list[FineTunedModel]:
+    """Those of all organizations, sorted by age."""
+    oldest_first = Everyone.select(FineTunedModel).order_by(FineTunedModel.created_at, FineTunedModel.name)
+    return list(await session.scalars(oldest_first))
+
+
+async def fine_tuned_model(session: AsyncSession, scope: Scope, name: str) -> FineTunedModel | None:
+    return await session.scalar(scope.select(FineTunedModel).where(FineTunedModel.name == name))
+
+
+async def fine_tuned_on(session: AsyncSession, scope: Scope, file_id: str) -> list[str]:
+    """The names of the organization's models that learnt from a file."""
+    models = await session.scalars(scope.select(FineTunedModel).order_by(FineTunedModel.created_at))
+    return [model.name for model in models if file_id in model.trained_on]
+
+
+async def add_fine_tuned_model(session: AsyncSession, model: FineTunedModel) -> None:
+    await session.merge(model)
+    await session.flush()
+
+
+async def remove_fine_tuned_model(session: AsyncSession, scope: Scope, name: str) -> bool:
+    """Delete a fine-tuned model's row; True if it existed."""
+    removal = scope.delete(FineTunedModel).where(FineTunedModel.name == name).returning(FineTunedModel.name)
+    return (await session.execute(removal)).first() is not None
 
 
 def _alias(row: StoredAlias) -> Alias:

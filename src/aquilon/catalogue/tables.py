@@ -1,11 +1,11 @@
-"""The tables of aliases and model notes. They are the server's, for all of its organizations."""
+"""The tables of aliases and model notes, the server's for all of its organizations, and of fine-tuned models."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Float
+from sqlalchemy import Boolean, CheckConstraint, Float, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.storage.base import Base, Watched
+from aquilon.storage.base import Base, Owned, Watched
 
 
 class StoredAlias(Watched, Base):
@@ -37,3 +37,27 @@ class StoredModelNote(Watched, Base):
     retires_at: Mapped[int | None]
     replacement: Mapped[str | None]
     changed_at: Mapped[int]
+
+
+class FineTunedModel(Owned, Watched, Base):
+    """A model that a fine-tuning job made for its organization: an adapter on one of the store's models."""
+
+    __tablename__ = "fine_tuned_models"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """``ft:BASE:ORGANIZATION:SUFFIX:ID``, by which clients ask it."""
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+    base: Mapped[str]
+    """The store's name of the model that the adapter changes."""
+    job_id: Mapped[str]
+    folder: Mapped[str]
+    """Its folder's name, below `Settings.fine_tuned_folder`."""
+    size_bytes: Mapped[int]
+    trained_on: Mapped[list[str]]
+    """The ids of the files that it learnt from."""
+    title: Mapped[str | None]
+    """A name to show, which its organization gives."""
+    description: Mapped[str | None]
+    archived: Mapped[bool] = mapped_column(Boolean)
+    """An archived model keeps its files and answers nothing."""
+    created_at: Mapped[int]

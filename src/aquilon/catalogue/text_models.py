@@ -59,7 +59,7 @@ class TextModels:
         return task.result().default_temperature
 
     def release(self, name: str) -> None:
-        """Release a stored model's files, so that they can be removed or replaced."""
+        """Release a stored model's files, so that they can be removed or replaced; forget a fine-tuned model."""
         for key in [key for key in self._texts if key[0] == name]:
             del self._texts[key]
         hold = self._holds.pop(name, None)
@@ -67,14 +67,14 @@ class TextModels:
             hold.release()
 
     def _load(self, card: LocalModel) -> LoadedText:
-        if self._store is not None and card.name not in self._holds:
-            hold = self._store.hold(card.name)
+        if self._store is not None and card.stored_as not in self._holds:
+            hold = self._store.hold(card.stored_as)
             try:
-                self._store.check(card.name)
+                self._store.check(card.stored_as)
             except ValueError:
                 hold.release()  # so that the damaged model can be pulled again
                 raise
-            self._holds[card.name] = hold
+            self._holds[card.stored_as] = hold
         checkpoint = open_checkpoint(card.path)
         text = load_text(checkpoint)
         if text.template is not None:

@@ -10,17 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aquilon.checkpoints.config_fields import integer, number
 from aquilon.checkpoints.hugging_face_names import our_name
 from aquilon.checkpoints.json_file import read_object
 from aquilon.checkpoints.safetensors_file import read_safetensors, tensor_entry
-from aquilon.checkpoints.tensors import CheckpointError, TensorEntry, parts
+from aquilon.checkpoints.tensors import CheckpointError, TensorEntry
 from aquilon.models.architecture import Architecture
-
-if TYPE_CHECKING:
-    from aquilon.models.transformer import Transformer
 
 CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "aquilon_base"
 
@@ -28,8 +25,23 @@ _TENSOR = re.compile(
     r"base_model\.model\.(model|model\.language_model|language_model\.model)\.(?P<module>layers\..+)"
     r"\.lora_(?P<side>[AB])\.weight"
 )
-_UNSUPPORTED = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "layer_replication", "fan_in_fan_out")
+_UNSUPPORTED = (
+    "use_dora",
+    "modules_to_save",
+    "rank_pattern",
+    "alpha_pattern",
+    "layer_replication",
+    "fan_in_fan_out",
+    "lora_bias",
+    "use_qalora",
+    "trainable_token_indices",
+    "target_parameters",
+    "alora_invocation_tokens",
+)
 """Fields of peft's that change what an adapter computes; where they are unset, it is plain LoRA."""
+
+_CHANGING = ("pissa", "olora", "corda", "loftq")
+"""Ways to initialise an adapter that change the base's weights, too, which the adapter's files don't hold."""
 
 
 class OtherBase(CheckpointError):
@@ -51,22 +63,25 @@ class Adapter:
     base_files: Mapping[str, str]
     """SHA-256 of the base's files by name; empty where another program wrote the adapter."""
 
-    def require_base(self, architecture: Architecture, files: Mapping[str, str] | None = None) -> None:
+    def require_base(
+        self, architecture: Architecture, files: Mapping[str, str] | None = None, *, name: str = "this one"
+    ) -> None:
         """Raises OtherBase if the adapter doesn't belong to a model of this architecture, with these files."""
         shapes = architecture.parameter_shapes()
-        for name, (a, b) in self.updates.items():
-            expected = shapes.get(name)
+        for weight, (a, b) in self.updates.items():
+            expected = shapes.get(weight)
             if expected != (b.shape[0], a.shape[1]):
                 what = "has no such weight" if expected is None else f"has {list(expected)} there"
                 raise OtherBase(
                     self.path,
-                    f"belongs to another model than this one: it updates {name} with {b.shape[0]} × {a.shape[1]} "
+                    f"belongs to another model than {name}: it updates {weight} with {b.shape[0]} × {a.shape[1]} "
                     f"values, and the model {what}. Its base is {self.base_name or 'not named'}",
                 )
-        for name, digest in (files or {}).items():
-            if self.base_files and self.base_files.get(name, digest) != digest:
+        for file, digest in (files or {}).items():
+            if self.base_files and self.base_files.get(file, digest) != digest:
                 raise OtherBase(
-                    self.path, f"was trained on another {name} than this model's. Its base is {self.base_name}"
+                    self.path,
+                    f"was trained on another {file} than this model's, which is {name}. Its base is {self.base_name}",
                 )
 
 
@@ -81,6 +96,9 @@ def open_adapter(folder: Path) -> Adapter:
     more = [name for name in _UNSUPPORTED if config.get(name)]
     if more or config.get("bias", "none") != "none":
         raise CheckpointError(config_file, f"uses {more[0] if more else 'bias'!r}: plain LoRA can be read")
+    if str(config.get("init_lora_weights")).lower().startswith(_CHANGING):
+        way = config["init_lora_weights"]
+        raise CheckpointError(config_file, f"init_lora_weights is {way!r:.40}, for which peft changes the base, too")
     try:
         rank = integer(config, "r", 8, at_most=4096)
         alpha = number(config, "lora_alpha", 8.0)
@@ -112,23 +130,3 @@ def _updates(path: Path, rank: int) -> dict[str, tuple[TensorEntry, TensorEntry]
         if len(pair) != 2:
             raise CheckpointError(path, f"the update of {name} lacks its {'B' if 'A' in pair else 'A'}")
     return {name: (pair["A"], pair["B"]) for name, pair in sides.items()}
-
-
-def merge(adapter: Adapter, transformer: Transformer) -> None:
-    """Add the adapter's updates to the transformer's weights. Raises OtherBase."""
-    import torch
-
-    from aquilon.checkpoints.weights import load_tensor
-
-    adapter.require_base(transformer.architecture)
-    with torch.no_grad():
-        shapes = transformer.architecture.parameter_shapes()
-        for name, parameter in transformer.named_parameters():
-            start = 0
-            for part in parts(name):
-                rows = shapes[part][0]
-                if part in adapter.updates:
-                    a, b = (load_tensor(entry).to(parameter.device).float() for entry in adapter.updates[part])
-                    target = parameter[start : start + rows]
-                    target.copy_(target.float() + adapter.scale * (b @ a))
-                start += rows

@@ -7,11 +7,14 @@ import errno
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+from aquilon.checkpoints.adapters import CONFIG as ADAPTER_CONFIG
+from aquilon.checkpoints.adapters import WEIGHTS as ADAPTER_WEIGHTS
 from aquilon.checkpoints.store import (
+    MANIFEST,
     ModelDamaged,
     ModelNotFound,
     ModelStore,
@@ -22,6 +25,9 @@ from aquilon.checkpoints.store import (
     now,
 )
 from aquilon.checkpoints.trial import try_out
+
+if TYPE_CHECKING:
+    from aquilon.checkpoints.checkpoint import Checkpoint
 
 SPARE_BYTES = 64 * 2**20
 """What a pull leaves free on the disk, for the database and the logs."""
@@ -56,6 +62,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 _SMALL_FILES = frozenset(
     {
+        "adapter_config.json",
         "config.json",
         "generation_config.json",
         "params.json",
@@ -95,13 +102,15 @@ def choose_files(sizes: Mapping[str, int], file: str | None = None) -> list[str]
     small = sorted(name for name in top if name in _SMALL_FILES or _TOKENIZER_MODEL.fullmatch(name))
     safetensors = sorted(name for name in top if name.endswith(".safetensors"))
     consolidated = [name for name in safetensors if name.startswith("consolidated")]
-    sharded = [name for name in safetensors if name not in consolidated]
+    sharded = [name for name in safetensors if name not in consolidated and name != ADAPTER_WEIGHTS]
     if "config.json" in top and sharded:
         index = sorted(name for name in top if name.endswith(".safetensors.index.json") and "consolidated" not in name)
         return [name for name in small if name != "params.json"] + index + sharded
     if "params.json" in top and consolidated:
         index = sorted(name for name in top if name == "consolidated.safetensors.index.json")
         return [name for name in small if name != "config.json"] + index + consolidated
+    if ADAPTER_CONFIG in top and ADAPTER_WEIGHTS in top:
+        return [*small, ADAPTER_WEIGHTS]
     gguf = _gguf(sizes)
     first_shards = [name for name in gguf if not _SHARD.fullmatch(name) or "-00001-of-" in name]
     if len(first_shards) == 1:
@@ -117,7 +126,8 @@ def choose_files(sizes: Mapping[str, int], file: str | None = None) -> list[str]
         )
     raise PullError(
         "There is no model there: needed are config.json with *.safetensors, "
-        "params.json with consolidated*.safetensors, or a *.gguf file"
+        "params.json with consolidated*.safetensors, a *.gguf file, "
+        "or adapter_config.json with adapter_model.safetensors"
     )
 
 
@@ -211,14 +221,16 @@ def describe(name: str, folder: Path, files: list[StoredFile], *, origin: Origin
     card = _card(folder, checkpoint.metadata)
     architecture = checkpoint.architecture
     text = try_out(folder)
+    base = checkpoint.base
+    inherited = origin_of(base) if base is not None else Origin(source="")
     return StoredModel(
         name=name,
         source=origin.source,
         revision=origin.revision,
         pulled_at=now(),
-        license=origin.license or card.license,
-        license_url=origin.license_url or card.license_url,
-        languages=list(origin.languages or card.languages),
+        license=origin.license or card.license or inherited.license,
+        license_url=origin.license_url or card.license_url or inherited.license_url,
+        languages=list(origin.languages or card.languages or inherited.languages),
         description=origin.description or card.description,
         format=checkpoint.format,
         family=architecture.family,
@@ -227,6 +239,7 @@ def describe(name: str, folder: Path, files: list[StoredFile], *, origin: Origin
         chat=text.chat,
         fim=text.fim,
         reasoning=text.reasoning,
+        base="" if base is None else _base_name(base, folder),
         files=files,
     )
 
@@ -246,6 +259,24 @@ def completed(store: ModelStore, model: StoredModel) -> StoredModel:
     with contextlib.suppress(OSError):  # in a read-only store the next start reads the facts again
         store.rewrite(model)
     return model
+
+
+def _base_name(base: Checkpoint, staged: Path) -> str:
+    """An adapter's base as its manifest names it: a name in the store that it is staged for, else a path."""
+    folder = (base.path if base.path.is_dir() else base.path.parent).resolve()
+    in_store = folder.parent == staged.parent.parent.resolve() and (folder / MANIFEST).is_file()
+    return folder.name if in_store else str(base.path.resolve())
+
+
+def origin_of(checkpoint: Checkpoint) -> Origin:
+    """The facts in the manifest of a model of the store, else those in its own files."""
+    folder = checkpoint.path if checkpoint.path.is_dir() else checkpoint.path.parent
+    with contextlib.suppress(StoreError):
+        stored = ModelStore(folder.parent).get(folder.name)
+        return Origin(
+            source=stored.source, license=stored.license, license_url=stored.license_url, languages=stored.languages
+        )
+    return _card(folder, checkpoint.metadata)
 
 
 def _card(folder: Path, metadata: Mapping[str, Any]) -> Origin:

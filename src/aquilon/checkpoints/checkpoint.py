@@ -10,6 +10,8 @@ from typing import Any, Literal
 from aquilon.checkpoints.tensors import TensorEntry
 from aquilon.models.architecture import Architecture
 
+_DESCRIBING = ("*.json", "*.jinja", "tekken.json", "tokenizer.model*", "*.model.v*")
+
 Format = Literal["gguf", "huggingface", "mistral"]
 
 
@@ -30,10 +32,18 @@ class Checkpoint:
     """Tokens that end an answer."""
     default_temperature: float | None = None
     """The temperature that the model's authors recommend, if any."""
+    base: Checkpoint | None = None
+    """The model that an adapter belongs to, where ``path`` is an adapter's folder."""
 
     def tensors(self) -> Mapping[str, TensorEntry]:
         """Every weight, by the names of ``Architecture.parameter_shapes``."""
         return self.entries
+
+    @property
+    def all_files(self) -> list[Path]:
+        """Those with the weights, and those beside them that say how the model reads and writes, sorted."""
+        beside = [path for pattern in _DESCRIBING for path in self.path.glob(pattern)] if self.path.is_dir() else []
+        return sorted({*self.files, *beside})
 
     @property
     def weight_bytes(self) -> int:

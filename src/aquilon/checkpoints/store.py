@@ -92,6 +92,8 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it fills gaps in texts; None in manifests of earlier versions, see `arrival.completed`."""
     reasoning: bool | None = None
     """Whether it thinks before it answers; None as for ``fim``."""
+    base: str = ""
+    """Of an adapter: the model in the store that it belongs to, or that model's path."""
     files: list[StoredFile]
     manifest: int = MANIFEST_VERSION
     path: Path = Path()
@@ -199,6 +201,8 @@ class ModelStore:
         Raises ModelDamaged, naming the file.
         """
         model = self.get(name)
+        if model.base in self:
+            self.check(model.base)
         files = []
         for file in model.files:
             status = _status(model, file)
@@ -223,8 +227,14 @@ class ModelStore:
     def remove(self, name: str) -> int:
         """Remove a model and what an unfinished pull of it left; returns the bytes freed.
 
-        Raises ModelNotFound, or ModelBusy while a running server has it loaded or a pull is running.
+        Raises ModelNotFound, or ModelBusy while a running server has it loaded, a pull is running, or an adapter of
+        the store belongs to it.
         """
+        if adapters := [model.name for model in self.list() if model.base == name]:
+            raise ModelBusy(
+                f"'{name}' is the base of {', '.join(map(repr, adapters))}: "
+                f"remove {'that' if len(adapters) == 1 else 'those'} first"
+            )
         unfinished = self.unfinished().get(valid_name(name))
         if unfinished is not None:
             with self.staging(name):  # the folder is deleted when the block ends

@@ -98,6 +98,8 @@ class TensorEntry:
     """The factor of 8-bit floats."""
     scale_block: tuple[int, int] | None = None
     """Rows and columns that share a value of the scale; None: all share one."""
+    updates: tuple[LowRankUpdate, ...] = ()
+    """What adapters add to the stored values."""
 
     @property
     def rows(self) -> int:
@@ -114,7 +116,7 @@ class TensorEntry:
         return self.rows * self.row_bytes
 
     def raw(self) -> NDArray[np.uint8]:
-        """The blocks, ``(rows, row_bytes)``, rows in our order: the mapped file itself, or, where
+        """The blocks without updates, ``(rows, row_bytes)``, rows in our order: the mapped file itself, or, where
         ``paired_heads`` reorders it, a copy."""
         stored = self.file.data[self.offset : self.offset + self.nbytes].reshape(self.rows, self.row_bytes)
         if not self.paired_heads:
@@ -122,6 +124,17 @@ class TensorEntry:
         half = self.rows // self.paired_heads // 2
         pairs = stored.reshape(self.paired_heads, half, 2, self.row_bytes)
         return pairs.swapaxes(1, 2).reshape(self.rows, self.row_bytes)
+
+
+@dataclass(frozen=True)
+class LowRankUpdate:
+    """The product ``scale · B A`` that an adapter adds to a matrix ``(outputs, inputs)``."""
+
+    a: TensorEntry
+    """``(rank, inputs)``"""
+    b: TensorEntry
+    """``(outputs, rank)``"""
+    scale: float
 
 
 FUSED: Mapping[str, tuple[str, ...]] = {

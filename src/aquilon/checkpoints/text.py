@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.text.gguf_vocabulary import size_and_unused
+from aquilon.text.huggingface import templates_from_folder
 from aquilon.text.model import TextModel
+from aquilon.text.subword import SubwordTokenizer
+from aquilon.text.template import JinjaTemplate
 from aquilon.text.tokenizer import TokenizerError
 
 
 def load_text(checkpoint: Checkpoint) -> TextModel:
-    """Load them from GGUF's metadata, else from the files beside the weights. Raises TokenizerError."""
+    """Load them from GGUF's metadata, else from the files beside the weights. Raises TokenizerError.
+
+    An adapter has its base's, or a chat template of its own.
+    """
+    if checkpoint.base is not None:
+        text, templates = load_text(checkpoint.base), templates_from_folder(checkpoint.path)
+        if templates and isinstance(text.tokenizer, SubwordTokenizer):
+            return replace(text, template=JinjaTemplate(templates, text.tokenizer))
+        return text
     rows = checkpoint.architecture.vocab_size
     if checkpoint.format == "gguf":
         return TextModel.from_gguf(checkpoint.metadata, rows=rows)

@@ -8,6 +8,7 @@ from typing import Any
 
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.text.gguf_vocabulary_writing import vocabulary_from_folder
+from aquilon.text.huggingface import templates_from_folder
 from aquilon.text.huggingface_writing import write_tokenizer
 
 _FILES = (
@@ -34,7 +35,11 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 
 def write_text(checkpoint: Checkpoint, folder: Path) -> None:
     """Write the checkpoint's tokenizer and chat templates as Hugging Face's files. Raises TokenizerError."""
-    if checkpoint.format == "gguf":
+    if checkpoint.base is not None:
+        write_text(checkpoint.base, folder)
+        if template := templates_from_folder(checkpoint.path).get("default"):
+            (folder / "chat_template.jinja").write_text(template, "utf-8")
+    elif checkpoint.format == "gguf":
         write_tokenizer(checkpoint.metadata, folder, rows=checkpoint.architecture.vocab_size)
     else:
         copy_tokenizer(checkpoint.path, folder)
@@ -42,6 +47,9 @@ def write_text(checkpoint: Checkpoint, folder: Path) -> None:
 
 def gguf_vocabulary(checkpoint: Checkpoint) -> dict[str, Any]:
     """The checkpoint's tokenizer and chat templates as a GGUF file's metadata. Raises TokenizerError."""
+    if checkpoint.base is not None:
+        template = templates_from_folder(checkpoint.path).get("default")
+        return gguf_vocabulary(checkpoint.base) | ({"tokenizer.chat_template": template} if template else {})
     if checkpoint.format == "gguf":
         return {key: value for key, value in checkpoint.metadata.items() if key.startswith("tokenizer.")}
     return vocabulary_from_folder(checkpoint.path, rows=checkpoint.architecture.vocab_size)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aquilon.checkpoints.adapters import Adapter
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.tensors import BLOCK_SIZES, CheckpointError, TensorEntry, parts
 from aquilon.models.architecture import Architecture
@@ -27,8 +28,8 @@ _VALUES_AT_ONCE = 2**22
 
 
 def load_tensor(entry: TensorEntry) -> Tensor:
-    """A weight in our shape: plain floats in their own dtype, others dequantized to fp32."""
-    plain = entry.scale is None and entry.block_type in _DTYPES
+    """A weight in our shape: plain floats in their own dtype, others dequantized to fp32, with updates added."""
+    plain = entry.scale is None and not entry.updates and entry.block_type in _DTYPES
     values = torch.empty(entry.shape, dtype=_DTYPES[entry.block_type] if plain else torch.float32)
     copy_tensor(entry, values)
     return values
@@ -40,11 +41,14 @@ def copy_tensor(entry: TensorEntry, target: Tensor) -> None:
     values, size = BLOCK_SIZES[entry.block_type]
     rows_at_once = max(1, _VALUES_AT_ONCE // (entry.row_bytes // size * values))
     factors = None if entry.scale is None else load_tensor(entry.scale).float()
+    updates = [(update.scale, load_tensor(update.a).float(), load_tensor(update.b).float()) for update in entry.updates]
     for start in range(0, entry.rows, rows_at_once):
         part = target[start : start + rows_at_once]
         decoded = _decoded(blocks[start : start + rows_at_once], entry.block_type).reshape(part.shape)
         if factors is not None:
             decoded = decoded.float() * _spread(factors, block=entry.scale_block, start=start, shape=part.shape)
+        for scale, a, b in updates:
+            decoded = decoded.float().addmm(b[start : start + len(part)], a, alpha=scale)
         part.copy_(decoded)
 
 
@@ -102,3 +106,14 @@ def unfused(parameters: Mapping[str, Tensor], architecture: Architecture) -> dic
         if names[0] in shapes:  # a tied head isn't
             weights |= zip(names, torch.split(parameter, [shapes[part][0] for part in names]), strict=True)
     return weights
+
+
+def merge(adapter: Adapter, transformer: Transformer) -> None:
+    """Add the adapter's updates to the transformer's weights. Raises OtherBase."""
+    adapter.require_base(transformer.architecture)
+    weights = unfused(dict(transformer.named_parameters()), transformer.architecture)
+    with torch.no_grad():
+        for name, (a, b) in adapter.updates.items():
+            target = weights[name]
+            update = load_tensor(b).float() @ load_tensor(a).float()
+            target.copy_(target.float() + adapter.scale * update.to(target.device))

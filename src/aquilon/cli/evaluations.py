@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,17 +17,22 @@ from aquilon.cli.errors import CommandError
 from aquilon.cli.output import err
 from aquilon.cli.tables import Table, print_table
 from aquilon.evaluation.protocol import (
+    EVALUATIONS,
     UNUSABLE,
     EventReader,
     Failed,
     Loading,
+    LocalCandidate,
     Measured,
     Order,
     Progress,
     read_evaluation,
+    write_evaluation,
     write_order,
 )
-from aquilon.evaluation.results import Evaluation, Measure
+from aquilon.evaluation.results import Comparison, Evaluation, Measure
+from aquilon.evaluation.statistics import compare
+from aquilon.training.protocol import JOB
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -86,27 +93,92 @@ def _follow(process: subprocess.Popen[bytes], folder: Path) -> list[Evaluation]:
     raise CommandError(f"The process that measures ended with status {status}: {tail}")
 
 
+def keep(order: Order, evaluations: list[Evaluation], out: Path | None) -> None:
+    """Write the evaluations of runs into their folders, and all into ``out``: NAME.json by model and task.
+
+    An earlier result with the same name stays; the new one gets a number.
+    """
+    runs = {
+        candidate.name: Path(candidate.path) / EVALUATIONS
+        for candidate in order.candidates
+        if isinstance(candidate, LocalCandidate) and (Path(candidate.path) / JOB).is_file()
+    }
+    for evaluation in evaluations:
+        if (run := runs.get(evaluation.model)) is not None:
+            step = "" if evaluation.step is None else f"-step-{evaluation.step}"
+            _write(run, f"{evaluation.task}{step}", evaluation)
+        if out is not None:
+            _write(out, f"{Path(evaluation.model).name}-{evaluation.task}", evaluation)
+
+
+def _write(folder: Path, name: str, evaluation: Evaluation) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^\w.-]+", "-", name)
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    path = next(path for path in (folder / f"{name}.json" for name in names) if not path.exists())
+    write_evaluation(path, evaluation)
+
+
 def show(evaluations: list[Evaluation], *, as_json: bool) -> None:
-    """A table, or a line of JSON for each evaluation, without its records."""
+    """Tables, or lines of JSON: each evaluation without its records, then each comparison of two models."""
+    comparisons = _comparisons(evaluations)
     if as_json:
         for evaluation in evaluations:
-            print(msgspec.json.encode(msgspec.structs.replace(evaluation, records=[])).decode())
+            print(_line("evaluation", msgspec.structs.replace(evaluation, records=[])))
+        for comparison in comparisons:
+            print(_line("comparison", comparison))
         return
     rows = [
-        (evaluation.model, evaluation.task, name, _figure(measure), _interval(measure), f"{measure.count:,}")
+        (evaluation.model, evaluation.task, name, *_cells(measure), f"{measure.count:,}")
         for evaluation in evaluations
         for name, measure in evaluation.measures.items()
     ]
     titles = ("model", "task", "measure", "value", "95 % interval", "count")
     print_table(Table.of(titles, rows, right=("value", "95 % interval", "count")))
+    if comparisons:
+        print()
+        compared = [
+            (
+                f"{comparison.first} − {comparison.second}",
+                comparison.task,
+                *_cells(comparison.difference),
+                f"{comparison.decided:,} of {comparison.difference.count:,}: {comparison.better:,} for the first",
+                f"{comparison.p_value:.3g}",
+            )
+            for comparison in comparisons
+        ]
+        titles = ("difference", "task", "value", "95 % interval", "decided by", "p")
+        print_table(Table.of(titles, compared, right=("value", "95 % interval", "p")))
+    for evaluation in evaluations:
+        if note := _open_sandbox(evaluation):
+            err().print(note, markup=False)
 
 
-def _figure(measure: Measure) -> str:
-    return f"{measure.value:.4f}"
+def _line(name: str, value: Evaluation | Comparison) -> str:
+    return msgspec.json.encode({name: value}).decode()
 
 
-def _interval(measure: Measure) -> str:
-    return "" if measure.low is None or measure.high is None else f"{measure.low:.4f} – {measure.high:.4f}"
+def _comparisons(evaluations: list[Evaluation]) -> list[Comparison]:
+    """Of the first model with each other one, task by task."""
+    by_task: dict[str, list[Evaluation]] = {}
+    for evaluation in evaluations:
+        by_task.setdefault(evaluation.task_sha256, []).append(evaluation)
+    return [compare(same[0], other) for same in by_task.values() for other in same[1:]]
+
+
+def _open_sandbox(evaluation: Evaluation) -> str:
+    isolation = evaluation.settings.get("isolation")
+    if not isinstance(isolation, dict):
+        return ""
+    left = [name for name in ("network", "files", "processes") if not isolation.get(name)]
+    means = "user namespaces or Landlock"
+    return f"{evaluation.task}: programs were not kept from {', '.join(left)}; this needs {means}" if left else ""
+
+
+def _cells(measure: Measure) -> tuple[str, str]:
+    return f"{measure.value:.4f}", (
+        "" if measure.low is None or measure.high is None else f"{measure.low:.4f} – {measure.high:.4f}"
+    )
 
 
 def _bars() -> Bars:

@@ -91,12 +91,16 @@ def download_file(
 
 @files.command("delete")
 def delete_file(file: FileArgument, organization: Organization = None, home: Home = None) -> None:
-    """Delete a file."""
+    """Delete a file; models that learnt from it stay, and are named."""
 
-    async def delete(database: Database, operator: Principal) -> StoredFile:
-        return await _files(database, home).delete(operator, await _id(database, operator, file))
+    async def delete(database: Database, operator: Principal) -> tuple[str, list[str]]:
+        file_id = await _id(database, operator, file)
+        return file_id, await _files(database, home).delete(operator, file_id)
 
-    print(f"Deleted {as_operator(home, organization, delete).id}")
+    file_id, learnt = as_operator(home, organization, delete)
+    print(f"Deleted {file_id}")
+    if learnt:
+        print(f"Models that learnt from it: {', '.join(learnt)}")
 
 
 async def _id(database: Database, operator: Principal, beginning: str) -> str:

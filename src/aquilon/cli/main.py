@@ -38,6 +38,7 @@ from aquilon.cli import (
     upstreams,
 )
 from aquilon.cli.eval import evaluate
+from aquilon.cli.export import export
 
 _PANELS = _START, _MODELS, _TRAINING, _PEOPLE, _MONEY, _FILES = (
     "Start and chat",
@@ -115,6 +116,9 @@ app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of mem
 app.add_typer(aliases.app, name="aliases", rich_help_panel=_MODELS)
 app.add_typer(upstreams.upstreams, name="upstreams", rich_help_panel=_MODELS)
 app.add_typer(train.app, name="train", rich_help_panel=_TRAINING)
+app.command("export", rich_help_panel=_TRAINING, short_help="Write a run's or a stored model for other programs.")(
+    export
+)
 app.add_typer(accounts.users, name="users", rich_help_panel=_PEOPLE)
 app.add_typer(invitations.invitations, name="invitations", rich_help_panel=_PEOPLE)
 app.add_typer(keys.keys, name="keys", rich_help_panel=_PEOPLE)

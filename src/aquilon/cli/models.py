@@ -73,6 +73,7 @@ def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
         "pulled": model.pulled_at,
         "licence": " ".join(filter(None, (model.license, model.license_url))),
         "languages": ", ".join(model.languages),
+        "base": model.base,
         "family": f"{model.family} ({model.format})",
         "parameters": parameters_text(model.parameters),
         "context": counted(model.max_context, "token"),

@@ -21,7 +21,7 @@ from aquilon.engine.kv_cache import KVCache
 from aquilon.engine.linear import make_row_invariant
 from aquilon.engine.model import LoadedModel
 from aquilon.engine.options import Dtype, EngineOptions
-from aquilon.engine.packed import is_quantized, load_packed
+from aquilon.engine.packed import is_quantized, load_packed, packed_bytes
 from aquilon.engine.protocol import LoadModel
 from aquilon.engine.runner import Runner
 from aquilon.engine.scheduler import Scheduler
@@ -142,7 +142,7 @@ def plan_loading(request: LoadModel, options: EngineOptions, limit: int | None =
     if bits is not None:
         weights = parameters * (bits + 1) // 8
     else:
-        weights = checkpoint.weight_bytes if packed else parameters * dtype.itemsize
+        weights = packed_bytes(checkpoint) if packed else parameters * dtype.itemsize
     return LoadingPlan(
         request.name,
         checkpoint,

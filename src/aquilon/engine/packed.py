@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -27,11 +28,19 @@ def is_quantized(checkpoint: Checkpoint) -> bool:
     return 2 * quantized > checkpoint.weight_bytes
 
 
+def packed_bytes(checkpoint: Checkpoint) -> int:
+    """About how much the checkpoint's blocks take when they are packed: those that an adapter updates have 8 bits."""
+    return sum(
+        math.prod(entry.shape) * 17 // 16 if entry.updates and entry.block_type not in PLAIN_TYPES else entry.nbytes
+        for entry in checkpoint.tensors().values()
+    )
+
+
 def load_packed(checkpoint: Checkpoint, *, bits: int | None, progress: Callable[[float], None]) -> Transformer:
     """The transformer with packed matrices; all other weights are fp32.
 
     ``bits`` None keeps the file's quantized blocks and leaves its plain matrices fp32. 4 or 8 quantizes the plain
-    matrices too, the embedding and the head always to 8.
+    matrices too, the embedding and the head always to 8. Blocks that an adapter updates become 8 bits.
     """
     transformer = PackedTransformer(checkpoint.architecture)
     loader = _Loader(checkpoint, bits, progress)
@@ -84,7 +93,9 @@ class _Loader:
         inputs = entry.shape[-1]
         if inputs % GROUP:
             return None
-        if entry.block_type not in PLAIN_TYPES:
+        if entry.updates and entry.block_type not in PLAIN_TYPES:
+            matrix = PackedMatrix(from_dense(load_tensor(entry).numpy(), bits=8))
+        elif entry.block_type not in PLAIN_TYPES:
             matrix = PackedMatrix(from_blocks(entry.raw(), entry.block_type, inputs))
         elif self._bits is not None and not name.endswith("router.weight"):
             bits = 8 if name in ("embedding.weight", "head.weight") else self._bits

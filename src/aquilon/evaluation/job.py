@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from aquilon.checkpoints.tensors import CheckpointError
+from aquilon.evaluation.answering import NoAnswer
 from aquilon.evaluation.measuring import Measuring
 from aquilon.evaluation.protocol import (
     FAILED,
@@ -39,15 +40,28 @@ def main(folder: Path) -> int:
     """Measure what the folder's order says; the exit code."""
     events = EventFile(folder)
     try:
-        Measuring(folder, read_order(folder), events).run()
+        _measure(folder, events)
     except _UNUSABLE as error:
         return _fail(events, UNUSABLE, "unusable", str(error))
+    except NoAnswer as error:
+        return _fail(events, FAILED, "no_answer", str(error))
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             return _fail(events, FAILED, "out_of_memory", "the memory is full: a smaller window or model needs less")
         traceback.print_exc()
         return _fail(events, FAILED, "internal_error", f"{type(error).__name__}: {error}")
     return FINISHED
+
+
+def _measure(folder: Path, events: EventFile) -> None:
+    """Of several questions that failed at the same time, the first error counts."""
+    try:
+        Measuring(folder, read_order(folder), events).run()
+    except* Exception as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 def _fail(events: EventFile, exit_code: int, code: str, message: str) -> int:

@@ -20,11 +20,15 @@ from aquilon.evaluation.results import Evaluation
 from aquilon.evaluation.tasks import Task
 
 ORDER, EVENTS = "order.json", "events.jsonl"
+EVALUATIONS = "evaluations"
+"""The folder in a run's folder that keeps its evaluations."""
 
 FINISHED, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
+PromptForm = Literal["auto", "chat", "text"]
+"""How questions are asked. ``auto``: as a chat with a model that has a chat template, and behind an address."""
 
 
 class LocalCandidate(msgspec.Struct, frozen=True, kw_only=True, tag_field="at", tag="path"):
@@ -56,6 +60,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     top_p: float = 1.0
     seeds: tuple[int, ...] = (0,)
     """Every question is answered once with each."""
+    max_tokens: int | None = None
+    """None: as the task says."""
     parallel: int = 8
     """Requests that are answered at the same time."""
 
@@ -66,6 +72,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     candidates: list[Candidate]
     tasks: list[Task]
     sampling: Sampling = Sampling()
+    prompts: PromptForm = "auto"
     limit: int | None = None
     """At most so many questions, or documents of a file; None takes all."""
     precision: Precision = "auto"

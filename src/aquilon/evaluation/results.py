@@ -56,8 +56,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Of the weights' files; None for a model behind an address."""
     step: int | None = None
     """The step of the run whose checkpoint it is."""
+    language: str | None = None
+    """Of the task, where it has one."""
     task: str
-    kind: str
+    definition: dict[str, object]
+    """The task itself, see `evaluation.tasks`."""
     task_sha256: str
     """Of the task and its data, as `tasks.task_sha256` says."""
     data: dict[str, str]
@@ -74,3 +77,25 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """By name, the first is the one to compare by: ``bits_per_byte``, with ``bits_per_byte/fr`` for each language and
     file where there are several, or ``accuracy``."""
     records: list[Record]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two models on the same questions or documents."""
+
+    task: str
+    first: str
+    second: str
+    measure: str
+    difference: Measure
+    """The first's figure less the second's."""
+    better: int
+    """Questions or documents on which the first is better."""
+    worse: int
+    equal: int
+    p_value: float
+    """Of the sign test over those that are not equal."""
+
+    @property
+    def decided(self) -> int:
+        """How many questions or documents decide the difference."""
+        return self.better + self.worse

@@ -120,6 +120,8 @@ class Fallbacks:
         backend = self._backends.get(type(card)) if card is not None else None
         if card is None or backend is None or self._catalogue.is_retired(card):
             return None
+        if card.organization_id not in (None, principal.organization_id):
+            return None
         try:
             require_generation(principal, name)
             return await backend.prepare(first.request, card, principal, patient=patient)

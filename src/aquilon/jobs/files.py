@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from aquilon.catalogue.store import fine_tuned_on
 from aquilon.errors import ApiError, overloaded
 from aquilon.jobs.files_on_disk import FilesOnDisk, Part
+from aquilon.jobs.fine_tuning import store as fine_tuning
 from aquilon.jobs.store import batches
 from aquilon.jobs.store import files as stored
 from aquilon.jobs.store.files import FileFilter
@@ -181,26 +183,39 @@ class Files:
         async with self._database.reading() as session:
             return await stored.count(session, principal, int(time.time()), criteria=criteria)
 
-    async def delete(self, principal: Principal, file_id: str) -> StoredFile:
-        """Raises ApiError 409 while a batch job reads the file."""
+    async def delete(self, principal: Principal, file_id: str) -> list[str]:
+        """Delete a file; returns the names of the models that learnt from it, which stay.
+
+        Raises ApiError 409 while a job reads the file.
+        """
         row = await self.get(principal, file_id)
+        scope = Scope.of_organization(principal)
         async with self._database.writing(alone=True) as session:
-            reader = await batches.reader_of(session, Scope.of_organization(principal), file_id)
-            if reader is not None:
-                raise ApiError(
-                    409,
-                    "invalid_request_error",
-                    f"The batch job '{reader}' still reads this file: cancel it first, or wait until it has ended",
-                    code="file_in_use",
-                )
-            if not await stored.remove(session, Scope.of_organization(principal), file_id):
+            for kind, reader in (
+                ("batch", await batches.reader_of(session, scope, file_id)),
+                ("fine-tuning", await fine_tuning.reader_of(session, scope, file_id)),
+            ):
+                if reader is not None:
+                    raise ApiError(
+                        409,
+                        "invalid_request_error",
+                        f"The {kind} job '{reader}' still reads this file: cancel it first, or wait until it has ended",
+                        code="file_in_use",
+                    )
+            learnt = await fine_tuned_on(session, scope, file_id)
+            if not await stored.remove(session, scope, file_id):
                 raise no_such("file", file_id)
-            await audit.record(
-                session, principal, "file.deleted", object_id=file_id, object_name=row.name, purpose=row.purpose
-            )
+            detail = {"purpose": row.purpose} | ({"fine_tuned_models": learnt} if learnt else {})
+            await audit.record(session, principal, "file.deleted", object_id=file_id, object_name=row.name, **detail)
         await asyncio.to_thread(self.disk.remove, row.organization_id, file_id)
         self._on_deletion()
-        return row
+        return learnt
+
+    async def learnt_from(self, principal: Principal, file_id: str) -> list[str]:
+        """The names of the organization's models that learnt from a file."""
+        await self.get(principal, file_id)
+        async with self._database.reading() as session:
+            return await fine_tuned_on(session, Scope.of_organization(principal), file_id)
 
     async def remove(self, organization_id: str, file_id: str) -> None:
         """Delete a file that belongs to something else, whose right to be deleted was checked before."""

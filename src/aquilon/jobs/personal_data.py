@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from aquilon.jobs.files import Files
+from aquilon.jobs.fine_tuning.result import forget_run
+from aquilon.jobs.fine_tuning.tables import FineTuningJob
 from aquilon.jobs.store import files as stored_files
 from aquilon.jobs.tables import Batch, IdempotencyKey, StoredFile
 from aquilon.people.personal_data import ArchiveFile, Person, as_json
@@ -17,13 +19,32 @@ _AT_ONCE = 200
 _CHUNK = 2**18
 _BATCH_COLUMNS = ("id", "endpoint", "model", "status", "input_file_ids", "total", "succeeded", "failed", "created_at")
 
+_FINE_TUNING_COLUMNS = (
+    "id",
+    "base",
+    "method",
+    "suffix",
+    "status",
+    "training_file_ids",
+    "validation_file_ids",
+    "hyperparameters",
+    "fine_tuned_model",
+    "trained_tokens",
+    "created_at",
+    "ended_at",
+)
+
 
 class JobData:
-    tables = frozenset({"files", "batches", "batch_lines", "idempotency_keys"})
+    tables = frozenset(
+        {"files", "batches", "batch_lines", "fine_tuning_jobs", "fine_tuning_events", "idempotency_keys"}
+    )
 
-    def __init__(self, database: Database, files: Files) -> None:
+    def __init__(self, database: Database, files: Files, runs: Path) -> None:
+        """``runs`` is the folder with the runs of fine-tuning jobs."""
         self._database = database
         self._files = files
+        self._runs = runs
 
     async def export(self, person: Person) -> AsyncIterator[ArchiveFile]:
         scope, last = person.scope, ""
@@ -39,14 +60,24 @@ class JobData:
         if described:
             yield ArchiveFile("batches.json", as_json(described))
 
+        async with self._database.reading() as session:
+            trainings = list(await session.scalars(scope.select(FineTuningJob).order_by(FineTuningJob.id)))
+        if trainings:
+            listed = [{name: getattr(job, name) for name in _FINE_TUNING_COLUMNS} for job in trainings]
+            yield ArchiveFile("fine-tuning-jobs.json", as_json(listed))
+
     async def erase(self, person: Person) -> Mapping[str, int]:
-        """Jobs that run end with their rows, without further files."""
+        """Jobs that run end with their rows, without further files. Models that learnt from the person's files are the
+        organization's, and stay until it deletes them."""
         scope = person.scope
         async with self._database.writing() as session:
             owners = IdempotencyKey.owner.in_((person.user_id, *person.key_ids))
             await session.execute(Scope(person.organization_id).delete(IdempotencyKey).where(owners))
             jobs = await session.execute(scope.delete(Batch).returning(Batch.id))
             batches = len(jobs.all())
+            trainings = list(await session.scalars(scope.delete(FineTuningJob).returning(FineTuningJob.id)))
+        for job_id in trainings:
+            await asyncio.to_thread(forget_run, self._runs / job_id)
         files = 0
         while rows := await self._files_after(person, ""):
             async with self._database.writing() as session:
@@ -55,7 +86,7 @@ class JobData:
             for row in rows:
                 await asyncio.to_thread(self._files.disk.remove, row.organization_id, row.id)
             files += len(rows)
-        return {"files": files, "batches": batches}
+        return {"files": files, "batches": batches, "fine_tuning_jobs": len(trainings)}
 
     async def _files_after(self, person: Person, last: str) -> list[StoredFile]:
         scope = person.scope

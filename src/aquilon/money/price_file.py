@@ -16,6 +16,7 @@ class _Entry(msgspec.Struct, rename={"start": "from"}, forbid_unknown_fields=Tru
     output: int
     cached_input: int | None = None
     batch_discount: int = 0
+    training: int = 0
     start: str = ""
     until: str = ""
 
@@ -38,6 +39,7 @@ def read_periods(data: bytes) -> list[Period]:
                 cached_input=entry.input if entry.cached_input is None else entry.cached_input,
                 output=entry.output,
                 batch_discount=entry.batch_discount,
+                training=entry.training,
             ),
             moment(entry.until) if entry.until else None,
         )

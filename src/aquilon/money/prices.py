@@ -8,7 +8,7 @@ statement rounds.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -34,10 +34,12 @@ class Price:
     output: int
     batch_discount: int = 0
     """Percent off for a request of a batch job."""
+    training: int = 0
+    """For tokens that fine-tuning trains on."""
     id: str = ""
 
     def __post_init__(self) -> None:
-        for name, cents in self.rates.items():
+        for name, cents in (*self.rates.items(), ("training", self.training)):
             if not 0 <= cents <= MOST_CENTS:
                 raise Refusal(
                     f"The {name} price is {cents} cents for a million tokens; it goes from 0 to {MOST_CENTS}",
@@ -86,6 +88,10 @@ class Price:
             output=self.output * full // 100,
             id=self.id,
         )
+
+    def of_training(self) -> Price:
+        """The price of a fine-tuning job, whose usage counts the tokens that it trained on as prompt tokens."""
+        return Price(self.starts_at, input=self.training, cached_input=self.training, output=0, id=self.id)
 
 
 FREE = Price(0, input=0, cached_input=0, output=0)
@@ -150,6 +156,14 @@ class PriceList:
         """The price at a second since 1970. None before the first price: the model is free then."""
         position = bisect_right(self._starts, moment)
         return self.prices[position - 1] if position else None
+
+
+def price_list_of(model: str, price_lists: Mapping[str, PriceList]) -> PriceList | None:
+    """The model's price list; a fine-tuned model, ``ft:BASE:…``, costs what its base does unless it has its own."""
+    own = price_lists.get(model)
+    if own is None and model.startswith("ft:"):
+        return price_lists.get(model.split(":", 2)[1])
+    return own
 
 
 def day(moment: int) -> str:

@@ -14,7 +14,7 @@ from aquilon.money.admission import Admission
 from aquilon.money.ledger import RESERVED_TOKENS, Ledger, Reservation
 from aquilon.money.limits import Quota, applies, quotas
 from aquilon.money.person_quotas import QuotaUnit, allowances
-from aquilon.money.prices import FREE, Price, PriceList
+from aquilon.money.prices import FREE, Price, PriceList, price_list_of
 from aquilon.money.rates import Rates
 from aquilon.money.usage_event import Outcome, Usage, UsageEvent
 from aquilon.money.usage_writer import Also, UsageWriter
@@ -60,7 +60,7 @@ class Settlement:
             for limit in terms.limits
             if limit.model in ("", model) and not batch and applies(limit.subject_kind, limit.subject_id, principal)
         ]
-        price = _price(terms.prices.get(model), moment, batch=batch)
+        price = _price(price_list_of(model, terms.prices), moment, batch=batch)
         reservation = await self.ledger.reserve(
             principal.organization_id,
             budgets=[budget for budget in terms.budgets if applies(budget.subject_kind, budget.subject_id, principal)],

@@ -80,6 +80,8 @@ class StoredPrice(Watched, Base):
     output: Mapped[int]
     batch_discount: Mapped[int]
     """Percent."""
+    training: Mapped[int]
+    """For a token that fine-tuning trains on."""
     created_at: Mapped[int]
 
 

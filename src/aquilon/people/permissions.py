@@ -11,6 +11,7 @@ Action = Literal[
     "generate",
     "files.use",
     "batches.use",
+    "fine_tuning.use",
     "usage.read",
     "billing.manage",
     "keys.create",
@@ -29,6 +30,7 @@ _EVERYWHERE: dict[Action, frozenset[Role]] = {
     "generate": frozenset({"owner", "administrator"}),
     "files.use": frozenset({"owner", "administrator"}),
     "batches.use": frozenset({"owner", "administrator"}),
+    "fine_tuning.use": frozenset({"owner", "administrator"}),
     "usage.read": frozenset({"owner", "administrator", "billing"}),
     "billing.manage": frozenset({"owner", "administrator", "billing"}),
     "keys.create": frozenset({"owner", "administrator"}),
@@ -48,6 +50,7 @@ _IN_WORKSPACE: dict[Action, frozenset[Role]] = {
     "generate": frozenset({"administrator", "developer", "member"}),
     "files.use": frozenset({"administrator", "developer", "member"}),
     "batches.use": frozenset({"administrator", "developer", "member"}),
+    "fine_tuning.use": frozenset({"administrator", "developer"}),
     "usage.read": frozenset({"administrator", "billing"}),
     "keys.create": frozenset({"administrator", "developer"}),
     "keys.manage": frozenset({"administrator"}),
@@ -61,6 +64,7 @@ _SCOPES: dict[Action, KeyScope] = {
     "generate": "inference",
     "files.use": "files",
     "batches.use": "batch",
+    "fine_tuning.use": "batch",
     "usage.read": "usage",
 }
 """The scope that a key needs for the action; for every other action it is ``administration``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aquilon.checkpoints.adapters import BASE, CONFIG, WEIGHTS
 from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.whole_folder import whole_folder
 from aquilon.models.transformer import Transformer
 from aquilon.training.data.preparing import SourceFile
 from aquilon.training.lora import LoraLinear, lora_layers
@@ -21,7 +22,7 @@ _PARTS = {"attention": "self_attn", "mlp": "mlp"}
 
 
 def release_adapter(
-    run: Path, transformer: Transformer, *, base: Checkpoint, base_files: list[SourceFile], is_first: bool
+    run: Path, transformer: Transformer, *, base: Checkpoint, base_files: Sequence[SourceFile], is_first: bool
 ) -> None:
     """Write the adapter under MODEL, whole or not at all. All ranks call it: each may hold a part of the updates."""
     prefix = f"base_model.model.{_prefix(base)}layers"
@@ -36,17 +37,15 @@ def release_adapter(
     if not is_first:
         return
     targets = sorted({name for _, _, layer in lora_layers(transformer) for name in layer.names})
-    partial = run / f"{MODEL}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    save_file(tensors, partial / WEIGHTS, metadata={"format": "pt"})
-    config = _config(layer, targets, base, base_files)
-    (partial / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    shutil.rmtree(run / MODEL, ignore_errors=True)
-    partial.rename(run / MODEL)
+    with whole_folder(run / MODEL, replace=True) as folder:
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        config = _config(layer, targets, base, base_files)
+        (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _config(layer: LoraLinear, targets: list[str], base: Checkpoint, base_files: list[SourceFile]) -> dict[str, object]:
+def _config(
+    layer: LoraLinear, targets: list[str], base: Checkpoint, base_files: Sequence[SourceFile]
+) -> dict[str, object]:
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

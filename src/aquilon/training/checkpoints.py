@@ -1,16 +1,18 @@
 """A run's checkpoints: weights and optimizers by distributed checkpoint (DCP), readable on any number of ranks.
 
 A checkpoint is written into a temporary folder, flushed to the disk, renamed, and then
-marked as whole by a file: a torn one is never picked.
+marked as whole by a file with the sizes of the others: a torn one is never picked.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ import msgspec
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.checkpoint.filesystem import FileSystemWriter
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystem, FileSystemWriter
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
@@ -28,6 +31,7 @@ from aquilon.training.protocol import CHECKPOINTS
 
 _COMPLETE = "COMPLETE"
 _PROGRESS = "progress.json"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +42,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     loss: float | None
     validation_loss: float | None
+
+
+class DamagedCheckpoint(ValueError):
+    """A checkpoint that can't be read, though its files have their lengths."""
 
 
 class NoSpace(OSError):
@@ -70,9 +78,16 @@ def checkpoint_name(step: int) -> str:
 
 
 def whole_checkpoints(run: Path) -> list[Path]:
-    """The run's whole checkpoints, oldest first."""
-    folders = sorted((run / CHECKPOINTS).glob("step-????????"))
-    return [folder for folder in folders if (folder / _COMPLETE).is_file()]
+    """The run's whole checkpoints, oldest first: those whose files are as long as they were written."""
+    return [folder for folder in sorted((run / CHECKPOINTS).glob("step-????????")) if _is_whole(folder)]
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        sizes = msgspec.json.decode((folder / _COMPLETE).read_bytes(), type=dict[str, int])
+        return bool(sizes) and all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return False
 
 
 def read_progress(checkpoint: Path) -> Progress:
@@ -116,31 +131,15 @@ class CheckpointWriter:
         final = self._folder / checkpoint_name(progress.step)
         partial = final.with_name(final.name + ".partial")
         try:
+            self._write_files(partial, state, progress)
             if self._is_first:
-                shutil.rmtree(partial, ignore_errors=True)
-                partial.mkdir()
-            save(
-                state,
-                checkpoint_id=partial,
-                storage_writer=FileSystemWriter(partial, sync_files=True),
-                process_group=self._group,
-                no_dist=self._group is None,
-            )
-            if self._is_first:
-                (partial / _PROGRESS).write_bytes(msgspec.json.encode(progress))
-                _sync(partial / _PROGRESS)
-                _sync(partial)
-                if final.exists():  # not whole, or it would have been resumed from
-                    shutil.rmtree(final)
-                partial.rename(final)
-                (final / _COMPLETE).touch()
-                _sync(final)
-                _sync(self._folder)
+                _put_in_place(partial, final)
         except Exception as error:
             if self._is_first:
                 shutil.rmtree(partial, ignore_errors=True)
-            if _is_disk_full(error):
-                raise NoSpace(errno.ENOSPC, f"the disk is full: checkpoint {final.name} could not be written") from None
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                problem = f"checkpoint {final.name} could not be written: {error.strerror}"
+                raise NoSpace(errno.ENOSPC, problem) from None
             raise
         if self._is_first:
             self._on_saved(final, progress)
@@ -148,11 +147,45 @@ class CheckpointWriter:
                 (old / _COMPLETE).unlink()
                 shutil.rmtree(old)
 
+    def _write_files(self, partial: Path, state: dict[str, Any], progress: Progress) -> None:
+        if self._is_first:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+        try:
+            save(
+                state,
+                checkpoint_id=partial,
+                storage_writer=_Writer(partial),
+                process_group=self._group,
+                no_dist=self._group is None,
+            )
+        except CheckpointException as error:
+            raise _cause(error) from None
+        if self._is_first:
+            (partial / _PROGRESS).write_bytes(msgspec.json.encode(progress))
+            _sync(partial / _PROGRESS)
+            _sync(partial)
+
+
+def _put_in_place(partial: Path, final: Path) -> None:
+    """Give a checkpoint its name, and mark it as whole."""
+    sizes = {file.name: file.stat().st_size for file in partial.iterdir()}
+    if final.exists():  # not whole, or it would have been resumed from
+        shutil.rmtree(final)
+    partial.rename(final)
+    (final / _COMPLETE).write_bytes(msgspec.json.encode(sizes))
+    _sync(final / _COMPLETE)
+    _sync(final)
+    _sync(final.parent)
+
 
 def load_checkpoint(checkpoint: Path, trained: Trained) -> Progress:
-    """Read tensors into the model and the optimizers, on any number of ranks."""
+    """Read tensors into the model and the optimizers, on any number of ranks. Raises DamagedCheckpoint."""
     state = trained.state_dict()
-    load(state, checkpoint_id=checkpoint, no_dist=not dist.is_initialized())
+    try:
+        load(state, checkpoint_id=checkpoint, no_dist=not dist.is_initialized())
+    except CheckpointException as error:
+        raise DamagedCheckpoint(f"{checkpoint} can't be read: {_cause(error)}") from None
     trained.load_state_dict(state)
     return read_progress(checkpoint)
 
@@ -168,9 +201,48 @@ def _copied(state: Any) -> Any:
     return state
 
 
-def _is_disk_full(error: BaseException) -> bool:
-    """DCP wraps what a writing rank raises."""
-    return "No space left" in f"{error!r} {error.__cause__!r}" or getattr(error, "errno", None) == errno.ENOSPC
+class _Writer(FileSystemWriter):
+    """Writes a checkpoint's files, and raises what the system said of a failed write, which torch.save hides."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, sync_files=True)
+        self.fs = _Files()
+
+
+class _Files(FileSystem):
+    @contextmanager
+    def create_stream(self, path: str | os.PathLike[str], mode: str) -> Iterator[io.IOBase]:
+        if mode != "wb":
+            with super().create_stream(path, mode) as stream:
+                yield stream
+            return
+        file = _NotingFile(path, "w")
+        try:
+            with io.BufferedWriter(file) as stream:
+                yield stream
+        except Exception:
+            if file.problem is not None:
+                raise file.problem from None
+            raise
+
+
+class _NotingFile(io.FileIO):
+    """A file that remembers why a write failed."""
+
+    problem: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.problem = error
+            raise
+
+
+def _cause(error: CheckpointException) -> Exception:
+    """What a rank has raised; DCP's own exception is none that `except Exception` sees."""
+    raised, _ = next(iter(error.failures.values()))
+    return raised if isinstance(raised, Exception) else RuntimeError(str(error))
 
 
 def _sync(path: Path) -> None:

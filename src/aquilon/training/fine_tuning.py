@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import torch
 
-from aquilon.checkpoints.weights import load_transformer
-from aquilon.models.transformer import Transformer
-from aquilon.training.adapter_release import release_adapter
 from aquilon.training.batch import Batch, samples
 from aquilon.training.conversations.base import Base, open_base
 from aquilon.training.conversations.preparing import (
@@ -21,15 +17,15 @@ from aquilon.training.conversations.preparing import (
     pair_documents,
     prepare,
 )
-from aquilon.training.data.preparing import SourceFile
 from aquilon.training.data.rows import Mixture, PackedRows, PairRows, Rows, Weighted
 from aquilon.training.data.shards import Shard
 from aquilon.training.devices import Device
 from aquilon.training.dpo import PreferenceLoss, reference_log_probabilities
-from aquilon.training.lora import add_lora
+from aquilon.training.loading import load_trainable
 from aquilon.training.objective import LossModel, NextToken, Objective
 from aquilon.training.optimizers import build_optimizers
 from aquilon.training.parallelize import Forward, parallelize
+from aquilon.training.prepared_run import PreparedRun
 from aquilon.training.protocol import DATA, Dpo, EventLog, Prepared, Sft, now
 from aquilon.training.trainer import Plan, Trainer, Validation
 from aquilon.training.tuning_sizes import flops_per_token, tuning_sizes
@@ -37,30 +33,9 @@ from aquilon.training.tuning_sizes import flops_per_token, tuning_sizes
 _REPORT_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """A model that is being fine-tuned."""
-
-    job: Sft | Dpo
-    trainer: Trainer
-    transformer: Transformer
-    base: Base
-    base_files: list[SourceFile]
-    """The base's, as they were when the run began."""
-
-    def release(self, run: Path, *, is_first: bool) -> None:
-        """Write the result. All ranks call it."""
-        if self.job.lora is not None:
-            release_adapter(
-                run,
-                self.transformer,
-                base=self.base.checkpoint,
-                base_files=self.base_files,
-                is_first=is_first,
-            )
-
-
-def fine_tuning(run: Path, job: Sft | Dpo, *, device: Device, log: EventLog | None, stop: Callable[[], bool]) -> Tuned:
+def fine_tuning(
+    run: Path, job: Sft | Dpo, *, device: Device, log: EventLog | None, stop: Callable[[], bool]
+) -> PreparedRun:
     """Prepare the data, load the model, and return what trains it, with the model itself.
 
     Raises UnusableJob, UnreadableSource and ChangedData for a job whose model or data can't be used.
@@ -80,7 +55,7 @@ def fine_tuning(run: Path, job: Sft | Dpo, *, device: Device, log: EventLog | No
     )
     training = msgspec.structs.replace(job.training, optimizer=job.training.optimizer or "adamw")
     objective: Objective = PreferenceLoss(job.beta) if isinstance(job, Dpo) else NextToken(training.z_loss)
-    transformer = _transformer(job, base, device)
+    transformer = load_trainable(base.checkpoint, lora=job.lora, seed=training.seed, device=device)
     model = LossModel(transformer, objective, device.dtype)
     forward = parallelize(model, device, training)
 
@@ -111,19 +86,13 @@ def fine_tuning(run: Path, job: Sft | Dpo, *, device: Device, log: EventLog | No
         log=log,
         stop=stop,
     )
-    return Tuned(job, trainer, transformer, base, data.base_files)
-
-
-def _transformer(job: Sft | Dpo, base: Base, device: Device) -> Transformer:
-    """The base, with all weights trained in fp32, or frozen with updates in fp32."""
-    frozen = job.lora is not None and device.ranks == 1  # FSDP shards weights of one type
-    dtype = device.dtype if frozen else torch.float32
-    transformer = load_transformer(base.checkpoint, dtype=dtype, device=device.device)
-    if job.lora is None:
-        transformer.requires_grad_(True)
-    else:
-        add_lora(transformer, job.lora, seed=job.training.seed)
-    return transformer
+    return PreparedRun(
+        job=job,
+        trainer=trainer,
+        transformer=transformer,
+        base=base.checkpoint,
+        base_files=tuple(data.base_files),
+    )
 
 
 def _prepared(run: Path, job: Sft | Dpo, base: Base, device: Device, log: EventLog | None) -> PreparedData:

@@ -6,6 +6,7 @@ See `training.protocol` for the files of a run and the exit codes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import sys
 import traceback
@@ -36,6 +37,8 @@ from aquilon.training.protocol import (
     now,
     read_job,
 )
+from aquilon.training.report import write_report
+from aquilon.training.tensorboard_log import event_log
 from aquilon.training.trainer import NotFinite
 
 _UNUSABLE = (UnusableJob, UnreadableSource, ChangedData, ShardError)
@@ -78,7 +81,7 @@ def main(run: Path) -> int:
             except UnusableJob as error:
                 print(error, file=sys.stderr)
                 return UNUSABLE
-            log = EventLog(run)
+            log = event_log(run)
         try:
             return _train(run, job, device, log, stop)
         except Exception as error:
@@ -87,22 +90,19 @@ def main(run: Path) -> int:
             if failed.code == "internal_error":
                 traceback.print_exc()
             if log is not None:
-                log.write(failed)
+                with contextlib.suppress(OSError):  # on a full disk: the message is on standard error
+                    log.write(failed)
             return code
 
 
 def _train(run: Path, job: Job, device: Device, log: EventLog | None, stop: _Stop) -> int:
-    if isinstance(job, Pretrain):
-        trainer, _ = pretraining(run, job, device=device, log=log, stop=stop)
-        tuned = None
-    else:
-        tuned = fine_tuning(run, job, device=device, log=log, stop=stop)
-        trainer = tuned.trainer
-    if trainer.train():
-        if tuned is not None:
-            tuned.release(run, is_first=device.is_first)
+    prepare = pretraining if isinstance(job, Pretrain) else fine_tuning
+    prepared = prepare(run, job, device=device, log=log, stop=stop)  # type: ignore[arg-type]  # each takes its jobs
+    if prepared.trainer.train():
+        prepared.release(run, is_first=device.is_first)
         if log is not None:
-            log.write(trainer.finished())
+            write_report(run)
+            log.write(prepared.trainer.finished())
     return FINISHED
 
 
@@ -116,9 +116,11 @@ def _failure(error: Exception, run: Path) -> tuple[int, Failed]:
         return FAILED, Failed(
             code="not_finite", message=message, step=error.step, checkpoint=error.checkpoint, time=now()
         )
-    if isinstance(error, NoSpace):
-        kept = f"{checkpoint} is whole" if checkpoint else "there was none before"
-        return FAILED, Failed(code="disk_full", message=f"{error.strerror}; {kept}", checkpoint=checkpoint, time=now())
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        problem = error.strerror if isinstance(error, NoSpace) else f"{error.filename or run}: {error.strerror}"
+        kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
+        message = f"the disk is full: {problem}; {kept}. Free some space, then resume the run"
+        return FAILED, Failed(code="disk_full", message=message, checkpoint=checkpoint, time=now())
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         advice = "fewer tokens a row (context), a smaller model, or training.recompute need less"
         return FAILED, Failed(

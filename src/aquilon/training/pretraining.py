@@ -6,23 +6,29 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from aquilon.models.architecture import Architecture
+from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.opening import open_checkpoint
+from aquilon.checkpoints.text_writing import copy_tokenizer, write_text
+from aquilon.models.architecture import UnsupportedArchitecture
 from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training import sizes
 from aquilon.training.batch import Batch
-from aquilon.training.data.preparing import prepare
+from aquilon.training.data.preparing import ChangedData, prepare, prepared_sources
 from aquilon.training.data.rows import Mixture, Part, Row, Rows, StreamRows, Weighted
 from aquilon.training.data.shards import Shard
 from aquilon.training.devices import Device
 from aquilon.training.initialization import initialize
+from aquilon.training.loading import load_trainable
 from aquilon.training.objective import LossModel, NextToken
 from aquilon.training.optimizers import build_optimizers
 from aquilon.training.parallelize import Forward, parallelize
+from aquilon.training.prepared_run import PreparedRun
 from aquilon.training.protocol import DATA, TOKENIZER, EventLog, Prepared, Pretrain, UnusableJob, now
 from aquilon.training.trainer import Plan, Trainer, Validation
 
@@ -30,45 +36,52 @@ _VALIDATION_TOKENS = 2**17
 _VALIDATION_STEPS = 4
 """The validation loss is measured on at most so many tokens, and on as many as so many steps take."""
 _REPORT_SECONDS = 0.5
+_TOKENIZER_FILE = "tokenizer.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Beginning:
+    """What a run begins with."""
+
+    transformer: Transformer
+    tokenizer: Path
+    """A folder with ``tokenizer.json``: the run's copy."""
+    context: int
+    """Tokens of a row."""
+    learning_rate: float
+    base: Checkpoint | None = None
 
 
 def pretraining(
     run: Path, job: Pretrain, *, device: Device, log: EventLog | None, stop: Callable[[], bool]
-) -> tuple[Trainer, Transformer]:
-    """Prepare the data, build the model, and return what trains it, with the model itself.
+) -> PreparedRun:
+    """Prepare the data, build or load the model, and return what trains it.
 
-    Raises UnusableJob, UnreadableSource and ChangedData for a job whose data can't be used.
+    Raises UnusableJob, UnreadableSource and ChangedData for a job whose data or base can't be used.
     """
-    tokenizer = _own_tokenizer(run, Path(job.tokenizer))
-    vocab_size = tokenizer_from_folder(tokenizer).vocab_size
     try:
-        architecture = sizes.architecture(job.model, vocab_size)
-    except ValueError as error:
+        beginning = _new_model(run, job, device) if job.base is None else _loaded_model(run, job, device)
+        transformer, context = beginning.transformer, beginning.context
+        architecture = transformer.architecture
+        rows_per_step = sizes.rows_per_step(job.training, architecture, context=context, ranks=device.ranks)
+    except (UnusableJob, ChangedData):
+        raise
+    except (UnsupportedArchitecture, ValueError) as error:
         raise UnusableJob(f"model: {error}") from None
-    shards, validation = _shards(run, job, tokenizer, device, log)
-    mixture, held_back = _rows(job, shards, validation, architecture.max_context)
-    model = LossModel(
-        _new_transformer(architecture, device, job.training.seed), NextToken(job.training.z_loss), device.dtype
-    )
-    transformer = model.transformer
+    base_files = [] if beginning.base is None else beginning.base.all_files
+    shards, validation = _shards(run, job, beginning.tokenizer, base_files, device, log)
+    mixture, held_back = _rows(job, shards, validation, context)
+    model = LossModel(transformer, NextToken(job.training.z_loss), device.dtype)
     forward = parallelize(model, device, job.training)
-    learning_rate = sizes.learning_rate(job.training, architecture)
-    try:
-        rows_per_step = sizes.rows_per_step(job.training, architecture, device.ranks)
-    except ValueError as error:
-        raise UnusableJob(f"training.batch_tokens: {error}") from None
-    batch_tokens = rows_per_step * architecture.max_context
+    batch_tokens = rows_per_step * context
+    limit = min(_VALIDATION_TOKENS, _VALIDATION_STEPS * batch_tokens)
     trainer = Trainer(
         run,
         model=model,
         forward=forward,
-        optimizers=build_optimizers(model.named_parameters(), job.training, learning_rate),
+        optimizers=build_optimizers(model.named_parameters(), job.training, beginning.learning_rate),
         rows=mixture,
-        validate=_validation(
-            forward, held_back, tokenizer, device, limit=min(_VALIDATION_TOKENS, _VALIDATION_STEPS * batch_tokens)
-        )
-        if held_back
-        else None,
+        validate=_validation(forward, held_back, beginning.tokenizer, device, limit=limit) if held_back else None,
         plan=Plan(
             rows_per_step=rows_per_step,
             batch_tokens=batch_tokens,
@@ -78,32 +91,68 @@ def pretraining(
                 batch_tokens=batch_tokens,
                 epoch_tokens=sum(len(shard) for shard in shards),
             ),
-            learning_rate=learning_rate,
-            flops_per_token=3 * architecture.flops_per_token(architecture.max_context // 2),
+            learning_rate=beginning.learning_rate,
+            flops_per_token=3 * architecture.flops_per_token(context // 2),
         ),
         training=job.training,
         device=device,
         log=log,
         stop=stop,
     )
-    return trainer, transformer
+    record = prepared_sources(run / DATA)
+    return PreparedRun(
+        job=job,
+        trainer=trainer,
+        transformer=transformer,
+        base=beginning.base,
+        base_files=tuple(record.sources[-1]) if record is not None and base_files else (),
+    )
 
 
-def _own_tokenizer(run: Path, tokenizer: Path) -> Path:
+def _new_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
+    tokenizer = Path(job.tokenizer or "")
+    if not (tokenizer / _TOKENIZER_FILE).is_file():
+        raise UnusableJob(f"{tokenizer} holds no {_TOKENIZER_FILE}: `aquilon train tokenizer` makes one")
+    own = _own_tokenizer(run, lambda folder: copy_tokenizer(tokenizer, folder))
+    if (own / _TOKENIZER_FILE).read_bytes() != (tokenizer / _TOKENIZER_FILE).read_bytes():
+        raise ChangedData(f"the tokenizer {tokenizer} has changed since the run began: begin a new run, or put it back")
+    architecture = sizes.architecture(job.model, tokenizer_from_folder(own).vocab_size)
+    transformer = Transformer(architecture, dtype=torch.float32, device="cpu")
+    initialize(transformer, job.training.seed)
+    return _Beginning(
+        transformer=transformer.to(device.device),
+        tokenizer=own,
+        context=architecture.max_context,
+        learning_rate=sizes.learning_rate(job.training, architecture),
+    )
+
+
+def _loaded_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
+    base = open_checkpoint(Path(job.base or ""))
+    own = _own_tokenizer(run, lambda folder: write_text(base, folder))
+    return _Beginning(
+        transformer=load_trainable(base, lora=job.lora, seed=job.training.seed, device=device),
+        tokenizer=own,
+        context=sizes.continued_context(job.model, base.architecture),
+        learning_rate=sizes.continued_learning_rate(job, base.architecture),
+        base=base,
+    )
+
+
+def _own_tokenizer(run: Path, write: Callable[[Path], None]) -> Path:
     """The run's copy of the tokenizer, which is released with the model."""
     own = run / TOKENIZER
-    if not (tokenizer / "tokenizer.json").is_file():
-        raise UnusableJob(f"{tokenizer} holds no tokenizer.json: `aquilon train tokenizer` makes one")
     if not own.exists():
         partial = own.with_name(own.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(tokenizer, partial)
+        partial.mkdir()
+        write(partial)
         partial.rename(own)
     return own
 
 
 def _shards(
-    run: Path, job: Pretrain, tokenizer: Path, device: Device, log: EventLog | None
+    run: Path, job: Pretrain, tokenizer: Path, base_files: list[Path], device: Device, log: EventLog | None
 ) -> tuple[list[Shard], Shard | None]:
     """The training sources' shards, and that of the validation text. The first rank tokenizes, the others wait."""
     reported_at = 0.0
@@ -119,7 +168,7 @@ def _shards(
         sources.append([Path(path) for path in job.validation])
     if not device.is_first:
         torch.distributed.barrier()
-    shards = prepare(run / DATA, sources, tokenizer=tokenizer, report=report)
+    shards = prepare(run / DATA, sources, tokenizer=tokenizer, report=report, base_files=base_files)
     if device.is_first and device.ranks > 1:
         torch.distributed.barrier()
     return (shards[:-1], shards[-1]) if job.validation else (shards, None)
@@ -144,12 +193,6 @@ def _rows(job: Pretrain, shards: list[Shard], validation: Shard | None, context:
     except ValueError as error:
         raise UnusableJob(f"data: {error} (a row has {context} tokens)") from None
     return mixture, [rows for rows in held_back if len(rows)]
-
-
-def _new_transformer(architecture: Architecture, device: Device, seed: int) -> Transformer:
-    transformer = Transformer(architecture, dtype=torch.float32, device="cpu")
-    initialize(transformer, seed)
-    return transformer.to(device.device)
 
 
 def _validation(

@@ -41,8 +41,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Size(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model's size. What is None follows from ``depth``, see `training.sizes`."""
 
-    depth: int = 6
-    """Layers."""
+    depth: int | None = None
+    """Layers; None: 6."""
     context: int | None = None
     """Tokens of a row, and the longest prompt and answer together."""
     hidden_size: int | None = None
@@ -104,8 +104,12 @@ class Pretrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Train a new model on text."""
 
     data: list[Source]
-    tokenizer: str
-    """A folder with ``tokenizer.json``."""
+    tokenizer: str | None = None
+    """A folder with ``tokenizer.json``; None for a run that goes on from ``base``."""
+    base: str | None = None
+    """A checkpoint whose training goes on, with its size and its tokenizer; None begins a new model."""
+    lora: Lora | None = None
+    """With ``base``: low-rank updates are trained in place of all weights."""
     validation: list[str] = []
     """Text that isn't trained on; where there is none, every hundredth document is kept back."""
     model: Size = Size()
@@ -144,6 +148,11 @@ class Dpo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 Job = Pretrain | Sft | Dpo
+
+
+def base_of(job: Job) -> str | None:
+    """The checkpoint that a job begins with; None for a new model."""
+    return job.base if isinstance(job, Pretrain) else job.model
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="started"):
@@ -287,13 +296,18 @@ class EventLog:
 
     def __init__(self, folder: Path) -> None:
         self._file = (folder / EVENTS).open("a+b", buffering=0)
+        self._is_cut = False
         if self._file.tell():
             self._file.seek(-1, os.SEEK_END)
-            if self._file.read(1) != b"\n":  # a line that a kill has cut
-                self._file.write(b"\n")
+            self._is_cut = self._file.read(1) != b"\n"  # by a kill
 
     def write(self, event: Event) -> None:
-        self._file.write(msgspec.json.encode(event) + b"\n")
+        """Raises OSError where the disk is full; the next event then still begins a line."""
+        rest = memoryview((b"\n" if self._is_cut else b"") + msgspec.json.encode(event) + b"\n")
+        self._is_cut = True
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._is_cut = False
 
 
 def read_events(folder: Path) -> Iterator[Event]:
@@ -355,7 +369,7 @@ def _check(job: Job, where: str) -> None:
     if isinstance(job, Pretrain):
         positive |= {f"model.{name}": getattr(job.model, name) for name in Size.__struct_fields__}
         positive |= {f"data[{number}].weight": source.weight for number, source in enumerate(job.data)}
-    elif job.lora is not None:
+    if job.lora is not None:
         positive |= {"lora.rank": job.lora.rank, "lora.alpha": job.lora.alpha}
         unknown = [name for name in job.lora.targets if name not in LORA_TARGETS]
         if unknown or not job.lora.targets:
@@ -367,8 +381,22 @@ def _check(job: Job, where: str) -> None:
     for name in ("warmup", "decay"):
         if not 0 <= getattr(training, name) <= 1:
             raise UnusableJob(f"{where}: training.{name} is {getattr(training, name)}: a share lies between 0 and 1")
+    if isinstance(job, Pretrain):
+        _check_beginning(job, where)
     given = [name for name in ("steps", "minutes", "epochs") if getattr(training, name) is not None]
     if len(given) > 1:
         raise UnusableJob(f"{where}: {' and '.join(given)} are both given: one of them says how long to train")
     if not job.data:
         raise UnusableJob(f"{where}: data is empty: name at least one file or folder")
+
+
+def _check_beginning(job: Pretrain, where: str) -> None:
+    """Raises UnusableJob unless the run begins with a tokenizer or with a model."""
+    if (job.tokenizer is None) == (job.base is None):
+        problem = "neither a tokenizer nor a base is given" if job.base is None else "tokenizer and base are both given"
+        raise UnusableJob(f"{where}: {problem}: a new model has a tokenizer, one that is trained further is the base")
+    if job.lora is not None and job.base is None:
+        raise UnusableJob(f"{where}: lora is given without a base: only a model that is there can get an adapter")
+    chosen = [name for name in Size.__struct_fields__ if name != "context" and getattr(job.model, name) is not None]
+    if job.base is not None and chosen:
+        raise UnusableJob(f"{where}: model.{chosen[0]} is given with a base, whose size can't change")

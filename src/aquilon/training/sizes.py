@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from aquilon.models.architecture import Architecture, Rotary
-from aquilon.training.protocol import Size, Training
+from aquilon.training.protocol import Pretrain, Size, Training
 
+_DEPTH = 6
 _HEAD_DIM = 64
+_CONTINUED_CONTEXT = 1024
 _TOKENS_PER_PARAMETER = 20
 """Compute-optimal (Hoffmann et al., arXiv:2203.15556)."""
 
@@ -15,39 +17,47 @@ def architecture(size: Size, vocab_size: int) -> Architecture:
 
     Raises ValueError for numbers that don't fit each other.
     """
-    hidden = size.hidden_size or 64 * size.depth
+    depth = size.depth or _DEPTH
+    hidden = size.hidden_size or 64 * depth
     heads = size.num_heads or max(1, hidden // _HEAD_DIM)
     kv_heads = size.num_kv_heads or (heads // 2 if heads % 2 == 0 and heads > 4 else heads)
-    context = size.context or (512 if size.depth <= 8 else 1024 if size.depth <= 12 else 2048)
+    context = size.context or (512 if depth <= 8 else 1024 if depth <= 12 else 2048)
     return Architecture(
         family="qwen3",
         vocab_size=vocab_size,
         hidden_size=hidden,
         intermediate_size=size.intermediate_size or -(-8 * hidden // 3 // 64) * 64,
-        num_layers=size.depth,
+        num_layers=depth,
         num_heads=heads,
         num_kv_heads=kv_heads,
         head_dim=_HEAD_DIM,
         norm_eps=1e-6,
         max_context=context,
         rotary=Rotary(theta=10_000.0 if context <= 2048 else 500_000.0),
-        sliding_windows=(None,) * size.depth,
-        tied_embeddings=size.depth < 20 if size.tied_embeddings is None else size.tied_embeddings,
+        sliding_windows=(None,) * depth,
+        tied_embeddings=depth < 20 if size.tied_embeddings is None else size.tied_embeddings,
         qk_norm=True,
     )
 
 
-def rows_per_step(training: Training, built: Architecture, ranks: int) -> int:
-    """Rows of one step, on any number of ranks: more for larger models (arXiv:2401.02954).
+def continued_context(size: Size, base: Architecture) -> int:
+    """Tokens of a row when a model is trained further. Raises ValueError for more than its context."""
+    if size.context is not None and size.context > base.max_context:
+        raise ValueError(f"context is {size.context}: the base's holds {base.max_context} tokens")
+    return size.context or min(_CONTINUED_CONTEXT, base.max_context)
+
+
+def rows_per_step(training: Training, built: Architecture, *, context: int, ranks: int) -> int:
+    """Rows of ``context`` tokens in one step, on any number of ranks: more for larger models (arXiv:2401.02954).
 
     Raises ValueError for a number of ranks that can't share them evenly.
     """
     wanted = training.batch_tokens or 2 ** max(13, round(13.5 + (built.num_layers - 6) * 0.3))
-    rows = max(1, round(wanted / built.max_context))
+    rows = max(1, round(wanted / context))
     if rows > 8:
         rows = round(rows / 8) * 8
     if rows % ranks:
-        raise ValueError(f"a step has {rows} rows of {built.max_context} tokens: {ranks} ranks can't share them evenly")
+        raise ValueError(f"a step has {rows} rows of {context} tokens: {ranks} ranks can't share them evenly")
     return rows
 
 
@@ -65,3 +75,8 @@ def steps(training: Training, built: Architecture, *, batch_tokens: int, epoch_t
 def learning_rate(training: Training, built: Architecture) -> float:
     """For Muon with updates scaled as AdamW's; it falls with the width."""
     return training.learning_rate or 0.006 * (384 / built.hidden_size) ** 0.5
+
+
+def continued_learning_rate(job: Pretrain, built: Architecture) -> float:
+    """A tenth of a new model's, so that what it knows isn't lost; low-rank updates take more."""
+    return job.training.learning_rate or learning_rate(job.training, built) * (0.1 if job.lora is None else 0.2)

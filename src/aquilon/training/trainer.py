@@ -162,9 +162,10 @@ class Trainer:
         means = [value / max(1, averaged) for value in self._summed_floats(list(shown.values()))]
         metrics = dict(zip(shown, means, strict=True))
         norm = float(_full(nn.utils.clip_grad_norm_(self._model.parameters(), self._training.clip)))
-        last = [folder.name for folder in whole_checkpoints(self._run)[-1:]]
         for what, value in (("the loss", metrics["loss"]), ("the gradient", norm)):
             if not math.isfinite(value):
+                self._writer.wait()  # the checkpoint before may still be on its way
+                last = [str(folder.relative_to(self._run)) for folder in whole_checkpoints(self._run)[-1:]]
                 raise NotFinite(step, what, last[0] if last else None)
         rate = plan.learning_rate * schedule.factor(
             step, steps=self._steps, warmup_steps=self._warmup_steps(), decay=self._training.decay

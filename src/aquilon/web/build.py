@@ -6,6 +6,7 @@ import asyncio
 
 from aquilon.api.readiness import Readiness
 from aquilon.api.services import Services
+from aquilon.catalogue.administration.fine_tuned_models import FineTunedModels
 from aquilon.catalogue.administration.server_models import ServerModels
 from aquilon.catalogue.annotations import Annotations
 from aquilon.catalogue.card import LocalModel, ModelCard
@@ -42,6 +43,8 @@ from aquilon.generation.pipeline import Pipeline
 from aquilon.generation.upstream import UpstreamModels
 from aquilon.jobs.batches import Batches
 from aquilon.jobs.files import Files
+from aquilon.jobs.fine_tuning.jobs import FineTuningJobs
+from aquilon.jobs.fine_tuning.runner import FineTuningRunner
 from aquilon.jobs.metrics import JobMetrics
 from aquilon.jobs.personal_data import JobData
 from aquilon.jobs.runner import JobRunner
@@ -55,6 +58,7 @@ from aquilon.libraries.vectors import LoadedLibraries
 from aquilon.money.admission import Admission
 from aquilon.money.personal_data import UsageData
 from aquilon.money.settlement import Settlement
+from aquilon.money.training_payment import TrainingPayments
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.account_data import AccountData
 from aquilon.people.administration.account_deletion import PersonalAccounts
@@ -86,7 +90,13 @@ def build_services(settings: Settings, database: Database) -> Services:
     upstreams = UpstreamRegistry(database, sealer)
     local_embeddings = LocalEmbeddings()
     annotations = Annotations(database, settings_aliases=settings.model_aliases)
-    catalogue = Catalogue(store, annotations, (upstreams, local_embeddings), names=settings.served_models)
+    catalogue = Catalogue(
+        store,
+        annotations,
+        (upstreams, local_embeddings),
+        names=settings.served_models,
+        fine_tuned_folder=settings.fine_tuned_folder,
+    )
     startup_models = tuple(catalogue.named(name) for name in settings.served_models)
     texts = TextModels(store)
     metrics = Metrics(engine)
@@ -109,7 +119,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         UpstreamModel: UpstreamEmbeddings(upstreams, metrics),
     }
     passwords = Passwords()
-    new_work, new_documents = asyncio.Event(), asyncio.Event()
+    new_work, new_documents, new_training = asyncio.Event(), asyncio.Event(), asyncio.Event()
     pipeline = Pipeline(
         catalogue,
         settlement,
@@ -176,7 +186,7 @@ def build_services(settings: Settings, database: Database) -> Services:
                 MemoryData(database, memories),
                 AssistantData(database),
                 LibraryData(database, libraries),
-                JobData(database, files),
+                JobData(database, files, settings.fine_tuning_folder / "runs"),
                 UsageData(database),
                 AccountData(database),  # the last to be deleted
             ),
@@ -197,6 +207,29 @@ def build_services(settings: Settings, database: Database) -> Services:
             metrics=JobMetrics(metrics.registry),
             unfinished=lambda: local_models.unfinished,
             new_work=new_work,
+        ),
+        fine_tuning_jobs=FineTuningJobs(
+            database,
+            settings,
+            files=files,
+            catalogue=catalogue,
+            terms=admission.terms,
+            new_work=new_training,
+        ),
+        fine_tuning_runner=FineTuningRunner(
+            database,
+            settings,
+            disk=files.disk,
+            catalogue=catalogue,
+            payments=TrainingPayments(admission, usage_writer),
+            new_work=new_training,
+        ),
+        fine_tuned_models=FineTunedModels(
+            engine=engine,
+            catalogue=catalogue,
+            texts=texts,
+            database=database,
+            folder=settings.fine_tuned_folder,
         ),
         libraries=libraries,
         documents=Documents(database, files, new_work=new_documents, on_deletion=erase),

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aquilon.api import idempotency_store as idempotency
 from aquilon.jobs.files import Files
+from aquilon.jobs.fine_tuning import store as fine_tuning
 from aquilon.jobs.store import batches
 from aquilon.money.store import person_quotas, usage
 from aquilon.settings import Settings
@@ -50,6 +51,11 @@ def prunings(database: Database, files: Files, settings: Settings, *more: Prunin
         async with database.writing() as session:
             return await batches.prune(session, before=int(time.time()) - settings.result_days * _DAY, most=_AT_ONCE)
 
+    async def fine_tuning_jobs() -> int:
+        async with database.writing() as session:
+            before = int(time.time()) - settings.fine_tuning_days * _DAY
+            return await fine_tuning.prune(session, before=before, most=_AT_ONCE)
+
     async def idempotency_keys() -> int:
         async with database.writing() as session:
             return await idempotency.prune(session, now=int(time.time()), most=_AT_ONCE)
@@ -62,6 +68,7 @@ def prunings(database: Database, files: Files, settings: Settings, *more: Prunin
         ("usage events", usage_events),
         ("lines of batch jobs", batch_lines),
         ("batch jobs", batch_jobs),
+        ("fine-tuning jobs", fine_tuning_jobs),
         ("files", files.sweep),
         ("idempotency keys", idempotency_keys),
         ("past counts of quotas", person_counts),

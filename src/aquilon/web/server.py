@@ -140,7 +140,8 @@ class _Server:
         comparisons = ("comparisons", services.comparisons.prune)
         waiting_list = ("waiting list", services.waiting_list.prune)
         accounts = ("deleted accounts", services.personal_accounts.finish)
-        more = (conversations, events, expired, shares, memories, comparisons, waiting_list, accounts)
+        runs = ("runs of fine-tuning jobs", services.fine_tuning_runner.sweep)
+        more = (conversations, events, expired, shares, memories, comparisons, waiting_list, accounts, runs)
         self._prunings = prunings(database, services.files, settings, *more)
         self._http = HttpServer(self._app, settings)
 
@@ -156,6 +157,7 @@ class _Server:
         jobs: asyncio.Task[None] | None = None
         recovering: asyncio.Task[None] | None = None
         reading: asyncio.Task[None] | None = None
+        tuning: asyncio.Task[None] | None = None
         try:
             await services.upstreams.refresh()
             self._database.listen()
@@ -167,6 +169,7 @@ class _Server:
             self._report(Listening(url))
             jobs = asyncio.create_task(services.job_runner.run(self._app, self._stop))
             reading = asyncio.create_task(services.library_runner.run(self._stop))
+            tuning = asyncio.create_task(services.fine_tuning_runner.run(self._stop))
             await self._until_stopped(http, asyncio.create_task(self._load(url)))
             self._report(Stopping(services.local_models.unfinished + services.upstream_models.unfinished))
         finally:
@@ -182,8 +185,9 @@ class _Server:
             await asyncio.gather(services.engine.stop(), services.local_embeddings.close(), services.upstreams.close())
             await http
             await services.runs.close(CLOSE_SECONDS)
-            if recovering is not None:
-                await recovering
+            for running in (recovering, tuning):
+                if running is not None:
+                    await running
             await asyncio.gather(pruning, erasing, following, services.pulls.close(), services.moderation.close())
             await services.usage_writer.close()
             await services.admission.close()

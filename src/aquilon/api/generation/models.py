@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import Query
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,7 +20,6 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.model_notes import Access
 from aquilon.catalogue.text_models import TextModels
 from aquilon.conversations.dialects.dialect import dialect_of
-from aquilon.conversations.dialects.error_bodies import ErrorBody
 from aquilon.conversations.dialects.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
@@ -51,7 +51,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "model"
     created: int
     owned_by: str
-    """``aquilon`` for a model that runs on this server, else the upstream that gets its requests."""
+    """``aquilon`` for a model that runs on this server, the upstream that gets its requests, or the organization of a
+    fine-tuned model."""
     local: bool
     """Whether requests to it stay on this machine."""
     name: str
@@ -66,6 +67,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     deprecation_replacement_model: str | None = None
     default_model_temperature: float | None = None
     type: str = "base"
+    """``fine-tuned`` for the result of a fine-tuning job."""
+    job: str | UnsetType = UNSET
+    """The fine-tuning job that made it."""
+    root: str | UnsetType = UNSET
+    """The model that it was fine-tuned from."""
+    archived: bool | UnsetType = UNSET
     parameters: int
     """0 if unknown."""
     languages: list[str]
@@ -78,6 +85,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     loaded: bool
     """Whether it can answer at once, without being loaded first."""
+
+
+class DeletedModel(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "model"
+    deleted: bool = True
 
 
 @routes.get(
@@ -105,7 +118,8 @@ async def list_models(
     if dialect_of(request.scope) == "anthropic":
         chat_models = [card for card in usable if card.chat]
         return json_answer(models_page(chat_models, after_id=after_id, before_id=before_id, limit=limit))
-    return json_answer(ListOf(data=[model_body(card, state.engine, state.texts) for card in usable]))
+    trains = state.settings.training_processes > 0
+    return json_answer(ListOf(data=[model_body(card, state.engine, state.texts, trains=trains) for card in usable]))
 
 
 @routes.get("/v1/models/{model_id:path}", "Read a model's card", answer=Model, says="The model of this name or alias.")
@@ -114,20 +128,19 @@ async def get_model(request: Request, caller: Caller, model_id: str) -> Response
     card = await visible_card(state, caller, model_id)
     if dialect_of(request.scope) == "anthropic":
         return json_answer(model_info(card))
-    return json_answer(model_body(card, state.engine, state.texts))
+    trains = state.settings.training_processes > 0
+    return json_answer(model_body(card, state.engine, state.texts, trains=trains))
 
 
 @routes.delete(
     "/v1/models/{model_id:path}",
     "Delete a fine-tuned model",
-    answer=ErrorBody,
-    says="There are no fine-tuned models. Operators remove a model at /v1/server/models.",
-    status=404,
-    status_code=404,
+    answer=DeletedModel,
+    says="The name of the deleted model. Operators remove the server's own models at /v1/server/models.",
 )
 async def delete_fine_tuned_model(request: Request, caller: Caller, model_id: str) -> Response:
-    message = f"There is no fine-tuned model '{model_id[:100]}': this server stores none"
-    raise not_found(message, param="model", code="model_not_found", values={"name": model_id[:100]})
+    await services(request).fine_tuned_models.delete(caller, model_id)
+    return json_answer(DeletedModel(id=model_id))
 
 
 async def visible_card(state: Services, caller: Principal, name: str) -> ModelCard:
@@ -142,24 +155,27 @@ async def visible_card(state: Services, caller: Principal, name: str) -> ModelCa
 
 def is_for(caller: Principal, card: ModelCard, *names: str) -> bool:
     """Whether the caller may use a model, by its name or one of its aliases."""
-    return caller.may_use(card.name, *card.aliases, *names)
+    return card.is_for(caller, *names)
 
 
-def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
+def model_body(card: ModelCard, engine: Engine, texts: TextModels, *, trains: bool = False) -> Model:
+    """``trains``: whether this server runs fine-tuning jobs."""
+    base = card.base if isinstance(card, LocalModel) else None
     engine_state = engine.states.get(card.name) if card.local else None
     retires = None if card.retires_at is None else datetime.fromtimestamp(card.retires_at, UTC)
     retirement = None if retires is None else retires.isoformat().replace("+00:00", "Z")
     return Model(
         id=card.name,
         created=card.created,
-        owned_by=card.provider,
+        owned_by=card.organization_id or card.provider,
         local=card.local,
-        name=card.name,
+        name=(card.title if isinstance(card, LocalModel) else None) or card.name,
         description=card.description,
         capabilities=Capabilities(
             completion_chat=card.chat,
             completion_fim=card.fim,
             function_calling=card.function_calling,
+            fine_tuning=trains and card.chat and base is None and isinstance(card, LocalModel),
             vision=card.vision,
             reasoning=card.reasoning,
             embeddings=card.embeddings,
@@ -171,6 +187,10 @@ def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
         shutdown_date=retirement,
         deprecation_replacement_model=card.replacement,
         default_model_temperature=texts.default_temperature(card),
+        type="base" if base is None else "fine-tuned",
+        job=UNSET if base is None else (card.job_id if isinstance(card, LocalModel) else None) or UNSET,
+        root=UNSET if base is None else base,
+        archived=UNSET if base is None else False,
         parameters=card.parameters,
         languages=list(card.languages),
         license=card.license,

@@ -1,4 +1,4 @@
-"""``POST /tokenize`` and ``/detokenize``: a text's tokens for a model, in vLLM's shape."""
+"""``POST /tokenize`` and ``/detokenize``, ``GET /tokenizer_info``: a text's tokens for a model, in vLLM's shape."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
+from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,10 +42,16 @@ _INLINE_TOKENS = 8192
 """More tokens than this are decoded in a thread."""
 
 
+OptionalModel = Annotated[
+    str | None,
+    Field(min_length=1, max_length=1000, description="By default the model that answers where none is named."),
+]
+
+
 class TokenizeRequest(Fields):
     """A text, or a conversation as the model's chat template renders it."""
 
-    model: str = Field(min_length=1, max_length=1000)
+    model: OptionalModel = None
     prompt: str | None = None
     messages: Annotated[list[MessageFields], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
     add_special_tokens: bool | None = Field(
@@ -120,12 +127,21 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 class DetokenizeRequest(Fields):
-    model: str = Field(min_length=1, max_length=1000)
+    model: OptionalModel = None
     tokens: Annotated[list[TokenId], Field(max_length=MAX_TOKENS), FIRST_FAULT_ENDS]
 
 
 class Text(msgspec.Struct, frozen=True):
     prompt: str
+
+
+class TokenizerInfo(msgspec.Struct, frozen=True):
+    """The names of the tokens that begin and end a model's texts; null where it has none."""
+
+    model: str
+    vocab_size: int
+    bos_token: str | None
+    eos_token: str | None
 
 
 @routes.post("/tokenize", "Turn a text into token ids", request=TokenizeRequest, answer=Tokens, says="The token ids.")
@@ -135,7 +151,7 @@ async def tokenize(request: Request, caller: Caller) -> Response:
     if (length := characters(prompt)) > MAX_CHARACTERS:
         raise invalid(f"The text has {length} characters; at most {MAX_CHARACTERS} are allowed", param="prompt")
     local = services(request).local_models
-    card, loaded = await local.text(fields.model, caller)
+    card, loaded = await local.text(await _named(fields.model, request), caller)
     ids = await encode(prompt, card, loaded)
     tokenizer = loaded.text.tokenizer
     strings = [tokenizer.token_piece(token_id) for token_id in ids] if fields.return_token_strs else None
@@ -165,7 +181,7 @@ def _pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[TokenPiece]:
 async def detokenize(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, DetokenizeRequest)
     state = services(request)
-    _, loaded = await state.local_models.text(fields.model, caller)
+    _, loaded = await state.local_models.text(await _named(fields.model, request), caller)
 
     def decode() -> str:
         check_token_ids(fields.tokens, loaded, param="tokens")
@@ -176,3 +192,33 @@ async def detokenize(request: Request, caller: Caller) -> Response:
     else:
         text = await asyncio.get_running_loop().run_in_executor(state.large_bodies, decode)
     return Response(msgspec.json.encode(Text(text)), media_type="application/json")
+
+
+@routes.get("/tokenizer_info", "Name the tokens that begin and end texts", answer=TokenizerInfo, says="The tokens.")
+async def tokenizer_info(
+    request: Request,
+    caller: Caller,
+    model: Annotated[
+        str | None,
+        Query(min_length=1, max_length=1000, description="By default the model that answers where none is named."),
+    ] = None,
+) -> Response:
+    card, loaded = await services(request).local_models.text(await _named(model, request), caller)
+    tokenizer = loaded.text.tokenizer
+    bos, eos = tokenizer.bos_id, min(tokenizer.eos_ids, default=None)
+    body = TokenizerInfo(
+        card.name,
+        tokenizer.vocab_size,
+        None if bos is None else tokenizer.token_text(bos),
+        None if eos is None else tokenizer.token_text(eos),
+    )
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+async def _named(model: str | None, request: Request) -> str:
+    """The model to use; raises ApiError 400 if none is named and there is no default."""
+    catalogue = services(request).catalogue
+    if model is not None:
+        return model
+    await catalogue.refresh()
+    return catalogue.default_name()

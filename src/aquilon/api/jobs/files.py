@@ -13,7 +13,7 @@ from aquilon.api.authentication import Caller, authenticate
 from aquilon.api.downloads import RANGE, Download, download_answers
 from aquilon.api.jobs.files_upload import receive_file
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import PageOf
+from aquilon.api.listing import ListOf, PageOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
@@ -88,6 +88,12 @@ class DeletedFile(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     object: str = "file"
     deleted: bool = True
+    fine_tuned_models: list[str]
+    """The models that learnt from the file: they stay until they are deleted themselves."""
+
+
+class LearntFrom(ListOf[str], frozen=True, kw_only=True):
+    file_id: str
 
 
 class FileUrl(msgspec.Struct, frozen=True):
@@ -182,10 +188,23 @@ async def get_file(request: Request, caller: Caller, file_id: str) -> Response:
     return json_answer(file_body(await services(request).files.get(caller, file_id)))
 
 
-@routes.delete("/{file_id}", "Delete a file", answer=DeletedFile, says="The id of the deleted file.")
+@routes.delete(
+    "/{file_id}", "Delete a file", answer=DeletedFile, says="The deleted file, and the models that learnt from it."
+)
 async def delete_file(request: Request, caller: Caller, file_id: str) -> Response:
-    await services(request).files.delete(caller, file_id)
-    return json_answer(DeletedFile(id=file_id))
+    learnt = await services(request).files.delete(caller, file_id)
+    return json_answer(DeletedFile(id=file_id, fine_tuned_models=learnt))
+
+
+@routes.get(
+    "/{file_id}/fine_tuned_models",
+    "List the models that learnt from a file",
+    answer=LearntFrom,
+    says="The names of the organization's models that a fine-tuning job trained or validated with the file.",
+)
+async def list_fine_tuned_models(request: Request, caller: Caller, file_id: str) -> Response:
+    names = await services(request).files.learnt_from(caller, file_id)
+    return json_answer(LearntFrom(file_id=file_id, data=names))
 
 
 @routes.get(

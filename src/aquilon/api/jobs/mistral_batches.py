@@ -158,7 +158,7 @@ async def list_batches(
     filters = BatchFilter(
         model=model,
         metadata=None if metadata is None else _metadata(metadata),
-        created_after=None if created_after is None else _moment(created_after),
+        created_after=None if created_after is None else moment_of(created_after, param="created_after"),
         user_id=caller.user_id if created_by_me else None,
         statuses=_statuses(status or []),
     )
@@ -242,13 +242,14 @@ def _metadata(text: str) -> dict[str, str]:
         raise invalid("metadata must be a JSON object whose values are strings", param="metadata") from None
 
 
-def _moment(text: str) -> int:
+def moment_of(text: str, *, param: str) -> int:
+    """Seconds since 1970. Raises ApiError 400 for text that is no date and time."""
     try:
         return int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         raise invalid(
-            f"created_after is '{text[:50]}'; it must be a date and time such as 2026-01-31T12:00:00Z",
-            param="created_after",
+            f"{param} is '{text[:50]}'; it must be a date and time such as 2026-01-31T12:00:00Z",
+            param=param,
         ) from None
 
 

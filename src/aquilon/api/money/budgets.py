@@ -142,7 +142,8 @@ async def remove_budget(request: Request, caller: Caller, budget_id: str) -> Res
 
 def _model_names(request: Request) -> list[str]:
     catalogue = services(request).catalogue
-    return [card.name for card in catalogue.cards() if not catalogue.is_retired(card)]
+    shared = (card for card in catalogue.cards() if card.organization_id is None)
+    return [card.name for card in shared if not catalogue.is_retired(card)]
 
 
 def budget_body(standing: BudgetStanding, models: Collection[str] | None = None) -> BudgetBody:

@@ -38,6 +38,7 @@ class PriceRequest(Fields):
     )
     output: Cents
     batch_discount: int = Field(0, ge=0, le=100, description="The discount for requests of batch jobs, in percent.")
+    training: Cents = Field(0, description="The price of tokens that fine-tuning trains on.")
     starts_at: Moment | None = Field(None, description="When the price starts, in seconds since 1970; now if null.")
 
 
@@ -61,6 +62,8 @@ class PriceBody(msgspec.Struct, frozen=True, kw_only=True):
     output: int
     batch_discount: int
     """In percent."""
+    training: int
+    """For tokens that fine-tuning trains on."""
     holds: bool
     """Whether the price holds now."""
 
@@ -135,6 +138,7 @@ def _price(fields: PriceRequest) -> Price:
         cached_input=fields.input if fields.cached_input is None else fields.cached_input,
         output=fields.output,
         batch_discount=fields.batch_discount,
+        training=fields.training,
     )
 
 
@@ -150,6 +154,7 @@ def _body(history: PriceList) -> ModelPrices:
                 cached_input=price.cached_input,
                 output=price.output,
                 batch_discount=price.batch_discount,
+                training=price.training,
                 holds=price is holding,
             )
             for price in history.prices

@@ -19,6 +19,7 @@ from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
 from aquilon.storage import Database
+from aquilon.wording import counted
 
 _UNLOAD_SECONDS = 2.0
 """How long an unload is awaited. An idle model is unloaded by then, a busy one after its last answer."""
@@ -59,6 +60,19 @@ class ServerModels:
         state = self.engine.states.get(name)
         if state is not None and state.state in ("loading", "ready"):
             raise _busy(f"'{name}' is in memory: unload it first, then remove it")
+        await self.catalogue.refresh(now=True)
+        if adapters := [
+            card.name for card in self.catalogue.cards() if isinstance(card, LocalModel) and card.base == name
+        ]:
+            raise ApiError(
+                409,
+                "invalid_request_error",
+                f"'{name}' is the base of {counted(len(adapters), 'fine-tuned model')}, such as '{adapters[0]}': "
+                "they answer only with its files. Delete them first",
+                param="model",
+                code="model_has_fine_tuned",
+                values={"model": name, "count": len(adapters)},
+            )
         try:
             self.texts.release(name)
             self.engine.forget(name)

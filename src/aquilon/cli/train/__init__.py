@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aquilon.cli.train import dpo, pairs, pretrain, resume, sft, show, tokenizer
+from aquilon.cli.train import data, dpo, pairs, pretrain, resume, sft, show, tokenizer
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Text to a tokenizer to a trained model.")
 
@@ -14,6 +14,7 @@ def _group() -> None:
     """Keeps the commands' names, however many there are."""
 
 
+app.command("data", short_help="Clean text: languages, quality, duplicates, personal data.")(data.data)
 app.command("tokenizer", short_help="Train a tokenizer on text.")(tokenizer.tokenizer)
 app.command("pretrain", short_help="Train a new model on text.")(pretrain.pretrain)
 app.command("sft", short_help="Fine-tune a model on conversations.")(sft.sft)

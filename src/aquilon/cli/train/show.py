@@ -11,7 +11,6 @@ from aquilon.cli.options import AsJson
 from aquilon.cli.train.resume import RunArgument
 
 if TYPE_CHECKING:
-    from aquilon.training.data.shards import ShardDescription
     from aquilon.training.history import History
     from aquilon.training.protocol import Job
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 def show(
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show it until it ends.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write RUN/report.html anew, and print its path.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a run's state, losses, speed, checkpoints and data, while it trains or afterwards."""
@@ -30,7 +30,11 @@ def show(
 
     with refused_with_usage():
         job = read_job(run)
-    if follow:
+    if report:
+        from aquilon.training.report import write_report
+
+        print(write_report(run))
+    elif follow:
         follow_run(run, as_json=as_json)
     elif as_json:
         print_json(_fields(run, job, History.of(run)))
@@ -58,6 +62,7 @@ def _fields(run: Path, job: Job, history: History) -> dict[str, Any]:
     import msgspec
 
     from aquilon.training.locking import holder
+    from aquilon.training.report import shards
 
     last = history.validations[-1] if history.validations else None
     return {
@@ -83,7 +88,7 @@ def _fields(run: Path, job: Job, history: History) -> dict[str, Any]:
                 "bytes": shard.bytes,
                 "fingerprint": shard.fingerprint,
             }
-            for shard in _shards(run)
+            for shard in shards(run)
         ],
         "job": msgspec.to_builtins(job),
     }
@@ -96,6 +101,7 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
     from aquilon.cli.train.display import duration_text, energy_text, sparkline, start_words, validation_words
     from aquilon.training.locking import holder
     from aquilon.training.protocol import MODEL, REPORT, Failed
+    from aquilon.training.report import shards, sources
 
     state, total = _state(run, history), history.total_steps
     process = holder(run)
@@ -119,7 +125,7 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
         if history.joules is not None:
             facts.append(("energy", energy_text(history.joules)))
     facts.append(("checkpoints", ", ".join(f"step {saved.step:,}" for saved in _kept(run, history)) or "none yet"))
-    for source, shard in zip(_sources(job), _shards(run), strict=False):
+    for source, shard in zip(sources(job), shards(run), strict=False):
         amount = f"{shard.tokens:,} tokens, {shard.documents:,} documents, {size_text(shard.bytes)}"
         facts.append(("data", f"{source}   {amount}"))
     facts += [(name.removesuffix(".html"), str(run / name)) for name in (MODEL, REPORT) if (run / name).exists()]
@@ -128,21 +134,3 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
 
 def _kept(run: Path, history: History) -> list[Any]:
     return [saved for saved in history.saved if (run / saved.path).is_dir()]
-
-
-def _sources(job: Job) -> list[str]:
-    return [source if isinstance(source, str) else source.path for source in job.data] + ["validation"]
-
-
-def _shards(run: Path) -> list[ShardDescription]:
-    from aquilon.training.data.shards import Shard, ShardError
-    from aquilon.training.protocol import DATA
-
-    described = []
-    folders = (run / DATA).glob("source-*/")
-    for folder in sorted(folders, key=lambda folder: (len(folder.name), folder.name)):
-        try:
-            described.append(Shard(folder).description)
-        except ShardError:  # not whole yet
-            continue
-    return described

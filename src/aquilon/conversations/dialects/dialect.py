@@ -14,7 +14,7 @@ MESSAGES = "/v1/messages"
 
 _MISTRAL_CLIENTS = ("mistral-client-", "speakeasy-sdk/")
 """What the user agents of Mistral's own clients begin with."""
-_MISTRAL_PATHS = ("/v1/fim/", "/v1/batch/", "/v1/agents")
+_MISTRAL_PATHS = ("/v1/fim/", "/v1/batch/", "/v1/agents", "/v1/fine_tuning/models/")
 _OPENAI_PATHS = (
     "/v1/chat/",
     "/v1/completions",
@@ -24,6 +24,7 @@ _OPENAI_PATHS = (
     "/v1/moderations",
     "/v1/files",
     "/v1/batches",
+    "/v1/fine_tuning/",
 )
 
 

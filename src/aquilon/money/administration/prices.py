@@ -54,4 +54,5 @@ def _rates(price: Price) -> dict[str, int]:
         "cached_input": price.cached_input,
         "output": price.output,
         "batch_discount": price.batch_discount,
+        "training": price.training,
     }

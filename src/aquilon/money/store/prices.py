@@ -29,6 +29,7 @@ async def price_lists(session: AsyncSession) -> dict[str, PriceList]:
                 cached_input=row.cached_input,
                 output=row.output,
                 batch_discount=row.batch_discount,
+                training=row.training,
                 id=row.id,
             )
         )
@@ -84,6 +85,7 @@ async def _store(session: AsyncSession, model: str, price: Price, *, now: int) -
             cached_input=stored.cached_input,
             output=stored.output,
             batch_discount=stored.batch_discount,
+            training=stored.training,
             created_at=now,
         )
     )

@@ -20,5 +20,6 @@ REVISIONS = (
     "0017",
     "0018",
     "0019",
+    "0020",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

@@ -17,9 +17,6 @@ from aquilon.training.protocol import UnusableJob
 _LONGEST = 4096
 """The longest conversation where the job names no context: longer ones take much memory."""
 
-_DESCRIBING = ("*.json", "*.jinja", "tekken.json", "tokenizer.model*", "*.model.v*")
-"""Files beside the weights that say how the model reads and writes."""
-
 
 @dataclass(frozen=True)
 class Base:
@@ -36,13 +33,6 @@ class Base:
                 f"the conversation has {len(document.ids):,} tokens, and the context holds {self.context:,}: shorten "
                 "it, or give the job a larger context if the model has one"
             )
-
-    @property
-    def files(self) -> list[Path]:
-        """Those that decide what is trained: the weights, and the tokenizer and template beside them."""
-        folder = self.checkpoint.path
-        beside = [path for pattern in _DESCRIBING for path in folder.glob(pattern)] if folder.is_dir() else []
-        return sorted({*self.checkpoint.files, *beside})
 
 
 def open_base(model: Path, *, context: int | None) -> Base:

@@ -93,7 +93,7 @@ class ChatEncoder:
             raise UnusableLine(f"up to messages[{where}]: {error}") from None
 
     def _after_prompt(self, prompt: list[int], whole: list[int], where: int) -> tuple[list[int], int]:
-        """``whole`` so that it begins with the prompt's tokens, even if a token reaches over the prompt's end."""
+        """``whole``, beginning with the prompt's tokens, also where one of its own reaches over the prompt's end."""
         if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
             return whole, len(prompt)
         tokenizer = self._text.tokenizer

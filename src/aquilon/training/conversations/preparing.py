@@ -51,7 +51,7 @@ def prepare(
     line, for one that can't be trained on.
     """
     groups = {_TRAINING: source_files(data)} | ({_VALIDATION: source_files(validation)} if validation else {})
-    record = record_sources(folder, [*groups.values(), base.files], "of the model")
+    record = record_sources(folder, [*groups.values(), base.checkpoint.all_files], "of the model")
     total = sum(path.stat().st_size for group in groups.values() for path in group)
     bytes_before, documents, tokens = 0, 0, 0
     shards: dict[str, Shard] = {}

@@ -10,6 +10,9 @@ import codecs
 import gzip
 import io
 import lzma
+import shutil
+import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +25,9 @@ MAX_LINE_BYTES = 64 * 2**20
 
 PIECE_BYTES = 2**20
 """A text file becomes documents of about this size, cut at ends of lines."""
+
+_PARQUET_BUFFER = 2**18
+_ROWS_AT_ONCE = 64
 
 _FORMATS = (".txt", ".jsonl", ".parquet")
 _COMPRESSIONS = (".gz", ".xz", ".zst")
@@ -76,8 +82,8 @@ def source_files(sources: Iterable[Path]) -> list[Path]:
     return files
 
 
-def read_documents(path: Path, *, refuse: Refuse = stop_reading) -> Iterator[Document]:
-    """The documents of one file, in order."""
+def read_documents(path: Path, *, refuse: Refuse = stop_reading, piece_bytes: int = PIECE_BYTES) -> Iterator[Document]:
+    """The documents of one file, in order. Raises UnreadableSource for a damaged file, whatever ``refuse`` does."""
     kind = _kind(path)
     if kind is None:
         raise UnreadableSource(path, f"is of an unknown kind: a source ends in {_endings()}")
@@ -85,12 +91,12 @@ def read_documents(path: Path, *, refuse: Refuse = stop_reading) -> Iterator[Doc
     try:
         with path.open("rb") as stored, _decompressed(stored, compression, path) as data:
             if format_ == ".parquet":
-                yield from _rows(path, data, refuse)
+                yield from _rows(path, data if compression == "" else _copied(data), refuse)
             elif format_ == ".jsonl":
                 yield from _lines(path, data, refuse)
             else:
-                yield from _pieces(path, data, refuse)
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+                yield from _pieces(path, data, refuse, piece_bytes)
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableSource(path, f"is damaged: {error}") from None
     except OSError as error:
         raise UnreadableSource(path, f"can't be read: {error.strerror or error}") from None
@@ -131,33 +137,101 @@ def _decompressed(stored: BinaryIO, compression: str, path: Path) -> BinaryIO:
     if compression == ".xz":
         return lzma.LZMAFile(stored)  # type: ignore[return-value]
     if compression == ".zst":
+        return io.BufferedReader(_ZstdFile(stored, path), 2**18)
+    return stored
+
+
+class _ZstdFile(io.RawIOBase):
+    """Decompresses Zstandard frames, and notices a file that ends within one, which zstandard's own reader doesn't."""
+
+    _STORED_AT_ONCE = 2**11
+    """Few, because they may hold more than ten thousand times as much."""
+
+    def __init__(self, stored: BinaryIO, path: Path) -> None:
         try:
             import zstandard
         except ImportError:
             raise UnreadableSource(path, "needs the package zstandard: pip install 'aquilon[train]'") from None
-        return zstandard.ZstdDecompressor().stream_reader(stored, read_across_frames=True)
-    return stored
+        self._stored, self._error = stored, zstandard.ZstdError
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame: Any = None
+        self._left, self._ready = b"", memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            compressed = self._left or self._stored.read(self._STORED_AT_ONCE)
+            if not compressed:
+                if self._frame is not None:
+                    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+                return 0
+            self._decompress(compressed)
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _decompress(self, compressed: bytes) -> None:
+        self._left = b""
+        if self._frame is None:
+            self._frame = self._decompressor.decompressobj()
+        try:
+            self._ready = memoryview(self._frame.decompress(compressed))
+        except self._error as error:
+            raise EOFError(str(error)) from None
+        if self._frame.eof:
+            self._left, self._frame = self._frame.unused_data, None
 
 
-def _pieces(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[Document]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+class _Decoder:
+    """UTF-8 in chunks, never cut within a character; what isn't UTF-8 is left out."""
+
+    def __init__(self) -> None:
+        kind = codecs.getincrementaldecoder("utf-8-sig")
+        self._strict, self._lenient = kind("strict"), kind("ignore")
+
+    def decode(self, chunk: bytes, *, final: bool) -> tuple[str, UnicodeDecodeError | None]:
+        """The chunk's text, and its first error. A character that the chunk ends within comes with the next chunk."""
+        state = self._strict.getstate()
+        try:
+            return self._strict.decode(chunk, final), None
+        except UnicodeDecodeError as error:
+            self._lenient.setstate(state)
+            text = self._lenient.decode(chunk, final)
+            self._strict.setstate(self._lenient.getstate())
+            return text, error
+
+
+def _pieces(path: Path, data: BinaryIO, refuse: Refuse, piece_bytes: int) -> Iterator[Document]:
+    decoder = _Decoder()
     rest, position, number = "", 0, 0
     while True:
-        chunk = data.read(PIECE_BYTES)
-        try:
-            rest += decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
+        chunk = data.read(piece_bytes)
+        if not position and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise UnreadableSource(path, "is UTF-16: save it as UTF-8")
+        text, error = decoder.decode(chunk, final=not chunk)
+        if error is not None:
             refuse(UnreadableSource(path, f"is not UTF-8: {error.reason} near byte {position + error.start}"))
-            decoder.reset()
-            rest += chunk.decode("utf-8", errors="ignore")
+        rest += text
         position += len(chunk)
-        end = len(rest) if not chunk or len(rest) > 4 * PIECE_BYTES else rest.rfind("\n") + 1
-        if text := rest[:end]:
+        end = len(rest) if not chunk else _end_of_piece(rest, piece_bytes)
+        if piece := rest[:end].replace("\r\n", "\n"):
             number += 1
-            yield Document(text, path, number)
+            yield Document(piece, path, number)
         rest = rest[end:]
         if not chunk:
             return
+
+
+def _end_of_piece(text: str, piece_bytes: int) -> int:
+    """Behind the last line's end; of a very long line behind its last space, or anywhere; 0 to read on."""
+    if end := text.rfind("\n") + 1:
+        return end
+    if len(text) <= 4 * piece_bytes:
+        return 0
+    return text.rfind(" ") + 1 or len(text) - 1
 
 
 def _lines(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[Document]:
@@ -191,20 +265,37 @@ def _rows(path: Path, data: BinaryIO, refuse: Refuse) -> Iterator[Document]:
         from pyarrow import parquet
     except ImportError:
         raise UnreadableSource(path, "needs the package pyarrow: pip install 'aquilon[train]'") from None
-    if not data.seekable():
-        raise UnreadableSource(path, "is a compressed Parquet file: Parquet compresses its columns itself")
     try:
-        table = parquet.ParquetFile(data)
+        table = parquet.ParquetFile(data, buffer_size=_PARQUET_BUFFER)
         if "text" not in table.schema_arrow.names:
             names = ", ".join(table.schema_arrow.names[:12])
             raise UnreadableSource(path, f"has no column 'text'; its columns are {names}")
         number = 0
-        for batch in table.iter_batches(batch_size=256):
+        plain = [column.name for column in table.schema_arrow if _is_plain(column.type)]
+        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=plain):
             for fields in batch.to_pylist():
                 number += 1
                 yield from _document(path, number, fields, refuse)
     except pyarrow.ArrowException as error:
         raise UnreadableSource(path, f"is no Parquet file: {error}") from None
+
+
+def _copied(data: BinaryIO) -> BinaryIO:
+    """A temporary file with the same bytes: Parquet is read from its end."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with its last reference
+    shutil.copyfileobj(data, file, 2**20)
+    file.seek(0)
+    return file
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether a column holds text, numbers or truth values: pictures and lists are no part of a document."""
+    from pyarrow import types
+
+    return any(
+        test(kind)
+        for test in (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_boolean)
+    )
 
 
 def _document(path: Path, number: int, fields: object, refuse: Refuse) -> Iterator[Document]:

@@ -38,4 +38,6 @@ def _detector() -> LanguageDetector:
         from lingua import LanguageDetectorBuilder
     except ImportError:
         raise MissingPackage("identifying languages needs lingua: pip install 'aquilon[train]'") from None
-    return LanguageDetectorBuilder.from_all_languages().build()
+    # Its other mode reads groups of five letters too. They decide about single words, which nobody trains on, and
+    # loading them takes a process ten seconds.
+    return LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()

@@ -44,8 +44,17 @@ Report = Callable[[int, int, int, int], None]
 """Is told of bytes read, bytes in all, documents and tokens."""
 
 
-def prepare(folder: Path, sources: Sequence[Sequence[Path]], *, tokenizer: Path, report: Report) -> list[Shard]:
+def prepare(
+    folder: Path,
+    sources: Sequence[Sequence[Path]],
+    *,
+    tokenizer: Path,
+    report: Report,
+    base_files: Sequence[Path] = (),
+) -> list[Shard]:
     """Tokenize each source, one path or several, into a shard under ``folder``; those that are whole are kept.
+
+    ``base_files``: those of the model that is trained further, which mustn't change either; the last that are recorded.
 
     Raises ChangedData if a source or the tokenizer has changed since, UnreadableSource for bad text, and ValueError
     for a source without text.
@@ -53,7 +62,7 @@ def prepare(folder: Path, sources: Sequence[Sequence[Path]], *, tokenizer: Path,
     folder.mkdir(parents=True, exist_ok=True)
     files = [source_files(source) for source in sources]
     digest = _sha256(tokenizer / "tokenizer.json")
-    record_sources(folder, files, digest)
+    record_sources(folder, [*files, list(base_files)] if base_files else files, digest)
     pipeline = tokenizers.Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
     progress = _Progress(sum(path.stat().st_size for group in files for path in group), report)
     shards = []
@@ -151,6 +160,12 @@ def record_sources(folder: Path, files: Sequence[Sequence[Path]], tokenizer: str
         if stat.st_size != known.bytes or _sha256(Path(known.path)) != known.sha256:
             raise ChangedData(f"{known.path} has changed since the run began: begin a new run, or put it back")
     return before
+
+
+def prepared_sources(folder: Path) -> PreparedSources | None:
+    """What the shards of a run are made from; None before they are."""
+    path = folder / _SOURCES
+    return msgspec.json.decode(path.read_bytes(), type=PreparedSources) if path.exists() else None
 
 
 def _described(path: Path) -> SourceFile:

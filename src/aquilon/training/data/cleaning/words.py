@@ -1,0 +1,29 @@
+"""Words and sentences for datatrove's filters, which would else need spaCy or NLTK and their downloads."""
+
+from __future__ import annotations
+
+import re
+
+from datatrove.utils.word_tokenizers import WordTokenizer
+
+_WORD = re.compile(r"\w+(?:['’](?=\w))?|[^\w\s]+")
+_SENTENCE = re.compile(r".+?(?:[.!?…]+[\"'”»)]*(?=\s|$)|$)", re.DOTALL)
+
+
+class PlainWords(WordTokenizer):  # type: ignore[misc]  # datatrove has no types
+    """Letters and digits are words, with the apostrophe of an elision (``l'``, ``dell'``); so is a run of signs.
+
+    For languages that put spaces between words, which are all that quality rules are known for here.
+    """
+
+    def word_tokenize(self, text: str) -> list[str]:
+        return _WORD.findall(text)
+
+    def sent_tokenize(self, text: str) -> list[str]:
+        return [sentence.strip() for sentence in _SENTENCE.findall(text) if sentence.strip()]
+
+    def span_tokenize(self, text: str) -> list[tuple[int, int]]:
+        return [match.span() for match in _SENTENCE.finditer(text) if match.group().strip()]
+
+
+PLAIN_WORDS = PlainWords()

@@ -1,0 +1,171 @@
+"""RUN/report.html: a run's curves, and what it was made of, in one file. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aquilon.models.architecture import Architecture
+from aquilon.text.huggingface import tokenizer_from_folder
+from aquilon.training import sizes
+from aquilon.training.data.shards import Shard, ShardDescription, ShardError
+from aquilon.training.history import History
+from aquilon.training.line_charts import Point, lines
+from aquilon.training.protocol import DATA, REPORT, TOKENIZER, Job, Pretrain, Validated, read_job
+from aquilon.training.report_page import Cell, heading, page, table
+
+
+def write_report(run: Path) -> Path:
+    """Write the report anew; its path."""
+    history, job = History.of(run), read_job(run)
+    text = page(
+        f"{msgspec.to_builtins(job)['kind'].capitalize()}: {run.resolve().name}",
+        [
+            _facts(_result(history)),
+            *_curves(history),
+            heading("Model"),
+            _facts(_model(run, job, history)),
+            heading("Data"),
+            table(("source", "documents", "tokens", "bytes", "fingerprint"), _data(run, job)),
+            heading("Training"),
+            _facts(_settings(job)),
+            heading("Device and energy"),
+            table(("from step", "device", "ranks", "tokens a step"), _devices(history)),
+            _facts(_energy(history)),
+        ],
+    )
+    partial = (run / REPORT).with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    return partial.rename(run / REPORT)
+
+
+def shards(run: Path) -> list[ShardDescription]:
+    """What the run's data was tokenized to, in the order of its sources; those that are whole."""
+    described = []
+    folders = (run / DATA).glob("source-*/")
+    for folder in sorted(folders, key=lambda folder: (len(folder.name), folder.name)):
+        try:
+            described.append(Shard(folder).description)
+        except ShardError:
+            continue
+    return described
+
+
+def sources(job: Job) -> list[str]:
+    """The names of a job's shards."""
+    named = [source if isinstance(source, str) else source.path for source in job.data]
+    return [*named, "validation"] if job.validation else named
+
+
+def _facts(rows: list[tuple[str, Cell]]) -> str:
+    return table(("", ""), rows) if rows else ""
+
+
+def _result(history: History) -> list[tuple[str, Cell]]:
+    total = history.total_steps
+    rows: list[tuple[str, Cell]] = [("steps", f"{history.step:,}" + (f" of {total:,}" if total is not None else ""))]
+    if history.steps:
+        rows.append(("tokens", history.steps[-1].tokens))
+        rows.append(("loss, smoothed", history.smoothed_loss or 0.0))
+    if history.validations:
+        last = history.validations[-1]
+        rows.append(("validation loss", last.loss))
+        if last.bits_per_byte is not None:
+            rows.append(("validation bits per byte", last.bits_per_byte))
+        rows += [(f"validation {name}", value) for name, value in last.metrics.items()]
+    rows.append(("hours", history.seconds / 3600))
+    if history.seconds:
+        rows.append(("tokens a second", round(_trained_tokens(history) / history.seconds)))
+    return rows
+
+
+def _trained_tokens(history: History) -> int:
+    return history.steps[-1].tokens if history.steps else 0
+
+
+def _curves(history: History) -> Iterator[str]:
+    steps = history.steps
+
+    def over_steps(name: str) -> list[Point]:
+        return [(step.step, getattr(step, name)) for step in steps if getattr(step, name) is not None]
+
+    def over_validations(name: str) -> list[Point]:
+        return [(event.step, getattr(event, name)) for event in history.validations if getattr(event, name) is not None]
+
+    yield lines("Loss, in nats", {"training": over_steps("loss"), "validation": over_validations("loss")})
+    yield lines("Validation, in bits per byte", {"bits per byte": over_validations("bits_per_byte")})
+    for name in sorted({name for step in steps for name in step.metrics}):
+        yield lines(
+            name.replace("_", " ").capitalize(),
+            {
+                "training": [(step.step, step.metrics[name]) for step in steps if name in step.metrics],
+                "validation": _metric(history.validations, name),
+            },
+        )
+    yield lines("Learning rate", {"learning rate": over_steps("learning_rate")})
+    yield lines("Norm of the gradient, before it is clipped", {"norm": over_steps("gradient_norm")})
+    yield lines("Tokens a second", {"tokens a second": over_steps("tokens_per_second")})
+    yield lines("Share of the device's peak (MFU)", {"utilization": over_steps("utilization")})
+
+
+def _metric(validations: list[Validated], name: str) -> list[Point]:
+    return [(event.step, event.metrics[name]) for event in validations if name in event.metrics]
+
+
+def _model(run: Path, job: Job, history: History) -> list[tuple[str, Cell]]:
+    rows: list[tuple[str, Cell]] = []
+    if history.starts:
+        rows.append(("parameters", history.starts[-1].parameters))
+        rows.append(("trained parameters", history.starts[-1].trained_parameters))
+    if isinstance(job, Pretrain):
+        built = _architecture(run, job)
+        if built is not None:
+            names = ("num_layers", "hidden_size", "intermediate_size", "num_heads", "num_kv_heads", "vocab_size")
+            rows += [(name.replace("_", " "), getattr(built, name)) for name in names]
+            rows.append(("context", built.max_context))
+            flops = 3 * built.flops_per_token(built.max_context // 2) * _trained_tokens(history)
+            rows.append(("training FLOPs", f"{flops:.3g}"))
+    else:
+        rows.append(("base model", job.model))
+        if job.lora is not None:
+            rows.append(("LoRA rank", job.lora.rank))
+    return rows
+
+
+def _architecture(run: Path, job: Pretrain) -> Architecture | None:
+    """None before the run has its tokenizer."""
+    if not (run / TOKENIZER).is_dir():
+        return None
+    return sizes.architecture(job.model, tokenizer_from_folder(run / TOKENIZER).vocab_size)
+
+
+def _data(run: Path, job: Job) -> list[tuple[Cell, ...]]:
+    return [
+        (source, shard.documents, shard.tokens, shard.bytes, shard.fingerprint[:16])
+        for source, shard in zip(sources(job), shards(run), strict=False)
+    ]
+
+
+def _settings(job: Job) -> list[tuple[str, Cell]]:
+    values: dict[str, Any] = msgspec.to_builtins(job.training)
+    return [
+        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
+        for name, value in values.items()
+        if value is not None
+    ]
+
+
+def _devices(history: History) -> list[tuple[Cell, ...]]:
+    return [(started.step, started.device, started.ranks, started.batch_tokens) for started in history.starts]
+
+
+def _energy(history: History) -> list[tuple[str, Cell]]:
+    if history.joules is None:
+        return [("energy", "this machine doesn't measure it")]
+    rows: list[tuple[str, Cell]] = [("energy, kWh", f"{history.joules / 3.6e6:.4g}")]
+    if tokens := _trained_tokens(history):
+        rows.append(("joules for 1,000 tokens", f"{1000 * history.joules / tokens:.4g}"))
+    return rows

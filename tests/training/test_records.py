@@ -1,0 +1,60 @@
+"""What a run leaves for people to look at: a report and TensorBoard's log."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.support.training_runs import (
+    losses,
+    takes_step,
+    tiny_job,
+    train,
+    training,
+    write_corpus,
+    write_tokenizer,
+)
+
+from aquilon.training.history import History
+from aquilon.training.protocol import Training, write_job
+from aquilon.training.report import write_report
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was killed on the way, and finished."""
+    folder = tmp_path_factory.mktemp("records")
+    corpus, tokenizer = write_corpus(folder / "corpus.txt"), write_tokenizer(folder / "tokenizer")
+    job = tiny_job(corpus, tokenizer, Training(steps=40, checkpoint_steps=6, validation_steps=20))
+    with training(folder / "run", job) as process:
+        assert process.wait_until(takes_step(folder / "run", 16))
+    assert train(folder / "run") == 0
+    return folder / "run"
+
+
+def test_tensorboard_shows_every_step_once(resumed: Path) -> None:
+    log = EventAccumulator(str(resumed / "tensorboard")).Reload()
+    shown = log.Scalars("loss/training")
+    assert [scalar.step for scalar in shown] == list(range(1, 41))
+    assert [scalar.value for scalar in shown] == losses(resumed)
+    assert [scalar.step for scalar in log.Scalars("bits_per_byte/validation")] == [20, 40]
+
+
+def test_a_report_needs_no_other_file_and_shows_curves_and_facts(resumed: Path) -> None:
+    report = (resumed / "report.html").read_text("utf-8")
+    assert not re.search(r"<(script|link|img)|src=|href=|url\(", report)
+    for curve in ("Loss, in nats", "Validation, in bits per byte", "Learning rate", "Tokens a second"):
+        assert f'aria-label="{curve}"' in report
+    assert "40 of 40" in report
+    assert History.of(resumed).steps[-1].loss < 4
+    for fact in ("corpus.txt", "126\u202f", "fingerprint", "cpu, 1 threads, float32"):
+        assert fact in report
+    assert "color-scheme: light dark" in report
+
+
+def test_a_report_can_be_written_before_the_first_step(tmp_path: Path) -> None:
+    corpus, tokenizer = write_corpus(tmp_path / "corpus.txt"), write_tokenizer(tmp_path / "tokenizer")
+    write_job(tmp_path / "run", tiny_job(corpus, tokenizer, Training(steps=40)))
+    assert "corpus.txt" not in write_report(tmp_path / "run").read_text(), "nothing is tokenized yet"

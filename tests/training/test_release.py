@@ -1,0 +1,174 @@
+"""A finished run's released model, and ``aquilon export`` of runs and models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tests.support.commands import run_aquilon
+from tests.support.small_releases import small_tokenizer
+
+from aquilon.checkpoints.opening import open_checkpoint
+from aquilon.checkpoints.text import load_text
+from aquilon.checkpoints.weights import load_tensor
+from aquilon.training.export import export
+from aquilon.training.export_protocol import Message, Order, Writing
+from aquilon.training.history import History
+from aquilon.training.protocol import Pretrain, Size, Source, Training, read_job, write_job
+from aquilon.training.run_weights import last_weights
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of four steps."""
+    folder = tmp_path_factory.mktemp("runs")
+    corpus = folder / "tides.txt"
+    corpus.write_text("The sea rises and falls twice a day. La mer monte et descend deux fois par jour.\n" * 200)
+    job = Pretrain(
+        data=[Source(path=str(corpus))],
+        tokenizer=str(small_tokenizer(folder / "tokenizer")),
+        model=Size(depth=2, hidden_size=64, context=32),
+        training=Training(steps=4, batch_tokens=256, precision="float32"),
+    )
+    write_job(folder / "run", job)
+    subprocess.run([sys.executable, "-m", "aquilon.training.job", str(folder / "run")], check=True, timeout=120)
+    return folder / "run"
+
+
+@pytest.fixture
+def unfinished(run: Path, tmp_path: Path) -> Path:
+    """The same run before its model was released."""
+    copy = tmp_path / "unfinished"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("model"))
+    return copy
+
+
+def order(source: Path, out: Path, **fields: str) -> Order:
+    return Order(source=str(source), name="tides", out=str(out), **({"format": "hf", "type": "bf16"} | fields))  # type: ignore[arg-type]
+
+
+def silent(message: Message) -> None:
+    pass
+
+
+def test_a_finished_run_holds_the_weights_of_its_last_step_as_a_standard_checkpoint(run: Path) -> None:
+    checkpoint, last = open_checkpoint(run / "model"), last_weights(run, read_job(run))
+    assert last.step == 4
+    assert checkpoint.architecture.parameter_shapes() == last.architecture.parameter_shapes()
+    for name, entry in checkpoint.tensors().items():
+        assert torch.equal(load_tensor(entry), last.weights[name].bfloat16())
+    text = load_text(checkpoint)
+    assert text.template is not None
+    ends = {text.tokenizer.control_tokens[name] for name in ("<|endoftext|>", "<|im_end|>")}
+    assert checkpoint.eos_ids == ends, "a document's end ends what a base model writes, a turn's end an answer"
+
+
+def test_the_sums_of_all_released_files_are_listed(run: Path) -> None:
+    lines = (run / "model" / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    assert sums.keys() == {path.name for path in (run / "model").iterdir()} - {"SHA256SUMS"}
+    assert all(hashlib.sha256((run / "model" / name).read_bytes()).hexdigest() == sums[name] for name in sums)
+
+
+def test_the_model_card_says_what_the_model_was_made_from_and_how(run: Path) -> None:
+    card = (run / "model" / "README.md").read_text()
+    history = History.of(run)
+    assert "| steps | 4 |" in card
+    assert "tides.txt" in card
+    assert hashlib.sha256((run.parent / "tides.txt").read_bytes()).hexdigest() in card
+    assert f"{history.validations[-1].bits_per_byte:.4f}" in card
+    assert ("an estimate" in card) == (history.joules is None)
+    assert "Regulation (EU) 2024/1689" in card
+    assert str(run.parent) not in card, "paths on this machine are nobody else's business"
+
+
+def test_measured_results_of_the_run_stand_in_the_card_of_an_export(unfinished: Path, tmp_path: Path) -> None:
+    (unfinished / "evaluations").mkdir()
+    measured = {"task": "bpb", "measures": {"bits_per_byte/fr": {"value": 1.25, "low": 1.2, "high": 1.3, "count": 40}}}
+    (unfinished / "evaluations" / "bpb.json").write_text(json.dumps(measured))
+    (unfinished / "evaluations" / "torn.json").write_text("{")
+    export(order(unfinished, tmp_path / "out"), silent)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| bpb | bits_per_byte/fr | 1.25 (1.2 to 1.3 with 95 % confidence), n = 40 |" in card
+    assert "torn.json" in card
+
+
+def test_an_unfinished_run_is_exported_from_its_last_checkpoint_and_says_so(
+    unfinished: Path, run: Path, tmp_path: Path
+) -> None:
+    messages: list[Message] = []
+    exported = export(order(unfinished, tmp_path / "out"), messages.append)
+    assert exported.step == 4
+    assert isinstance(messages[-1], Writing)
+    assert messages[-1].share == 1.0
+    written, released = ((folder / "model.safetensors").read_bytes() for folder in (tmp_path / "out", run / "model"))
+    assert written == released
+
+
+@pytest.mark.parametrize("type_", ["bf16", "q8_0"])
+def test_a_run_becomes_a_gguf_file(type_: str, run: Path, tmp_path: Path) -> None:
+    exported = export(order(run, tmp_path / "out", format="gguf", type=type_, license="mit"), silent)
+    assert exported.files == ["README.md", "SHA256SUMS", f"tides-{type_}.gguf"]
+    checkpoint = open_checkpoint(tmp_path / "out")
+    assert checkpoint.metadata["general.license"] == "mit"
+    assert checkpoint.eos_ids == open_checkpoint(run / "model").eos_ids
+
+
+def test_a_gguf_base_becomes_a_folder_with_the_same_values(default_model_file: Path, tmp_path: Path) -> None:
+    export(order(default_model_file, tmp_path / "out"), silent)
+    written, original = open_checkpoint(tmp_path / "out"), open_checkpoint(default_model_file)
+    assert written.eos_ids == original.eos_ids
+    for name in ("layers.7.attention.query.weight", "embedding.weight"):
+        assert torch.equal(load_tensor(written.tensors()[name]), load_tensor(original.tensors()[name]).bfloat16())
+
+
+def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(unfinished: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(ValueError, match="is there already"):
+        export(order(unfinished, tmp_path / "kept"), silent)
+    shutil.rmtree(unfinished / "checkpoints")
+    with pytest.raises(ValueError, match="neither a released model nor a whole checkpoint"):
+        export(order(unfinished, tmp_path / "out"), silent)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "unfinished"]
+
+
+def test_the_command_names_what_it_wrote_and_how_to_go_on(unfinished: Path, tmp_path: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "my-model"
+    outcome = run_aquilon(home, "export", str(unfinished), "--out", str(out), "--license", "apache-2.0")
+    assert outcome.code == 0, outcome
+    assert outcome.out.startswith(f"{out}  ")
+    assert "The run isn't finished: these are the weights after step 4" in outcome.err
+    assert f"Next: aquilon pull {out}" in outcome.err
+    pulled = run_aquilon(home, "pull", str(out), "--json")
+    assert (json.loads(pulled.out)["name"], json.loads(pulled.out)["license"]) == ("my-model", "apache-2.0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["no-such-model"], 1, "There is no model 'no-such-model'"),
+        (["./nowhere"], 1, "does not exist"),
+        (["model", "--type", "q8_0"], 2, "hf has bf16"),
+        (["model", "--format", "onnx"], 2, "onnx"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_write(arguments: list[str], code: int, words: str, tmp_path: Path) -> None:
+    outcome = run_aquilon(tmp_path, "export", *arguments, "--out", str(tmp_path / "out"))
+    assert outcome.code == code
+    assert words in outcome.err
+
+
+@pytest.mark.slow
+def test_ranks_that_hold_parts_of_the_weights_release_the_whole(run: Path, tmp_path: Path) -> None:
+    write_job(tmp_path / "run", read_job(run))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run([*launcher, "-m", "aquilon.training.job", str(tmp_path / "run")], check=True, timeout=240)
+    last = last_weights(tmp_path / "run", read_job(run))
+    for name, entry in open_checkpoint(tmp_path / "run" / "model").tensors().items():
+        assert torch.equal(load_tensor(entry), last.weights[name].bfloat16())
