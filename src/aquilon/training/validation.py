@@ -172,7 +172,6 @@ def _estimate(job: Sft | Dpo, base: Base, statistics: Statistics, machine: Machi
         longest=statistics.longest,
         rows=statistics.lines if isinstance(job, Dpo) else None,
         context=base.context,
-        ranks=1,
     )
     rows = statistics.lines if isinstance(job, Dpo) else max(1, round(statistics.tokens / sizes.row_tokens))
     steps = sizes.steps(job, rows)
