@@ -55,7 +55,7 @@ def fine_tuning(
     )
     if sizes.rows_per_step % device.ranks:
         raise UnusableJob(
-            f"a step has {counted(sizes.rows_per_step, 'row')} of about {sizes.row_tokens} tokens: {device.ranks} ranks "
+            f"a step has {counted(sizes.rows_per_step, 'row')} of {sizes.row_tokens} tokens: {device.ranks} ranks "
             "can't share them evenly. Fewer ranks, or more tokens a step (--batch-tokens)"
         )
     training = msgspec.structs.replace(job.training, optimizer=job.training.optimizer or "adamw")
