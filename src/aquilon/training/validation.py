@@ -155,9 +155,9 @@ def _notes(job: Sft | Dpo, statistics: Statistics, ignored: set[str]) -> list[st
     notes = []
     what = "conversation" if isinstance(job, Sft) else "pair"
     if 0 < statistics.lines < _FEW:
-        notes.append(
-            f"there {'is' if statistics.lines == 1 else 'are'} {counted(statistics.lines, what)} only: a model learns a style from about 50"
-        )
+        are = "is" if statistics.lines == 1 else "are"
+        number = counted(statistics.lines, what)
+        notes.append(f"there {are} {number} only: a model learns a style from about 50")
     if ignored:
         notes.append(f"nothing reads the fields {', '.join(sorted(ignored)[:12])}")
     return notes
@@ -172,7 +172,6 @@ def _estimate(job: Sft | Dpo, base: Base, statistics: Statistics, machine: Machi
         longest=statistics.longest,
         rows=statistics.lines if isinstance(job, Dpo) else None,
         context=base.context,
-        ranks=1,
     )
     rows = statistics.lines if isinstance(job, Dpo) else max(1, round(statistics.tokens / sizes.row_tokens))
     steps = sizes.steps(job, rows)
