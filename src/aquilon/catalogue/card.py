@@ -10,6 +10,7 @@ from typing import Protocol
 
 from aquilon.catalogue.model_notes import Access, ModelNote, default_access
 from aquilon.checkpoints.store import StoredModel
+from aquilon.evaluation.scorecard import Scorecard, read_scorecard
 
 OWN = "aquilon"
 
@@ -48,6 +49,8 @@ class ModelCard:
     deprecated_at: int | None = None
     retires_at: int | None = None
     replacement: str | None = None
+    scorecard: Scorecard | None = None
+    """None for a model that wasn't measured here."""
 
     @property
     def local(self) -> bool:
@@ -94,6 +97,7 @@ class LocalModel(ModelCard):
             languages=tuple(model.languages),
             description=model.description,
             access=default_access(model.license, model.source),
+            scorecard=read_scorecard(model.path),
         )
 
 

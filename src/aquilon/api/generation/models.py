@@ -23,6 +23,7 @@ from aquilon.conversations.dialects.error_bodies import ErrorBody
 from aquilon.conversations.dialects.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
+from aquilon.evaluation.scorecard import Scorecard
 from aquilon.people.identity import Principal
 
 routes = Routes(tag="models")
@@ -78,6 +79,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     loaded: bool
     """Whether it can answer at once, without being loaded first."""
+    scorecard: Scorecard | None = None
+    """What `aquilon eval --scorecard` measured of it, in up to five languages."""
 
 
 @routes.get(
@@ -178,4 +181,5 @@ def model_body(card: ModelCard, engine: Engine, texts: TextModels) -> Model:
         source="a folder" if card.source.startswith("/") else card.source,
         size_bytes=card.size_bytes,
         loaded=not isinstance(card, LocalModel) or (engine_state is not None and engine_state.state == "ready"),
+        scorecard=card.scorecard,
     )
