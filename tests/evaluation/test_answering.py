@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.support.server import RunningServer
 
@@ -89,3 +90,28 @@ async def test_an_upstream_that_knows_a_field_by_another_name_or_is_busy_is_aske
             await model.log_likelihoods("a", ["b"])
         await model.aclose()
     assert ["random_seed" in body for body in bodies[:3]] == [False, True, True]
+
+
+def test_lm_eval_gets_what_its_client_asks_for(server: RunningServer, default_model_file: Path) -> None:
+    """The requests of lm-eval 0.4.13's ``local-completions`` with the server's own tokenizer."""
+    context, choices = "The capital of France is", [" Paris", " a banana"]
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.api_key}"}) as http:
+        assert http.get("/tokenizer_info").json()["eos_token"] == "<|endoftext|>"
+
+        def encoded(text: str) -> list[int]:
+            ids: list[int] = http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
+            assert http.post("/detokenize", json={"tokens": ids}).json()["prompt"] == text
+            return ids
+
+        begin, prompts = len(encoded(context)), [encoded(context + choice) for choice in choices]
+        fields = {"prompt": prompts, "temperature": 0, "max_tokens": 1, "logprobs": 1, "seed": 1234, "echo": True}
+        answer = http.post("/v1/completions", json={"model": DEFAULT_MODEL, **fields}).json()
+    scores = []
+    for choice, ids in zip(sorted(answer["choices"], key=lambda choice: choice["index"]), prompts, strict=True):
+        logprobs = choice["logprobs"]
+        assert len(logprobs["token_logprobs"]) == len(logprobs["top_logprobs"]) == len(ids) + 1
+        assert logprobs["token_logprobs"][0] is None
+        pairs = list(zip(logprobs["token_logprobs"], logprobs["top_logprobs"], strict=True))[begin:-1]
+        assert all(score <= max(top.values()) for score, top in pairs)
+        scores.append(sum(score for score, _ in pairs))
+    assert scores[0] > scores[1]
