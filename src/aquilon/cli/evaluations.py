@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import msgspec
 from aquilon.cli.errors import CommandError
 from aquilon.cli.output import err
 from aquilon.cli.tables import Table, print_table
+from aquilon.evaluation.languages import LANGUAGES
 from aquilon.evaluation.protocol import (
     EVALUATIONS,
     UNUSABLE,
@@ -31,11 +33,14 @@ from aquilon.evaluation.protocol import (
     write_order,
 )
 from aquilon.evaluation.results import Comparison, Evaluation, Measure
+from aquilon.evaluation.scorecard import scorecard, write_scorecard
 from aquilon.evaluation.statistics import compare
-from aquilon.training.protocol import JOB
+from aquilon.training.protocol import JOB, MODEL
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+
+    from aquilon.checkpoints.store import ModelStore
 
 _LOOK_SECONDS = 0.1
 
@@ -109,6 +114,27 @@ def keep(order: Order, evaluations: list[Evaluation], out: Path | None) -> None:
             _write(run, f"{evaluation.task}{step}", evaluation)
         if out is not None:
             _write(out, f"{Path(evaluation.model).name}-{evaluation.task}", evaluation)
+
+
+def keep_scorecards(order: Order, evaluations: list[Evaluation], store: ModelStore) -> None:
+    """Write each local model's scorecard beside its files: into the store, or a run's folder and its released model."""
+    for candidate in order.candidates:
+        own = [evaluation for evaluation in evaluations if evaluation.model == candidate.name]
+        if not isinstance(candidate, LocalCandidate) or not own:
+            continue
+        path, card = Path(candidate.path), scorecard(own)
+        if not card.languages:
+            raise CommandError(f"{candidate.name}: nothing was measured in {', '.join(LANGUAGES.values())}")
+        if (path / JOB).is_file():
+            write_scorecard(path / EVALUATIONS, card)
+            if (path / MODEL).is_dir():
+                write_scorecard(path / MODEL, card)
+        elif path.parent == store.folder.resolve():
+            write_scorecard(path, card)
+            os.utime(store.folder)  # a running server reads its models again
+        else:
+            where = f"{path} is no model of the store" if path.is_dir() else f"{path} is a file"
+            err().print(f"The scorecard of {candidate.name} is not kept: {where}", markup=False)
 
 
 def _write(folder: Path, name: str, evaluation: Evaluation) -> None:

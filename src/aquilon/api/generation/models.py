@@ -23,6 +23,7 @@ from aquilon.conversations.dialects.dialect import dialect_of
 from aquilon.conversations.dialects.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
+from aquilon.evaluation.scorecard import Scorecard
 from aquilon.people.identity import Principal
 
 routes = Routes(tag="models")
@@ -85,6 +86,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     loaded: bool
     """Whether it can answer at once, without being loaded first."""
+    scorecard: Scorecard | None = None
+    """What `aquilon eval --scorecard` measured of it, in up to five languages."""
 
 
 class DeletedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,4 +201,5 @@ def model_body(card: ModelCard, engine: Engine, texts: TextModels, *, trains: bo
         source="a folder" if card.source.startswith("/") else card.source,
         size_bytes=card.size_bytes,
         loaded=not isinstance(card, LocalModel) or (engine_state is not None and engine_state.state == "ready"),
+        scorecard=card.scorecard,
     )
