@@ -187,12 +187,12 @@ def test_nearly_equal_documents_are_found_and_the_first_is_kept(tmp_path: Path) 
     half = len(records) // 2
     np.concatenate(records[:half]).tofile(tmp_path / "0.bin")
     np.concatenate(records[half:]).tofile(tmp_path / "1.bin")
-    found = verdicts([tmp_path / "0.bin", tmp_path / "1.bin"])
-    assert all(kind == UNIQUE for kind in found["kind"][:60])
-    similar = [n for n in range(60) if found["kind"][60 + n] == SIMILAR and found["number"][60 + n] == n]
+    judged = verdicts([tmp_path / "0.bin", tmp_path / "1.bin"])
+    assert all(kind == UNIQUE for kind in judged["kind"][:60])
+    similar = [n for n in range(60) if judged["kind"][60 + n] == SIMILAR and judged["number"][60 + n] == n]
     assert len(similar) >= 50
-    assert sum(found["kind"][120:180] != UNIQUE) <= 3
-    assert (found["kind"][180], found["file"][180], found["number"][180]) == (EQUAL, 0, 0)
+    assert sum(judged["kind"][120:180] != UNIQUE) <= 3
+    assert (judged["kind"][180], judged["file"][180], judged["number"][180]) == (EQUAL, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_an_evaluation_set_is_found_in_other_capitals_signs_and_accents(tmp_path
     )
     sets = EvaluationSets([tmp_path / "exam.tsv"])
     assert sets.match("He said: ducks lay 12 eggs per day; she eats three, for breakfast — every day") is None
-    found = sets.match("Janet's ducks lay 12 eggs per day; she eats THREE, for breakfast — every morning and more")
-    assert found is not None
-    assert found[0] == "exam.tsv"
+    match = sets.match("Janet's ducks lay 12 eggs per day; she eats THREE, for breakfast — every morning and more")
+    assert match is not None
+    assert match[0] == "exam.tsv"
     assert sets.match("on demande quel est le plus grand fleuve de france metropolitaine, la Loire") is not None
     assert sets.match("Trop court ? Oui, c'est trop court.") is None
 
