@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -29,7 +30,9 @@ from aquilon.training.data.cleaning.duplicates import EQUAL, SIMILAR, UNIQUE, si
 from aquilon.training.data.cleaning.foreign_lines import without_foreign_lines
 from aquilon.training.data.cleaning.lines import frequent_keys, line_keys, without_lines
 from aquilon.training.data.cleaning.personal_data import without_personal_data
+from aquilon.training.data.cleaning.quality import is_wrapped, quality_filters, refusal
 from aquilon.training.data.cleaning.report import CleaningReport
+from aquilon.training.data.cleaning.words import PLAIN_WORDS
 
 FRENCH = [prose("fr", seed=seed) for seed in range(30)]
 GERMAN = [prose("de", seed=seed) for seed in range(12)]
@@ -144,6 +147,29 @@ def test_lines_in_another_language_than_their_document_are_removed() -> None:
     assert without_foreign_lines(GERMAN[0] + "\n" + GERMAN[1] + "\n" + FRENCH[0] * 3, "de")[1] == []
     for language, texts in (("fr", FRENCH), ("de", GERMAN)):
         assert all(without_foreign_lines(good, language)[1] == [] for good in texts)
+
+
+def test_lines_that_are_cut_to_a_width_need_no_full_stop() -> None:
+    cut = textwrap.fill(" ".join(FRENCH[0].splitlines()), 70)
+    menu = "\n".join(["Accueil et nouveautés", "Nos produits", "Qui sommes-nous depuis toujours ?", "Contact"] * 4)
+    rule = quality_filters("fr")["fineweb"]
+    assert is_wrapped(cut)
+    assert refusal(rule, cut) == (None, cut)
+    assert not is_wrapped(menu)
+    assert not is_wrapped(FRENCH[0].replace("\n", " "))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words", "sentences"),
+    [
+        ("L'été, dit-elle, finit ! Déjà ?", ["L'", "été", "dit", "elle", "finit", "!", "Déjà", "?"], 2),
+        ('Er kam – und sah: 3,5 km. "Ja." Ende', ["Er", "kam", "–", "und", "sah", "3", "5", "km", "Ja", "Ende"], 3),
+        ("", [], 0),
+    ],
+)
+def test_words_and_sentences_are_cut_alike_in_all_languages(sentence: str, words: list[str], sentences: int) -> None:
+    assert PLAIN_WORDS.word_tokenize(sentence) == words
+    assert len(PLAIN_WORDS.sent_tokenize(sentence)) == len(PLAIN_WORDS.span_tokenize(sentence)) == sentences
 
 
 @given(st.lists(st.lists(st.integers(0, 20), max_size=30), max_size=8), st.integers(1, 5))
@@ -368,7 +394,7 @@ def test_empty_sources_and_a_folder_with_something_else_are_refused(tmp_path: Pa
 
 @pytest.mark.slow
 def test_killed_with_several_processes_it_leaves_none_and_goes_on(tmp_path: Path) -> None:
-    documents = [prose("fr", seed=seed, sentences=40) for seed in range(4000)]
+    documents = [prose("fr", seed=seed, sentences=40) for seed in range(1200)]
     source, out = write_documents(tmp_path / "web.jsonl", documents), tmp_path / "out"
     command = [sys.executable, "-m", "aquilon.cli.main", "train", "data", str(source), "--workers", "2", "--out"]
     process = subprocess.Popen([*command, str(out)], start_new_session=True)

@@ -6,14 +6,14 @@ import re
 
 from datatrove.utils.word_tokenizers import WordTokenizer
 
-_WORD = re.compile(r"\w+(?:['’](?=\w))?|[^\w\s]+")
+_WORD = re.compile(r"\w+(?:['’](?=\w))?|(?<!\S)[^\w\s]+(?!\S)")
 _SENTENCE = re.compile(r".+?(?:[.!?…]+[\"'”»)]*(?=\s|$)|$)", re.DOTALL)
 
 
 class PlainWords(WordTokenizer):  # type: ignore[misc]  # datatrove has no types
-    """Letters and digits are words, with the apostrophe of an elision (``l'``, ``dell'``); so is a run of signs.
+    """Letters and digits are words, with the apostrophe of an elision (``l'``, ``dell'``); so are signs between spaces.
 
-    For languages that put spaces between words, which are all that quality rules are known for here.
+    Signs at a word are no words of their own: Gopher's rules count what stands between spaces.
     """
 
     def word_tokenize(self, text: str) -> list[str]:
