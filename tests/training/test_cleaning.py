@@ -22,7 +22,7 @@ from tests.support.commands import aquilon, run_aquilon
 from tests.support.polling import wait_until
 from tests.support.prose import prose
 
-from aquilon.training.data.cleaning import cleaning
+from aquilon.training.data.cleaning import cleaning, passes
 from aquilon.training.data.cleaning.addresses import ListedAddresses, write_listed
 from aquilon.training.data.cleaning.cleaning import CleaningRefused, clean
 from aquilon.training.data.cleaning.contamination import EvaluationSets
@@ -110,7 +110,7 @@ def test_every_stage_counts_and_keeps_what_it_rejects_with_the_reason(tmp_path: 
     assert rejects(out, "evaluation")[0]["reason"].startswith("in exam.jsonl: le marchand vend quatre pommes")
     assert report.stages["personal"].reasons == {"[EMAIL]": 1, "[PHONE]": 1}
     assert "Écrivez à [EMAIL] ou appelez le [PHONE]." in results(out)[-1]["text"]
-    before = 17
+    before = 17 + report.stages["read"].rejected
     for count in report.stages.values():
         assert count.documents + count.rejected == before
         before = count.documents
@@ -259,6 +259,16 @@ def test_an_evaluation_set_is_found_in_other_capitals_signs_and_accents(tmp_path
     assert sets.match("Trop court ? Oui, c'est trop court.") is None
 
 
+@pytest.mark.parametrize("part", [".", "+1", "00111111111111111111 ", "a@", "[", "((", "1.1.", "A1", "« "])
+def test_signs_without_end_are_read_in_a_time_that_grows_with_their_number(part: str) -> None:
+    """Each of these would take minutes if a rule went through the rest of the text from each place in it."""
+    text = part * (200_000 // len(part)) + "a"
+    without_personal_data(text)
+    PLAIN_WORDS.sent_tokenize(text)
+    PLAIN_WORDS.word_tokenize(text)
+    without_foreign_lines(text, "fr")
+
+
 @pytest.mark.slow
 def test_text_from_listed_addresses_is_rejected(tmp_path: Path) -> None:
     documents = [
@@ -344,6 +354,14 @@ def test_changed_sources_or_options_are_refused(several_chunks: list[Path], tmp_
         cleaned(several_chunks, tmp_path / "out")
 
 
+def test_a_document_that_is_too_long_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "_MOST_CHARACTERS", 5000)
+    source = write_documents(tmp_path / "web.jsonl", [FRENCH[0], "mot " * 2000])
+    report = cleaned([source], tmp_path / "out")
+    assert (report.documents, report.stages["read"].rejected) == (1, 1)
+    assert rejects(tmp_path / "out", "read")[0]["reason"] == "more than 5,000 characters"
+
+
 def test_a_damaged_file_costs_its_rest_alone_and_is_named(tmp_path: Path) -> None:
     good = write_documents(tmp_path / "good.jsonl", FRENCH[:2])
     (tmp_path / "bad.jsonl.zst").write_bytes(zstandard.compress(b'{"text": "un"}\n' * 20000)[:-40])
@@ -358,7 +376,7 @@ def test_a_damaged_file_costs_its_rest_alone_and_is_named(tmp_path: Path) -> Non
         "--workers=1",
     )
     assert outcome.code == 0
-    assert "1 lines or files can't be read" in outcome.err
+    assert "1 lines, documents or files can't be read" in outcome.err
     assert "bad.jsonl.zst: is damaged" in rejects(tmp_path / "out", "read")[0]["text"]
     assert [line["text"] for line in results(tmp_path / "out")] == FRENCH[:2]
 

@@ -59,7 +59,9 @@ def verdicts(files: Sequence[Path]) -> NDArray[np.void]:
     _join(parent, exact)
     for bucket in range(_BUCKETS):
         _join(parent, _column(files, "buckets", bucket))
-    first = np.array([_root(parent, index) for index in range(len(parent))], dtype=np.int64)
+    first = parent
+    while not np.array_equal(above := first[first], first):
+        first = above
     result = np.zeros(len(parent), dtype=VERDICT)
     repeated = first != np.arange(len(parent))
     result["kind"] = np.where(repeated, np.where(exact == exact[first], EQUAL, SIMILAR), UNIQUE)

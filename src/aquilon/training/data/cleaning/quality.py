@@ -20,7 +20,6 @@ from datatrove.utils.text import TERMINAL_PUNCTUATION
 from aquilon.training.data.cleaning.foreign_lines import SHORT_WORDS
 from aquilon.training.data.cleaning.words import PLAIN_WORDS
 
-
 _MEAN_WORD_LENGTH = 10
 _MEAN_WORD_LENGTHS = {"de": 12}
 """The most, in letters. German writes compounds as one word."""
