@@ -19,9 +19,9 @@ PEAK = {  # dense bf16 FLOPs per second, from the vendors' data sheets
 }
 
 _UNKNOWN_GPU = 50e12
-_GPU_SHARE, _CPU_SHARE = 0.35, 0.6
+_GPU_SHARE, _CPU_SHARE = 0.35, 0.5
 """Of the peak, and of what plain products reach: what training makes of it."""
-_BF16_GAIN = 1.6
+_BF16_GAIN = 1.5
 """Of a CPU that multiplies bf16 itself."""
 _GPUS = Path("/proc/driver/nvidia/gpus")
 

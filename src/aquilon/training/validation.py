@@ -210,6 +210,6 @@ def _memory(job: Sft | Dpo, base: Base, trained: int, step_tokens: int, machine:
     tokens = min(step_tokens, _MICRO_TOKENS[machine.is_gpu])
     heads = (architecture.num_heads + 2 * architecture.num_kv_heads) * architecture.head_dim
     experts = max(1, architecture.experts_per_token)
-    a_layer = 8 * architecture.hidden_size + 3 * heads + 5 * architecture.intermediate_size * experts
+    a_layer = 12 * architecture.hidden_size + 4 * heads + 6 * architecture.intermediate_size * experts
     layers = 1 if job.training.recompute else architecture.num_layers
     return _PROCESS_BYTES + weights + tokens * layers * a_layer * machine.value_bytes
