@@ -308,8 +308,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.invalid_suffix":
     "„{value}“ kann der Name nicht sein: Buchstaben, Ziffern, Punkte, - und _, zuerst ein Buchstabe oder eine Ziffer.",
   "error.model_has_alias": "Der Alias „{name}“ steht für dieses Modell: Richten Sie ihn zuerst auf ein anderes.",
-  "error.model_has_fine_tuned":
-    "{count, plural, one {# abgestimmtes Modell braucht} other {# abgestimmte Modelle brauchen}} dieses Modell: Löschen Sie sie zuerst.",
+  "error.model_has_fine_tuned": "Abgestimmte Modelle brauchen „{model}“ ({count}): Löschen Sie sie zuerst.",
   "error.model_not_available": "„{model}“ lässt sich hier nicht feinabstimmen.",
   "error.too_many_fine_tuning_jobs":
     "Ihre Organisation hat {most, plural, one {# laufenden Auftrag} other {# laufende Aufträge}} zur Feinabstimmung, mehr gehen nicht zugleich.",

@@ -289,8 +289,7 @@ export const texts = {
   "error.invalid_suffix":
     "“{value}” can’t be the name: it has letters, digits, points, - and _, a letter or digit first.",
   "error.model_has_alias": "The alias “{name}” stands for this model: point it to another one first.",
-  "error.model_has_fine_tuned":
-    "{count, plural, one {# fine-tuned model needs} other {# fine-tuned models need}} this model: delete {count, plural, one {it} other {them}} first.",
+  "error.model_has_fine_tuned": "Fine-tuned models need “{model}” ({count}): delete them first.",
   "error.model_not_available": "“{model}” can’t be fine-tuned here.",
   "error.too_many_fine_tuning_jobs":
     "Your organization has {most, plural, one {# fine-tuning job} other {# fine-tuning jobs}} that have not ended, the most at once.",

@@ -303,8 +303,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.invalid_suffix":
     "«{value}» no puede ser el nombre: letras, cifras, puntos, - y _, primero una letra o una cifra.",
   "error.model_has_alias": "El alias «{name}» apunta a este modelo: diríjalo antes a otro.",
-  "error.model_has_fine_tuned":
-    "{count, plural, one {# modelo ajustado necesita} many {# de modelos ajustados necesitan} other {# modelos ajustados necesitan}} este modelo: elimínelos antes.",
+  "error.model_has_fine_tuned": "Hay modelos ajustados que necesitan «{model}» ({count}): elimínelos antes.",
   "error.model_not_available": "«{model}» no se puede ajustar aquí.",
   "error.too_many_fine_tuning_jobs":
     "Su organización tiene {most, plural, one {# trabajo} many {# de trabajos} other {# trabajos}} de ajuste sin terminar, el máximo a la vez.",

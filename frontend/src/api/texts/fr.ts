@@ -316,7 +316,7 @@ export const texts: Record<keyof typeof english, string> = {
     "«\u00a0{value}\u00a0» ne peut pas être le nom\u00a0: lettres, chiffres, points, - et _, une lettre ou un chiffre d’abord.",
   "error.model_has_alias": "L’alias «\u00a0{name}\u00a0» désigne ce modèle\u00a0: dirigez-le d’abord vers un autre.",
   "error.model_has_fine_tuned":
-    "{count, plural, one {# modèle affiné a} many {# de modèles affinés ont} other {# modèles affinés ont}} besoin de ce modèle\u00a0: supprimez-les d’abord.",
+    "Des modèles affinés ont besoin de «\u00a0{model}\u00a0» ({count})\u00a0: supprimez-les d’abord.",
   "error.model_not_available": "«\u00a0{model}\u00a0» ne peut pas être affiné ici.",
   "error.too_many_fine_tuning_jobs":
     "Votre organisation a {most, plural, one {# tâche d’affinage} many {# de tâches d’affinage} other {# tâches d’affinage}} en cours, le plus possible à la fois.",

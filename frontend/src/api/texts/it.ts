@@ -303,8 +303,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.invalid_suffix":
     "«{value}» non può essere il nome: lettere, cifre, punti, - e _, prima una lettera o una cifra.",
   "error.model_has_alias": "L’alias «{name}» indica questo modello: indirizzatelo prima a un altro.",
-  "error.model_has_fine_tuned":
-    "{count, plural, one {# modello affinato ha} many {# di modelli affinati hanno} other {# modelli affinati hanno}} bisogno di questo modello: eliminateli prima.",
+  "error.model_has_fine_tuned": "Modelli affinati hanno bisogno di «{model}» ({count}): eliminateli prima.",
   "error.model_not_available": "«{model}» non può essere affinato qui.",
   "error.too_many_fine_tuning_jobs":
     "La vostra organizzazione ha {most, plural, one {# lavoro} many {# di lavori} other {# lavori}} di affinamento in corso, il massimo insieme.",
