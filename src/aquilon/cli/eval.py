@@ -67,7 +67,9 @@ def evaluate(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Answer each question so often.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 takes the likeliest token.")] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1)] = 1.0,
+    top_p: Annotated[
+        float, typer.Option(min=0.0, max=1, help="Draw from the likeliest tokens that together have this probability.")
+    ] = 1.0,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Of an answer.", show_default="as the task says")
     ] = None,
