@@ -13,6 +13,7 @@ from aquilon.cli.options import Home, settings_from
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import ModelStore
     from aquilon.evaluation.protocol import Candidate
+    from aquilon.evaluation.results import Evaluation
     from aquilon.evaluation.task_files import TaskFinder
     from aquilon.evaluation.tasks import Task, TextFile, TextTask
 
@@ -165,11 +166,15 @@ def evaluate(
         order = msgspec.convert(fields, type=Order, from_attributes=True)
     except msgspec.ValidationError as error:
         raise typer.BadParameter(str(error)) from None
-    evaluations = measure(order)
-    keep(order, evaluations, out)
+    evaluations: list[Evaluation] = []
+    try:
+        for evaluation in measure(order):
+            keep(order, evaluation, out)
+            evaluations.append(evaluation)
+    finally:  # what was measured before a failure is worth its time
+        show(evaluations, as_json=as_json)
     if scorecard:
         keep_scorecards(order, evaluations, store)
-    show(evaluations, as_json=as_json)
 
 
 def _local(text: str, store: ModelStore) -> Candidate:
