@@ -61,6 +61,16 @@ def test_two_models_are_measured_compared_and_kept(folder: Path) -> None:
     assert (sampling["seeds"], sampling["temperature"]) == ([0, 1], 1.0)
 
 
+def test_what_was_measured_before_a_failure_is_shown_and_kept(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    models = [str(folder / "run"), str(folder / "empty")]
+    outcome = run_aquilon(folder, "eval", *models, "--task", "bpb", "--data", str(folder / "fr.txt"))
+    assert outcome.code == 1
+    assert "bits_per_byte" in outcome.out
+    assert outcome.err.startswith(f"aquilon: {folder / 'empty'}: holds no model")
+    assert [path.name for path in (folder / "run" / "evaluations").iterdir()] == ["bpb.json"]
+
+
 def test_a_scorecard_is_kept_with_the_model_and_shown_in_its_card(server: RunningServer, folder: Path) -> None:
     pull(str(folder / "first"), ModelStore(server.home / "models"), name="measured")
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.api_key}"}) as http:

@@ -13,6 +13,7 @@ from aquilon.cli.options import Home, settings_from
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import ModelStore
     from aquilon.evaluation.protocol import Candidate
+    from aquilon.evaluation.results import Evaluation
     from aquilon.evaluation.task_files import TaskFinder
     from aquilon.evaluation.tasks import Task, TextFile, TextTask
 
@@ -67,7 +68,9 @@ def evaluate(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Answer each question so often.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 takes the likeliest token.")] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1)] = 1.0,
+    top_p: Annotated[
+        float, typer.Option(min=0.0, max=1, help="Draw from the likeliest tokens that together have this probability.")
+    ] = 1.0,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Of an answer.", show_default="as the task says")
     ] = None,
@@ -163,11 +166,15 @@ def evaluate(
         order = msgspec.convert(fields, type=Order, from_attributes=True)
     except msgspec.ValidationError as error:
         raise typer.BadParameter(str(error)) from None
-    evaluations = measure(order)
-    keep(order, evaluations, out)
+    evaluations: list[Evaluation] = []
+    try:
+        for evaluation in measure(order):
+            keep(order, evaluation, out)
+            evaluations.append(evaluation)
+    finally:  # what was measured before a failure is worth its time
+        show(evaluations, as_json=as_json)
     if scorecard:
         keep_scorecards(order, evaluations, store)
-    show(evaluations, as_json=as_json)
 
 
 def _local(text: str, store: ModelStore) -> Candidate:
