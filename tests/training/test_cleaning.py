@@ -248,7 +248,7 @@ def test_personal_data_is_replaced_and_other_numbers_stay(text: str, clean_text:
 def test_an_evaluation_set_is_found_in_other_capitals_signs_and_accents(tmp_path: Path) -> None:
     (tmp_path / "exam.tsv").write_text(
         "Janet’s ducks lay 16 eggs per day. She eats three for breakfast every morning and bakes muffins.\t18\n"
-        "Quel est le plus grand fleuve de France métropolitaine ?\t7\nTrop court ?\t1\n"
+        '"Quel est le plus grand fleuve de France métropolitaine ?\t7\nTrop court ?\t1\n'
     )
     sets = EvaluationSets([tmp_path / "exam.tsv"])
     assert sets.match("He said: ducks lay 12 eggs per day; she eats three, for breakfast — every day") is None

@@ -72,11 +72,12 @@ def _items(path: Path) -> Iterator[str]:
                         yield from _strings(msgspec.json.decode(line)) if line.strip() else ()
                     except msgspec.DecodeError as error:
                         raise UnreadableSource(path, f"is no JSON: {error}", line=number) from None
-            elif path.suffix in (".tsv", ".csv"):
-                for row in csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ","):
+            elif path.suffix == ".csv":
+                for row in csv.reader(lines):
                     yield from row
-            elif path.suffix == ".txt":
-                yield from lines
+            elif path.suffix in (".tsv", ".txt"):  # a quotation mark in them is one
+                for line in iter(lambda: lines.readline(_LONGEST_LINE), ""):
+                    yield from line.split("\t")
             else:
                 raise UnreadableSource(
                     path, "is of an unknown kind: an evaluation set ends in .jsonl, .tsv, .csv, .txt"
