@@ -89,7 +89,9 @@ def _theirs(folder: Path, gguf: Path, data: Path, steps: int, rows_at_once: int)
     transformers.logging.set_verbosity_error()
     tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.pad_token = tokenizer.eos_token
-    model = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
+    stored = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
+    model = transformers.AutoModelForCausalLM.from_config(stored.config, dtype=torch.bfloat16)  # what can be trained
+    model.load_state_dict(stored.state_dict())
     lines = [json.loads(line) for line in data.read_text().splitlines()]
     times: list[tuple[float, int]] = []
 

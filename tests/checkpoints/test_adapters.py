@@ -18,10 +18,11 @@ from tests.support.tiny_models import reference_logits, relative_difference
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from aquilon.catalogue.card import LocalModel
 from aquilon.checkpoints.adapters import OtherBase
 from aquilon.checkpoints.gguf_writing import write_gguf
 from aquilon.checkpoints.opening import Checkpoint, CheckpointError, open_checkpoint
-from aquilon.checkpoints.store import sha256_of
+from aquilon.checkpoints.store import ModelStore, sha256_of
 from aquilon.checkpoints.text import load_text
 from aquilon.checkpoints.text_writing import gguf_vocabulary
 from aquilon.checkpoints.weights import load_tensor, load_transformer
@@ -187,6 +188,18 @@ def test_what_is_not_plain_lora_over_a_model_here_is_refused_by_name(
         open_checkpoint(adapter)
 
 
+@pytest.mark.parametrize("place", ["models/adapter", "fine_tuning/models/job-1", "runs/model"])
+def test_an_adapter_in_a_home_that_was_moved_finds_its_base_by_name(
+    place: str, base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    edit_config(adapter, base_model_name_or_path="/gone/models/tides")
+    shutil.copytree(base, tmp_path / "home" / "models" / "tides")
+    adapter = Path(shutil.copytree(adapter, tmp_path / "home" / place))
+    checkpoint = open_checkpoint(adapter)
+    assert checkpoint.base is not None
+    assert checkpoint.base.path == tmp_path / "home" / "models" / "tides"
+
+
 def test_an_adapter_whose_base_is_itself_is_refused(adapter: Path) -> None:
     edit_config(adapter, base_model_name_or_path=str(adapter))
     with pytest.raises(CheckpointError, match="on top of 4 others"):
@@ -204,6 +217,7 @@ def test_an_adapter_is_pulled_over_its_base_which_then_stays(base: Path, adapter
     assert (pulled["base"], pulled["chat"], pulled["parameters"] > 0) == ("tides", True, True)
     assert {file["path"] for file in pulled["files"]} >= {"adapter_config.json", "adapter_model.safetensors"}
     assert "tides" in aquilon(home, "models", "show", "tuned")
+    assert LocalModel.of(ModelStore(home / "models").get("tuned")).adapter_of == "tides"
     refused = run_aquilon(home, "models", "remove", "tides")
     assert refused.code == 1
     assert "'tides' is the base of 'tuned'" in refused.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from aquilon.conversations import administration
-from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.conversations import ConversationChange, Conversations
 from aquilon.conversations.transfer import exports
 from aquilon.conversations.transfer.document import Document, ExportedConversation
 from aquilon.conversations.transfer.imports.imports import ImportReport, Imports
@@ -113,6 +114,26 @@ async def test_export_import_export_is_the_identity(
     assert [answer.model for answer in conversation.answers] == ["m-1", "m-2"]
     contents = {msgspec.json.encode(item.content) for item in conversation.items}
     assert contents == {msgspec.json.encode(content) for *_, content in ITEMS}
+
+
+async def test_a_file_that_is_imported_again_makes_no_doubles_until_its_conversation_is_deleted(
+    database: Database, conversations: Conversations, person: Principal
+) -> None:
+    both = await asyncio.gather(*(imported(database, conversations, person, document()) for _ in range(2)))
+    [one] = [*both[0].imported, *both[1].imported]
+    await conversations.change(person, one.id, ConversationChange(title="Renamed"))
+    again = await imported(database, conversations, person, document())
+    assert [skipped.code for skipped in (*both[0].skipped, *both[1].skipped, *again.skipped)] == [
+        "already_imported"
+    ] * 2
+
+    changed = [*ITEMS[:-1], ("j", "h", None, False, text("user", "More"))]
+    other = await imported(database, conversations, person, document(changed))
+    colleague = await imported(database, conversations, replace(person, user_id="user_other"), document())
+    assert len({one.id, other.imported[0].id, colleague.imported[0].id}) == 3
+
+    await conversations.delete(person, one.id)
+    assert [each.id for each in (await imported(database, conversations, person, document())).imported] == [one.id]
 
 
 async def test_an_imported_conversation_is_read_and_goes_on_as_any_other(

@@ -84,6 +84,9 @@ EVERYWHERE = {
     "/": "#question",
     "/explore": "h1",
     "/explore/tokens": "h1",
+    "/explore/inside": "h1",
+    "/explore/compare": "h1",
+    "/explore/tour": "h1",
     "/console": "h1",
     "/console/keys": "h1",
     "/console/usage": "h1",
@@ -123,6 +126,53 @@ async def test_more_contrast_and_colours_of_the_system_keep_every_part_readable_
             assert await person.serious_issues() == [], path
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert await person.page.evaluate(wide) <= 0, path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_in_the_chat_s_dialogs_at_200_percent(
+    browser: Browser, server: RunningServer, owners_cookies: StorageState, theme: Theme
+) -> None:
+    """A window of 1280 × 800 pixels, whose zoom leaves it half of each."""
+    zoomed = {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2, "color_scheme": theme}
+    async with visitor(browser, server, storage_state=owners_cookies, **zoomed) as person:
+        page = person.page
+        await page.goto(server.url)
+        await expect(person.field).to_be_focused()
+        found: dict[str, list[str] | int] = {}
+
+        async def look(name: str) -> None:
+            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            if issues := await person.issues():
+                found[name] = issues
+            if (pixels := await page.evaluate(wide)) > 0:
+                found[f"{name} is wider than the window"] = pixels
+
+        await page.get_by_role("button", name="Settings").click()
+        await look("Settings")
+        for entry, title in MENU.items():
+            if not await page.locator("#menu").is_visible():
+                await page.get_by_role("button", name="Settings").click()
+            await page.locator("#menu").get_by_role("button", name=entry).click()
+            await expect(page.get_by_role("dialog", name=title)).to_be_visible()
+            await look(title)
+            await page.keyboard.press("Escape")
+            await expect(page.get_by_role("dialog", name=title)).to_be_hidden()
+        await page.keyboard.press("Control+k")
+        await expect(page.get_by_role("combobox")).to_be_focused()
+        await look("the commands")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("Alt+b")
+        await expect(page.get_by_role("searchbox", name="Search conversations")).to_be_visible()
+        await look("the conversations")
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Model: ").click()
+        await look("the model's card")
+        assert found == {}
+
+
+MENU = {"Keyboard shortcuts": "Keyboard shortcuts", "Memory": "Memory", "Import conversations": "Import conversations"}
+"""What the menu opens: the button, and the dialog's title."""
 
 
 async def expect_no_issues(person: Visitor) -> None:

@@ -18,6 +18,7 @@ PAGES = [
     "/usage",
     "/requests",
     "/batches",
+    "/fine-tuning",
     "/files",
     "/members",
     "/invitations",

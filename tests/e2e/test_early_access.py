@@ -90,7 +90,7 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
     made = await owner.make("/v1/organization/users", {"name": "Quotina", "role": "member"})
-    quota = {"period": "day", "user_id": made["id"], "messages": 3}  # two questions and the title
+    quota = {"period": "day", "user_id": made["id"], "messages": 2}  # a question and the title
     await owner.make("/v1/organization/person-quotas", quota)
     announcement = await owner.make("/v1/organization/announcements", {"text": "The <b>oven</b> is warm."})
     async with visitor(browser, server, ConsoleVisitor) as person:
@@ -102,16 +102,14 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
         async with person.page.expect_response(asks_for_a_title):
             await person.ask("Hi")
             await person.expect_state("finished")
+        await expect(person.page.get_by_text("Messages left: 0 of 2. Begins anew at")).to_be_visible()
         await person.ask("Hi")
-        await person.expect_state("finished")
-        await expect(person.page.get_by_text("Messages left: 0 of 3. Begins anew at")).to_be_visible()
-        await person.ask("Hi")
-        await expect(person.page.get_by_text("Of your quota of messages, 0 of 3 are left.")).to_be_visible()
+        await expect(person.page.get_by_text("Of your quota of messages, 0 of 2 are left.")).to_be_visible()
         await person.page.reload()
-        await expect(person.page.get_by_text("Messages left: 0 of 3.")).to_be_visible()
+        await expect(person.page.get_by_text("Messages left: 0 of 2.")).to_be_visible()
         await expect(person.page.get_by_text("The <b>oven</b> is warm.")).to_have_count(0)
         await person.page.goto(f"{server.url}/console/account")
-        await expect(person.row("Messages, today")).to_contain_text("3 of 3")
+        await expect(person.row("Messages, today")).to_contain_text("2 of 2")
     status, _ = await owner.fetch("DELETE", f"/v1/organization/announcements/{announcement['id']}")
     assert status == 200
 

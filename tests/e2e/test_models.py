@@ -59,3 +59,17 @@ async def test_a_model_that_only_completes_text_is_not_offered_for_conversation(
     await guest.sign_in()
     await guest.page.get_by_role("button", name=re.compile("Model: ")).click()
     await expect(guest.page.get_by_text("Other 7B")).to_have_count(0)
+
+
+async def test_a_model_that_was_measured_shows_its_figures_by_language(guest: Visitor) -> None:
+    share = {"value": 0.25, "low": 0.1, "high": 0.4, "count": 100}
+    french = {"language": "fr", "bits_per_byte": {**share, "value": 0.934}, "accuracy": {"mgsm-fr": share}}
+    italian = {"language": "it", "bits_per_byte": {**share, "value": 1.2}, "accuracy": {}}
+    await list_models(guest, {**OTHER, "scorecard": {"languages": [french, italian]}})
+    await guest.sign_in()
+    await guest.page.get_by_role("button", name=re.compile("Model: ")).click()
+    figures = guest.page.get_by_role("table", name="Measured on this server")
+    await expect(figures).to_have_count(0)
+    await guest.page.get_by_role("radio", name="Other 7B").check()
+    await expect(figures.get_by_role("row", name="French")).to_contain_text("0.93 mgsm-fr: 25% (10% to 40%)")
+    await expect(figures.get_by_role("row", name="Italian")).to_contain_text("1.20")

@@ -107,6 +107,8 @@ OTHER_CLIENTS = (
     "api/errors.py",  # the general ones
     "api/generation",  # completions, embeddings and other routes that no page asks
     "api/jobs/mistral_batches.py",
+    "api/jobs/mistral_fine_tuning.py",
+    "api/jobs/openai_fine_tuning.py",
     "api/conversations/mistral.py",
     "api/ollama",
     "conversations/dialects",

@@ -57,13 +57,15 @@ class Shelf:
         name: str = "text.md",
         attributes: Attributes | None = None,
         principal: Principal | None = None,
+        uploaded: bool = False,
     ) -> str:
         """The id of the file."""
         principal, files = principal or self.person, self.services.files
         file_id, part, _ = await files.begin(principal, None)
         part.add(text.encode())
         await files.keep(principal, file_id, part, description=FileDescription(name=name, purpose="assistants"))
-        await self.services.documents.add(principal, library, NewDocument(file_id=file_id, attributes=attributes or {}))
+        new = NewDocument(file_id=file_id, attributes=attributes or {})
+        await self.services.documents.add(principal, library, new, uploaded=uploaded)
         return file_id
 
     async def read(self, library: str, *, seconds: float = 60) -> None:

@@ -34,8 +34,9 @@ ANSWER = "The Loire is the longest river of France [1]. It freezes in August, as
 class House:
     """A gateway in this process, and clients of its application. Its upstream says what ``answer`` is."""
 
-    def __init__(self, app: Any, key: str) -> None:
-        transport = httpx.ASGITransport(app)
+    def __init__(self, app: Any, key: str, login_token: str) -> None:
+        self.login_token = login_token
+        self.transport = transport = httpx.ASGITransport(app)
         self.http = httpx.AsyncClient(
             transport=transport, base_url="http://localhost", headers={"authorization": f"Bearer {key}"}, timeout=60
         )
@@ -85,7 +86,7 @@ async def house_in(settings: Settings) -> AsyncIterator[House]:
         await services.upstreams.refresh()
         await services.admission.start()
         reading = asyncio.create_task(services.library_runner.run(stop))
-        house.append(House(create_app(services), first.api_key))
+        house.append(House(create_app(services), first.api_key, first.login_token))
         yield house[0]
         stop.set()
         await reading
@@ -150,6 +151,33 @@ async def test_footnotes_open_the_passages_that_they_name(house: House) -> None:
     assert kept.output[0].results is None  # type: ignore[union-attr]
     follow = await client.responses.retrieve(answer.id, stream=True, include=["file_search_call.results"])
     assert [event.type async for event in follow] == types
+
+
+async def test_a_reader_of_a_share_sees_the_answer_and_nothing_of_its_documents(house: House) -> None:
+    client = house.openai
+    file = await client.files.create(file=("rivers.md", RIVERS.encode()), purpose="assistants")
+    store = await client.vector_stores.create(name="geography")
+    await client.vector_stores.files.create_and_poll(file.id, vector_store_id=store.id, poll_interval_ms=20)
+    conversation = await client.conversations.create()
+    tool: Any = {"type": "file_search", "vector_store_ids": [store.id]}
+    question = "Which river is the longest in France?"
+    answer = await client.responses.create(model="talker", input=question, tools=[tool], conversation=conversation.id)
+    message = answer.output[-1]
+    assert isinstance(message, ResponseOutputMessage)
+    [note, _] = message.content[0].annotations  # type: ignore[union-attr]
+
+    browser = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
+    signed_in = httpx.AsyncClient(transport=house.transport, base_url="http://localhost", headers=browser)
+    (await signed_in.post("/auth/login", json={"token": house.login_token})).raise_for_status()
+    share = (await signed_in.post("/v1/shares", json={"conversation_id": conversation.id})).raise_for_status().json()
+
+    stranger = httpx.AsyncClient(transport=house.transport, base_url="http://localhost")
+    snapshot = (await stranger.post("/v1/shares/snapshot", json={"token": share["token"]})).raise_for_status()
+    assert [message["text"] for message in snapshot.json()["messages"]] == [question, ANSWER]
+    for hidden in (file.id, store.id, note.filename, note.passage_id, "1,006", "Mont Blanc", "annotations"):  # type: ignore[union-attr]
+        assert hidden not in snapshot.text
+    passage = f"/v1/vector_stores/{store.id}/files/{file.id}/passages/{note.passage_id}"  # type: ignore[union-attr]
+    assert (await stranger.get(passage)).status_code == 401
 
 
 async def test_an_answer_that_cites_nothing_has_no_footnote(house: House) -> None:

@@ -161,9 +161,13 @@ class Billing:
             return (await budgets.spending(session, scope, [(budget_id, 0)]))[budget_id, 0]
 
     def events(self) -> dict[str, Any]:
+        """Of admitted requests."""
         with sqlite3.connect(self.database.name) as raw:
             raw.row_factory = sqlite3.Row
-            return {row["request_id"]: dict(row) for row in raw.execute("SELECT * FROM usage_events")}
+            return {
+                row["request_id"]: dict(row)
+                for row in raw.execute("SELECT * FROM usage_events WHERE outcome <> 'refused'")
+            }
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,22 @@ def test_a_decoded_conversation_has_its_control_tokens_again_when_they_are_parse
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_a_conversation_that_ends_with_an_answer_ends_with_the_end_of_it(name: str, loaded: dict[str, Loaded]) -> None:
+    ours, template, _ = loaded[name]
+    asked = [
+        Message("system", "Sois bref"),
+        Message("user", "Bonjour"),
+        Message("assistant", "Oui"),
+        Message("user", "a"),
+    ]
+    prompt = template.encode(asked)
+    whole = template.encode([*asked, Message("assistant", "Non")], add_generation_prompt=False)
+    assert whole[: len(prompt)] == prompt
+    assert ours.decode(whole[len(prompt) :]).strip() == "Non"
+    assert whole[-1] in ours.eos_ids
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_conversation_has_the_ids_that_mistral_common_gives_it(name: str, loaded: dict[str, Loaded]) -> None:
     _, template, vendor = loaded[name]
     for text in texts(60, seed=4):

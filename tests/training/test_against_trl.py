@@ -11,9 +11,9 @@ import torch
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 from torch import Tensor
 
-from aquilon.checkpoints.adapters import OtherBase, merge, open_adapter
+from aquilon.checkpoints.adapters import OtherBase, open_adapter
 from aquilon.checkpoints.opening import open_checkpoint
-from aquilon.checkpoints.weights import load_transformer
+from aquilon.checkpoints.weights import load_transformer, merge
 from aquilon.models.attention import DenseCausalAttention
 from aquilon.models.transformer import Transformer
 from aquilon.training.adapter_release import release_adapter

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -21,7 +22,7 @@ from tests.support.commands import aquilon, run_aquilon
 from tests.support.polling import wait_until
 from tests.support.prose import prose
 
-from aquilon.training.data.cleaning import cleaning
+from aquilon.training.data.cleaning import cleaning, passes
 from aquilon.training.data.cleaning.addresses import ListedAddresses, write_listed
 from aquilon.training.data.cleaning.cleaning import CleaningRefused, clean
 from aquilon.training.data.cleaning.contamination import EvaluationSets
@@ -29,7 +30,9 @@ from aquilon.training.data.cleaning.duplicates import EQUAL, SIMILAR, UNIQUE, si
 from aquilon.training.data.cleaning.foreign_lines import without_foreign_lines
 from aquilon.training.data.cleaning.lines import frequent_keys, line_keys, without_lines
 from aquilon.training.data.cleaning.personal_data import without_personal_data
+from aquilon.training.data.cleaning.quality import is_wrapped, quality_filters, refusal
 from aquilon.training.data.cleaning.report import CleaningReport
+from aquilon.training.data.cleaning.words import PLAIN_WORDS
 
 FRENCH = [prose("fr", seed=seed) for seed in range(30)]
 GERMAN = [prose("de", seed=seed) for seed in range(12)]
@@ -107,7 +110,7 @@ def test_every_stage_counts_and_keeps_what_it_rejects_with_the_reason(tmp_path: 
     assert rejects(out, "evaluation")[0]["reason"].startswith("in exam.jsonl: le marchand vend quatre pommes")
     assert report.stages["personal"].reasons == {"[EMAIL]": 1, "[PHONE]": 1}
     assert "Écrivez à [EMAIL] ou appelez le [PHONE]." in results(out)[-1]["text"]
-    before = 17
+    before = 17 + report.stages["read"].rejected
     for count in report.stages.values():
         assert count.documents + count.rejected == before
         before = count.documents
@@ -144,6 +147,29 @@ def test_lines_in_another_language_than_their_document_are_removed() -> None:
     assert without_foreign_lines(GERMAN[0] + "\n" + GERMAN[1] + "\n" + FRENCH[0] * 3, "de")[1] == []
     for language, texts in (("fr", FRENCH), ("de", GERMAN)):
         assert all(without_foreign_lines(good, language)[1] == [] for good in texts)
+
+
+def test_lines_that_are_cut_to_a_width_need_no_full_stop() -> None:
+    cut = textwrap.fill(" ".join(FRENCH[0].splitlines()), 70)
+    menu = "\n".join(["Accueil et nouveautés", "Nos produits", "Qui sommes-nous depuis toujours ?", "Contact"] * 4)
+    rule = quality_filters("fr")["fineweb"]
+    assert is_wrapped(cut)
+    assert refusal(rule, cut) == (None, cut)
+    assert not is_wrapped(menu)
+    assert not is_wrapped(FRENCH[0].replace("\n", " "))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words", "sentences"),
+    [
+        ("L'été, dit-elle, finit ! Déjà ?", ["L'", "été", "dit", "elle", "finit", "!", "Déjà", "?"], 2),
+        ('Er kam – und sah: 3,5 km. "Ja." Ende', ["Er", "kam", "–", "und", "sah", "3", "5", "km", "Ja", "Ende"], 3),
+        ("", [], 0),
+    ],
+)
+def test_words_and_sentences_are_cut_alike_in_all_languages(sentence: str, words: list[str], sentences: int) -> None:
+    assert PLAIN_WORDS.word_tokenize(sentence) == words
+    assert len(PLAIN_WORDS.sent_tokenize(sentence)) == len(PLAIN_WORDS.span_tokenize(sentence)) == sentences
 
 
 @given(st.lists(st.lists(st.integers(0, 20), max_size=30), max_size=8), st.integers(1, 5))
@@ -187,12 +213,12 @@ def test_nearly_equal_documents_are_found_and_the_first_is_kept(tmp_path: Path) 
     half = len(records) // 2
     np.concatenate(records[:half]).tofile(tmp_path / "0.bin")
     np.concatenate(records[half:]).tofile(tmp_path / "1.bin")
-    found = verdicts([tmp_path / "0.bin", tmp_path / "1.bin"])
-    assert all(kind == UNIQUE for kind in found["kind"][:60])
-    similar = [n for n in range(60) if found["kind"][60 + n] == SIMILAR and found["number"][60 + n] == n]
+    judged = verdicts([tmp_path / "0.bin", tmp_path / "1.bin"])
+    assert all(kind == UNIQUE for kind in judged["kind"][:60])
+    similar = [n for n in range(60) if judged["kind"][60 + n] == SIMILAR and judged["number"][60 + n] == n]
     assert len(similar) >= 50
-    assert sum(found["kind"][120:180] != UNIQUE) <= 3
-    assert (found["kind"][180], found["file"][180], found["number"][180]) == (EQUAL, 0, 0)
+    assert sum(judged["kind"][120:180] != UNIQUE) <= 3
+    assert (judged["kind"][180], judged["file"][180], judged["number"][180]) == (EQUAL, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -226,11 +252,21 @@ def test_an_evaluation_set_is_found_in_other_capitals_signs_and_accents(tmp_path
     )
     sets = EvaluationSets([tmp_path / "exam.tsv"])
     assert sets.match("He said: ducks lay 12 eggs per day; she eats three, for breakfast — every day") is None
-    found = sets.match("Janet's ducks lay 12 eggs per day; she eats THREE, for breakfast — every morning and more")
-    assert found is not None
-    assert found[0] == "exam.tsv"
+    match = sets.match("Janet's ducks lay 12 eggs per day; she eats THREE, for breakfast — every morning and more")
+    assert match is not None
+    assert match[0] == "exam.tsv"
     assert sets.match("on demande quel est le plus grand fleuve de france metropolitaine, la Loire") is not None
     assert sets.match("Trop court ? Oui, c'est trop court.") is None
+
+
+@pytest.mark.parametrize("part", [".", "+1", "00111111111111111111 ", "a@", "[", "((", "1.1.", "A1", "« "])
+def test_signs_without_end_are_read_in_a_time_that_grows_with_their_number(part: str) -> None:
+    """Each of these would take minutes if a rule went through the rest of the text from each place in it."""
+    text = part * (200_000 // len(part)) + "a"
+    without_personal_data(text)
+    PLAIN_WORDS.sent_tokenize(text)
+    PLAIN_WORDS.word_tokenize(text)
+    without_foreign_lines(text, "fr")
 
 
 @pytest.mark.slow
@@ -318,6 +354,14 @@ def test_changed_sources_or_options_are_refused(several_chunks: list[Path], tmp_
         cleaned(several_chunks, tmp_path / "out")
 
 
+def test_a_document_that_is_too_long_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "_MOST_CHARACTERS", 5000)
+    source = write_documents(tmp_path / "web.jsonl", [FRENCH[0], "mot " * 2000])
+    report = cleaned([source], tmp_path / "out")
+    assert (report.documents, report.stages["read"].rejected) == (1, 1)
+    assert rejects(tmp_path / "out", "read")[0]["reason"] == "more than 5,000 characters"
+
+
 def test_a_damaged_file_costs_its_rest_alone_and_is_named(tmp_path: Path) -> None:
     good = write_documents(tmp_path / "good.jsonl", FRENCH[:2])
     (tmp_path / "bad.jsonl.zst").write_bytes(zstandard.compress(b'{"text": "un"}\n' * 20000)[:-40])
@@ -332,7 +376,7 @@ def test_a_damaged_file_costs_its_rest_alone_and_is_named(tmp_path: Path) -> Non
         "--workers=1",
     )
     assert outcome.code == 0
-    assert "1 lines or files can't be read" in outcome.err
+    assert "1 lines, documents or files can't be read" in outcome.err
     assert "bad.jsonl.zst: is damaged" in rejects(tmp_path / "out", "read")[0]["text"]
     assert [line["text"] for line in results(tmp_path / "out")] == FRENCH[:2]
 
@@ -368,7 +412,7 @@ def test_empty_sources_and_a_folder_with_something_else_are_refused(tmp_path: Pa
 
 @pytest.mark.slow
 def test_killed_with_several_processes_it_leaves_none_and_goes_on(tmp_path: Path) -> None:
-    documents = [prose("fr", seed=seed, sentences=40) for seed in range(4000)]
+    documents = [prose("fr", seed=seed, sentences=40) for seed in range(1200)]
     source, out = write_documents(tmp_path / "web.jsonl", documents), tmp_path / "out"
     command = [sys.executable, "-m", "aquilon.cli.main", "train", "data", str(source), "--workers", "2", "--out"]
     process = subprocess.Popen([*command, str(out)], start_new_session=True)

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from tests.support.tiny_checkpoint import CHAT_TEMPLATE, tiny_checkpoint, write_checkpoint
+from tests.support.vocabulary_files import MISTRAL_DATA
 
 from aquilon.text.messages import Message
+from aquilon.text.mistral import load_mistral
+from aquilon.text.model import TextModel
 from aquilon.training.conversations.base import Base, open_base
-from aquilon.training.conversations.encoding import Document
+from aquilon.training.conversations.encoding import ChatEncoder, Document
 from aquilon.training.conversations.lines import UnusableLine, conversation, pair
 
 THINKING = (  # like Qwen3's: earlier answers lose their thoughts, the last one keeps them
@@ -141,6 +144,23 @@ def test_calls_of_tools_are_trained_and_their_results_are_not(base_with: MakeBas
     assert '"name": "wind", "arguments": {"at": "sea"}' in trained[0]
     assert "<tools>" in text
     assert document.ids[: document.trained.index(True)] == base.text.encode_chat(read.messages[:1], tools=read.tools)
+
+
+@pytest.mark.parametrize("file", ["mistral_instruct_tokenizer_240323.model.v3", "tekken_240911.json"])
+def test_mistrals_own_format_is_trained_as_it_is_served(file: str) -> None:
+    """It puts instructions and tools before the last question, wherever that is."""
+    tokenizer, template = load_mistral(MISTRAL_DATA / file)
+    text = TextModel(tokenizer, template)
+    tools = [{"type": "function", "function": {"name": "wind", "parameters": {"type": "object"}}}]
+    read = conversation(TWO_TURNS | {"tools": tools})
+    documents = ChatEncoder(text, ()).documents(read)
+    for number, answer in ((2, "one"), (4, "two")):
+        prompt = text.encode_chat(read.messages[:number], tools=read.tools)
+        [document] = [document for document in documents if document.ids[: len(prompt)] == prompt]
+        ending = document.ids[len(prompt) :]
+        assert document.trained[len(prompt)]
+        assert tokenizer.decode(ending).strip() == answer
+        assert ending[-1] in tokenizer.eos_ids
 
 
 def test_text_that_looks_like_a_control_token_stays_text(base_with: MakeBase) -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from tests.support.commands import run_aquilon
+from tests.support.random_transformers import random_architecture, random_transformer
 from tests.support.small_releases import small_tokenizer
+from tests.support.training_runs import train
 
+from aquilon.checkpoints.gguf_writing import write_gguf
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.text import load_text
-from aquilon.checkpoints.weights import load_tensor
+from aquilon.checkpoints.weights import load_tensor, unfused
 from aquilon.training.export import export
 from aquilon.training.export_protocol import Message, Order, Writing
 from aquilon.training.history import History
-from aquilon.training.protocol import Pretrain, Size, Source, Training, read_job, write_job
+from aquilon.training.protocol import FINISHED, Pretrain, Size, Source, Training, UnusableJob, read_job
+from aquilon.training.release import require_releasable
 from aquilon.training.run_weights import last_weights
 
 
@@ -36,8 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model=Size(depth=2, hidden_size=64, context=32),
         training=Training(steps=4, batch_tokens=256, precision="float32"),
     )
-    write_job(folder / "run", job)
-    subprocess.run([sys.executable, "-m", "aquilon.training.job", str(folder / "run")], check=True, timeout=120)
+    assert train(folder / "run", job) == FINISHED
     return folder / "run"
 
 
@@ -93,10 +94,13 @@ def test_measured_results_of_the_run_stand_in_the_card_of_an_export(unfinished: 
     measured = {"task": "bpb", "measures": {"bits_per_byte/fr": {"value": 1.25, "low": 1.2, "high": 1.3, "count": 40}}}
     (unfinished / "evaluations" / "bpb.json").write_text(json.dumps(measured))
     (unfinished / "evaluations" / "torn.json").write_text("{")
+    (unfinished / "evaluations" / "scorecard.json").write_text('{"languages": []}')
     export(order(unfinished, tmp_path / "out"), silent)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| bpb | bits_per_byte/fr | 1.25 (1.2 to 1.3 with 95 % confidence), n = 40 |" in card
     assert "torn.json" in card
+    assert "scorecard" not in card
+    assert (tmp_path / "out" / "scorecard.json").is_file()
 
 
 def test_an_unfinished_run_is_exported_from_its_last_checkpoint_and_says_so(
@@ -120,6 +124,7 @@ def test_a_run_becomes_a_gguf_file(type_: str, run: Path, tmp_path: Path) -> Non
     assert checkpoint.eos_ids == open_checkpoint(run / "model").eos_ids
 
 
+@pytest.mark.slow
 def test_a_gguf_base_becomes_a_folder_with_the_same_values(default_model_file: Path, tmp_path: Path) -> None:
     export(order(default_model_file, tmp_path / "out"), silent)
     written, original = open_checkpoint(tmp_path / "out"), open_checkpoint(default_model_file)
@@ -166,9 +171,17 @@ def test_the_command_refuses_what_it_cannot_write(arguments: list[str], code: in
 
 @pytest.mark.slow
 def test_ranks_that_hold_parts_of_the_weights_release_the_whole(run: Path, tmp_path: Path) -> None:
-    write_job(tmp_path / "run", read_job(run))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*launcher, "-m", "aquilon.training.job", str(tmp_path / "run")], check=True, timeout=240)
+    assert train(tmp_path / "run", read_job(run), ranks=2) == FINISHED
     last = last_weights(tmp_path / "run", read_job(run))
     for name, entry in open_checkpoint(tmp_path / "run" / "model").tensors().items():
         assert torch.equal(load_tensor(entry), last.weights[name].bfloat16())
+
+
+def test_a_base_whose_trained_weights_could_not_be_written_is_refused_before_training(tmp_path: Path) -> None:
+    base = tmp_path / "base.gguf"
+    architecture = random_architecture()
+    weights = unfused(random_transformer(architecture).state_dict(), architecture)
+    tokens = {"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["a"] * 160}
+    write_gguf(base, architecture, weights.__getitem__, vocabulary=tokens)
+    with pytest.raises(UnusableJob, match=r"base\.gguf can be tuned with an adapter \(--lora\) only.*'llama'"):
+        require_releasable(open_checkpoint(base))

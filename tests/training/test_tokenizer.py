@@ -213,6 +213,19 @@ def test_languages_that_are_named_are_identified_where_a_document_does_not_say_i
     assert [one["language"] for one in report["languages"]] == ["fr", "it"]
 
 
+def test_lines_that_cannot_be_read_are_counted_and_a_damaged_file_is_refused(sources: Path, tmp_path: Path) -> None:
+    with (sources / "two.jsonl").open("a") as file:
+        file.write('\n{"content": "no text"}\n')
+    arguments = ["train", "tokenizer", str(sources), "--out", str(tmp_path / "tokenizer"), "--vocab-size", "300"]
+    outcome = run_aquilon(tmp_path / "home", *arguments)
+    assert outcome.code == 0
+    assert "1 lines or pieces of the sources can't be read and were left out." in outcome.err
+    (sources / "damaged.txt.gz").write_bytes(b"\x1f\x8b\x08\x00")
+    outcome = run_aquilon(tmp_path / "home", *arguments, "--out", str(tmp_path / "other"))
+    assert outcome.code == 1
+    assert "damaged.txt.gz: is damaged" in outcome.err
+
+
 def test_the_same_command_again_does_nothing_and_another_never_overwrites(sources: Path, tmp_path: Path) -> None:
     out, home = tmp_path / "tokenizer", tmp_path / "home"
     arguments = ["train", "tokenizer", str(sources), "--out", str(out), "--vocab-size"]

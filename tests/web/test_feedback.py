@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -111,6 +112,18 @@ def test_a_pair_has_the_liked_answer_and_another_to_the_same_question(ada: httpx
     assert (same["preferred_output"], same["non_preferred_output"]) == (pair["chosen"], pair["rejected"])
     assert ada.delete(f"/v1/responses/{liked}/feedback").status_code == 204
     assert [pair for pair in pairs(ada) if pair["prompt"][-1]["content"] == question] == []
+
+
+def test_a_person_s_own_archive_has_the_same_pairs(ada: httpx.Client, tmp_path: Path) -> None:
+    question = "Name a bird."
+    _, liked, _ = two_answers(ada, question)
+    rate(ada, liked, "up", consent=True)
+    archive, out = tmp_path / "data.zip", tmp_path / "pairs.jsonl"
+    archive.write_bytes(ada.get("/v1/me/export").content)
+    assert aquilon(tmp_path, "train", "pairs", str(archive), "--out", str(out)).endswith(f" written to {out}")
+    of_archive, of_organization = map(json.loads, out.read_text().splitlines()), pairs(ada)
+    assert sorted(of_archive, key=json.dumps) == sorted(of_organization, key=json.dumps)
+    assert any(pair["prompt"][-1]["content"] == question for pair in of_organization)
 
 
 def test_consent_needs_a_conversation_that_one_person_sees_and_goes_with_it(ada: httpx.Client) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.commands import aquilon
+from tests.support.polling import wait_until
 from tests.support.server import RunningServer
+
+from aquilon.money.refusals import MOST_A_MINUTE
 
 LOG = "/v1/organization/requests"
 
@@ -61,6 +64,32 @@ def test_filters_choose_requests(logged: httpx.Client) -> None:
     assert logged.get(LOG, params={"model": "smollm2-135m", "outcome": "completed"}).json()["data"]
     for query in ({"model": "other"}, {"outcome": "cancelled"}, {"until": "2020-01-01"}, {"key_id": "key_none"}):
         assert logged.get(LOG, params=query).json()["data"] == []
+
+
+def test_what_a_limit_refused_is_logged_so_often_a_minute_and_counts_in_no_total(
+    own_organization: RunningServer, logged: httpx.Client
+) -> None:
+    """The clock may begin a new minute meanwhile."""
+    name = own_organization.organization
+    secret = aquilon(own_organization.home, "keys", "create", "--name", "refused", "--org", name)
+    refused = httpx.Client(base_url=own_organization.url, headers={"authorization": f"Bearer {secret}"}, timeout=60)
+    keys = logged.get("/v1/organization/api_keys").json()["data"]
+    [key] = [key["id"] for key in keys if key["name"] == "refused"]
+    limit = logged.post("/v1/organization/limits", json={"key_id": key, "requests_per_minute": 0})
+    assert limit.status_code == 200, limit.text
+    body = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "A secret."}]}
+    for _ in range(2 * MOST_A_MINUTE + 1):
+        assert refused.post("/v1/chat/completions", json=body).status_code == 429
+
+    chosen = {"key_id": key, "outcome": "refused", "limit": 100}
+    wait_until(lambda: len(logged.get(LOG, params=chosen).json()["data"]) >= MOST_A_MINUTE)
+    entries = logged.get(LOG, params=chosen).json()["data"]
+    assert len(entries) <= 2 * MOST_A_MINUTE
+    assert {(entry["route"], entry["error_code"], entry["cost_microcents"]) for entry in entries} == {
+        ("/v1/chat/completions", "rate_limit_exceeded", 0)
+    }
+    usage = logged.get("/v1/organization/usage", params={"group_by": "key"}).json()
+    assert key not in str(usage)
 
 
 @pytest.mark.parametrize("query", [{"outcome": "lost"}, {"since": "yesterday"}, {"limit": "x"}, {"format": "xml"}])

@@ -102,6 +102,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_conversation": {"title": "mine now"},
     "change_project": {"name": "mine now"},
     "change_prompt": {"name": "mine now"},
+    "change_fine_tuned_model": {"name": "mine now"},
     "update_agent": {"name": "mine now"},
     "restart_conversation": {"inputs": "x", "from_entry_id": "msg_1"},
     "change_vector_store": {"name": "mine now"},

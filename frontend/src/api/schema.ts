@@ -444,6 +444,12 @@ export interface AppendToConversation {
   agent_version?: string | number | null;
 }
 
+export interface ArchivedModel {
+  id: string;
+  object: string;
+  archived: boolean;
+}
+
 /** `response.function_call_arguments.delta` and `.done`. */
 export interface ArgumentsEvent {
   type: string;
@@ -867,6 +873,13 @@ export interface ChatSettingsRequest {
   instructions?: string;
   /** Whether people may let their judgements of answers be kept for training. */
   preference_pairs?: boolean;
+}
+
+export interface CheckpointMetrics {
+  step: number;
+  train_loss: number | null;
+  valid_loss: number | null;
+  full_valid_loss: number | null;
 }
 
 export interface ChoiceLogprobs {
@@ -1481,6 +1494,13 @@ export interface DeletedFile {
   id: string;
   object: string;
   deleted: boolean;
+  fine_tuned_models: Array<string>;
+}
+
+export interface DeletedFineTuningJob {
+  id: string;
+  object: string;
+  deleted: boolean;
 }
 
 export interface DeletedMemories {
@@ -1495,6 +1515,12 @@ export interface DeletedMemory {
 }
 
 export interface DeletedMistralBatch {
+  id: string;
+  object: string;
+  deleted: boolean;
+}
+
+export interface DeletedModel {
   id: string;
   object: string;
   deleted: boolean;
@@ -1559,7 +1585,8 @@ export interface DeletionRequest {
 }
 
 export interface DetokenizeRequest {
-  model: string;
+  /** By default the model that answers where none is named. */
+  model?: string | null;
   tokens: Array<number>;
 }
 
@@ -1989,6 +2016,36 @@ export interface FillRequest {
   suffix?: string | null;
 }
 
+export interface FineTunedModelBody {
+  id: string;
+  object: string;
+  model_type: string;
+  created: number;
+  owned_by: string;
+  workspace_id: string;
+  root: string;
+  root_version: string;
+  archived: boolean;
+  name: string | null;
+  description: string | null;
+  capabilities: Capabilities;
+  max_context_length: number;
+  aliases: Array<string>;
+  job: string;
+}
+
+export interface FineTunedModelRequest {
+  /** A name to show. */
+  name?: string | null;
+  description?: string | null;
+}
+
+export interface FineTuningError {
+  code: string;
+  message: string;
+  param: string | null;
+}
+
 /** Only `type`, or all fields of a `json_schema`. */
 export interface FormatEcho {
   type: string;
@@ -2370,6 +2427,13 @@ export interface JsonSchemaFields {
 
 export type JsonValue = unknown;
 
+/** What was measured in one language. */
+export interface LanguageScores {
+  language: string;
+  bits_per_byte: Measure | null;
+  accuracy: Record<string, Measure>;
+}
+
 export interface LastError {
   code: string;
   message: string;
@@ -2381,6 +2445,12 @@ export interface Leaderboard {
   object: string;
   data: Array<RatingBody>;
   few_votes: number;
+}
+
+export interface LearntFrom {
+  object: string;
+  data: Array<string>;
+  file_id: string;
 }
 
 export interface LibraryBody {
@@ -2423,7 +2493,7 @@ export interface LimitBody {
 
 /** The limit that refused a request, in numbers: no program has to read them out of the message. */
 export interface LimitReached {
-  kind: "batch_jobs" | "budget" | "context_tokens" | "idempotency_keys" | "parallel_requests" | "quota_cost" | "quota_messages" | "quota_tokens" | "requests_per_minute" | "tokens_per_minute";
+  kind: "batch_jobs" | "budget" | "context_tokens" | "fine_tuning_jobs" | "idempotency_keys" | "parallel_requests" | "quota_cost" | "quota_messages" | "quota_tokens" | "requests_per_minute" | "tokens_per_minute";
   limit: number;
   remaining: number | null;
   needed: number | null;
@@ -2565,6 +2635,14 @@ export interface Me {
   default_model: string | null;
   instructions: string;
   preference_pairs: boolean;
+}
+
+/** A figure, and the interval that holds the true value with 95 % confidence. */
+export interface Measure {
+  value: number;
+  low: number | null;
+  high: number | null;
+  count: number;
 }
 
 export interface MemberBody {
@@ -2822,6 +2900,18 @@ export interface MistralBatchRequest {
   timeout_hours?: number;
 }
 
+export interface MistralCheckpoint {
+  metrics: MistralCheckpointMetrics;
+  step_number: number;
+  created_at: number;
+}
+
+export interface MistralCheckpointMetrics {
+  train_loss: number | null;
+  valid_loss: number | null;
+  valid_mean_token_accuracy: number | null;
+}
+
 /** A conversation in Mistral's contract, without its entries. */
 export interface MistralConversation {
   id: string;
@@ -2837,9 +2927,109 @@ export interface MistralConversation {
   completion_args: Record<string, unknown>;
 }
 
+export interface MistralFineTuningEvent {
+  name: string;
+  data: Record<string, unknown> | null;
+  created_at: number;
+}
+
+/** A fine-tuning job in Mistral's contract. */
+export interface MistralFineTuningJob {
+  id: string;
+  object: string;
+  job_type: string;
+  model: string;
+  status: "CANCELLATION_REQUESTED" | "CANCELLED" | "FAILED" | "FAILED_VALIDATION" | "QUEUED" | "RUNNING" | "STARTED" | "SUCCESS" | "VALIDATED" | "VALIDATING";
+  auto_start: boolean;
+  created_at: number;
+  modified_at: number;
+  training_files: Array<string>;
+  validation_files: Array<string>;
+  hyperparameters: MistralNumbers;
+  fine_tuned_model: string | null;
+  suffix: string | null;
+  integrations: Array<string>;
+  repositories: Array<string>;
+  trained_tokens: number | null;
+  metadata: MistralJobMetadata;
+  events?: Array<MistralFineTuningEvent>;
+  checkpoints?: Array<MistralCheckpoint>;
+}
+
+export interface MistralFineTuningList {
+  object: string;
+  data: Array<MistralFineTuningJob>;
+  total: number;
+}
+
+export interface MistralFineTuningRequest {
+  model: string;
+  training_files: Array<MistralTrainingFile | string>;
+  validation_files?: Array<string> | null;
+  hyperparameters?: MistralHyperparameters | null;
+  suffix?: string | null;
+  /** Not supported. */
+  integrations?: Array<unknown> | null;
+  /** Whether training begins once the files are validated. */
+  auto_start?: boolean | null;
+  /** Only 0 is supported. */
+  invalid_sample_skip_percentage?: number | null;
+  /** Only `completion` is supported. */
+  job_type?: string | null;
+  /** Not supported. */
+  repositories?: Array<unknown> | null;
+  /** Not supported. */
+  classifier_targets?: Array<unknown> | null;
+  metadata?: Record<string, string> | null;
+  random_seed?: number | null;
+}
+
+export interface MistralHyperparameters {
+  training_steps?: number | null;
+  epochs?: number | null;
+  learning_rate?: number | null;
+  weight_decay?: number | null;
+  warmup_fraction?: number | null;
+  seq_len?: number | null;
+  /** Only 0 is supported. */
+  fim_ratio?: number | null;
+}
+
 export interface MistralInlineRequest {
   custom_id?: string | null;
   body: Record<string, unknown>;
+}
+
+/** What a job takes and costs, as estimated. */
+export interface MistralJobMetadata {
+  object: string;
+  expected_duration_seconds: number | null;
+  cost: number | null;
+  cost_currency: string;
+  train_tokens_per_step: number | null;
+  train_tokens: number | null;
+  data_tokens: number | null;
+  estimated_start_time: number | null;
+  training_steps: number | null;
+  epochs: number | null;
+  deprecated: boolean;
+  details: string;
+}
+
+export interface MistralNumbers {
+  training_steps: number | null;
+  epochs: number | null;
+  learning_rate?: number;
+  weight_decay: number | null;
+  warmup_fraction: number | null;
+  seq_len: number | null;
+  fim_ratio: number;
+}
+
+export interface MistralTrainingFile {
+  file_id: string;
+  /** Only 1 is supported. */
+  weight?: number;
 }
 
 /** A model's card. Contexts are in tokens, sizes in bytes, times in unix seconds. */
@@ -2859,6 +3049,9 @@ export interface Model {
   deprecation_replacement_model: string | null;
   default_model_temperature: number | null;
   type: string;
+  job?: string;
+  root?: string;
+  archived?: boolean;
   parameters: number;
   languages: Array<string>;
   license: string;
@@ -2866,6 +3059,7 @@ export interface Model {
   source: string;
   size_bytes: number;
   loaded: boolean;
+  scorecard: Scorecard | null;
 }
 
 /** Empty texts are unknown, as all are of an upstream's model. */
@@ -3302,8 +3496,127 @@ export interface OpenAIBatchUsage {
   total_tokens: number;
 }
 
+export interface OpenAICheckpoint {
+  id: string;
+  object: string;
+  created_at: number;
+  fine_tuning_job_id: string;
+  fine_tuned_model_checkpoint: string;
+  step_number: number;
+  metrics: CheckpointMetrics;
+}
+
+export interface OpenAIDpo {
+  hyperparameters?: OpenAIDpoHyperparameters | null;
+}
+
+export interface OpenAIDpoHyperparameters {
+  /** How often the file is read, 1 to 50. */
+  n_epochs?: number | "auto";
+  /** Examples of a step, 1 to 256. */
+  batch_size?: number | "auto";
+  /** Of the usual rate, 0.001 to 100. */
+  learning_rate_multiplier?: number | "auto";
+  /** How near the model is kept to its base, 0.001 to 2. */
+  beta?: number | "auto";
+}
+
+export interface OpenAIFineTuningEvent {
+  id: string;
+  object: string;
+  created_at: number;
+  level: "error" | "info" | "warn";
+  message: string;
+  type: "message" | "metrics";
+  data: Record<string, unknown> | null;
+}
+
+/** A fine-tuning job in OpenAI's contract. From `stage` on the fields are ours. */
+export interface OpenAIFineTuningJob {
+  id: string;
+  object: string;
+  model: string;
+  created_at: number;
+  finished_at: number | null;
+  estimated_finish: number | null;
+  fine_tuned_model: string | null;
+  organization_id: string;
+  result_files: Array<string>;
+  status: string;
+  training_file: string;
+  validation_file: string | null;
+  hyperparameters: OpenAINumbers;
+  method: OpenAIMethodBody;
+  trained_tokens: number | null;
+  error: FineTuningError | null;
+  integrations: Array<string>;
+  seed: number;
+  suffix: string | null;
+  metadata: Record<string, string> | null;
+  stage: string;
+  training_files: Array<string>;
+  validation_files: Array<string>;
+  step: number;
+  steps: number | null;
+  examples: number | null;
+  estimated_tokens: number | null;
+  estimated_cost_microcents: number | null;
+  cost_microcents: number | null;
+}
+
+export interface OpenAIFineTuningRequest {
+  /** A chat model in this server's store. */
+  model: string;
+  /** A file of purpose `fine-tune`. */
+  training_file: string;
+  validation_file?: string | null;
+  method?: OpenAIMethod | null;
+  /** The former place of the method's. */
+  hyperparameters?: OpenAIHyperparameters | null;
+  /** A part of the new model's name. */
+  suffix?: string | null;
+  seed?: number | null;
+  metadata?: Record<string, string> | null;
+  /** Not supported. */
+  integrations?: Array<unknown> | null;
+}
+
+export interface OpenAIHyperparameters {
+  /** How often the file is read, 1 to 50. */
+  n_epochs?: number | "auto";
+  /** Examples of a step, 1 to 256. */
+  batch_size?: number | "auto";
+  /** Of the usual rate, 0.001 to 100. */
+  learning_rate_multiplier?: number | "auto";
+}
+
 export interface OpenAIInputDetails {
   cached_tokens: number;
+}
+
+export interface OpenAIMethod {
+  type: "supervised" | "dpo" | "reinforcement";
+  supervised?: OpenAISupervised | null;
+  dpo?: OpenAIDpo | null;
+  /** Not supported yet. */
+  reinforcement?: Record<string, unknown> | null;
+}
+
+export interface OpenAIMethodBody {
+  type: "dpo" | "supervised";
+  supervised?: OpenAIMethodNumbers | null;
+  dpo?: OpenAIMethodNumbers | null;
+}
+
+export interface OpenAIMethodNumbers {
+  hyperparameters: OpenAINumbers;
+}
+
+export interface OpenAINumbers {
+  n_epochs: number | "auto";
+  batch_size: number | "auto";
+  learning_rate_multiplier: number | "auto";
+  beta?: number | "auto" | null;
 }
 
 export interface OpenAIOutputDetails {
@@ -3326,6 +3639,10 @@ export interface OpenAIPairInput {
   messages: Array<Record<string, string>>;
   tools: Array<Record<string, unknown>>;
   parallel_tool_calls: boolean;
+}
+
+export interface OpenAISupervised {
+  hyperparameters?: OpenAIHyperparameters | null;
 }
 
 export interface OpenSession {
@@ -3489,6 +3806,30 @@ export interface PageOfOpenAIBatchBody {
   has_more: boolean;
 }
 
+export interface PageOfOpenAICheckpoint {
+  object: string;
+  data: Array<OpenAICheckpoint>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface PageOfOpenAIFineTuningEvent {
+  object: string;
+  data: Array<OpenAIFineTuningEvent>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface PageOfOpenAIFineTuningJob {
+  object: string;
+  data: Array<OpenAIFineTuningJob>;
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
 export interface PageOfOrganizationBody {
   object: string;
   data: Array<OrganizationBody>;
@@ -3566,6 +3907,8 @@ export interface PeriodRequest {
   output: number;
   /** The discount for requests of batch jobs, in percent. */
   batch_discount?: number;
+  /** The price of tokens that fine-tuning trains on. */
+  training?: number;
   /** When the price starts, in seconds since 1970; now if null. */
   starts_at?: number | null;
   /** The first second after the price; null if it holds until the next one starts. */
@@ -3619,6 +3962,7 @@ export interface PriceBody {
   cached_input: number;
   output: number;
   batch_discount: number;
+  training: number;
   holds: boolean;
 }
 
@@ -3634,6 +3978,8 @@ export interface PriceRequest {
   output: number;
   /** The discount for requests of batch jobs, in percent. */
   batch_discount?: number;
+  /** The price of tokens that fine-tuning trains on. */
+  training?: number;
   /** When the price starts, in seconds since 1970; now if null. */
   starts_at?: number | null;
 }
@@ -3948,7 +4294,7 @@ export interface RemoteModelBody {
   max_context: number | null;
 }
 
-/** One request that was admitted, however it ended; neither what it asked nor the answer. Times are unix seconds. */
+/** One request, however it ended; neither what it asked nor the answer. Times are unix seconds. */
 export interface RequestEntry {
   id: string;
   object: string;
@@ -3960,7 +4306,7 @@ export interface RequestEntry {
   member: string;
   key_id: string | null;
   key: string | null;
-  outcome: "cancelled" | "completed" | "failed";
+  outcome: "cancelled" | "completed" | "failed" | "refused";
   error_code: string | null;
   prompt_tokens: number;
   cached_tokens: number;
@@ -4212,6 +4558,15 @@ export interface RunningModel {
 export interface SavedMessage {
   role: "assistant" | "system" | "user";
   content: string;
+}
+
+/** Measured on this machine by `aquilon eval --scorecard`. */
+export interface Scorecard {
+  model_sha256: string | null;
+  measured: string;
+  versions: Record<string, string>;
+  tasks: Record<string, string>;
+  languages: Array<LanguageScores>;
 }
 
 export interface SearchPage {
@@ -4771,7 +5126,8 @@ export interface TokenPiece {
 
 /** A text, or a conversation as the model's chat template renders it. */
 export interface TokenizeRequest {
-  model: string;
+  /** By default the model that answers where none is named. */
+  model?: string | null;
   prompt?: string | null;
   messages?: Array<MessageFields> | null;
   /** Whether the model's beginning token comes before the rest: by default before a text, and not before what a chat template writes. */
@@ -4792,6 +5148,14 @@ export interface TokenizeRequest {
   return_token_strs?: boolean | null;
   /** With true, the answer has each token with its text and bytes, of at most 50000 tokens. */
   return_pieces?: boolean | null;
+}
+
+/** The names of the tokens that begin and end a model's texts; null where it has none. */
+export interface TokenizerInfo {
+  model: string;
+  vocab_size: number;
+  bos_token: string | null;
+  eos_token: string | null;
 }
 
 export interface Tokens {

@@ -5,6 +5,7 @@ export type Action =
   | "generate"
   | "files.use"
   | "batches.use"
+  | "fine_tuning.use"
   | "usage.read"
   | "billing.manage"
   | "keys.create"

@@ -79,6 +79,13 @@ export const GROUPS: readonly PageGroup[] = [
         load: () => import("./pages/Batches.svelte"),
       },
       {
+        path: "/console/fine-tuning",
+        title: "fineTuning.title",
+        glyph: "curve",
+        shown: (access) => access.may("fine_tuning.use"),
+        load: () => withTexts(import("./pages/FineTuning.svelte")),
+      },
+      {
         path: "/console/files",
         title: "files.title",
         glyph: "page",

@@ -11,6 +11,7 @@ from typing import Protocol
 from aquilon.catalogue.model_notes import Access, ModelNote, default_access
 from aquilon.catalogue.tables import FineTunedModel
 from aquilon.checkpoints.store import StoredModel
+from aquilon.evaluation.scorecard import Scorecard, read_scorecard
 from aquilon.people.identity import Principal
 
 OWN = "aquilon"
@@ -52,6 +53,8 @@ class ModelCard:
     replacement: str | None = None
     organization_id: str | None = None
     """The organization that a fine-tuned model belongs to: no other one sees it. None for the server's models."""
+    scorecard: Scorecard | None = None
+    """None for a model that wasn't measured here."""
 
     def is_for(self, principal: Principal, *names: str) -> bool:
         """Whether the caller may use the model, by its own name or another one under which the key allows it."""
@@ -87,6 +90,8 @@ class LocalModel(ModelCard):
     path: Path
     base: str | None = None
     """The store's model that it was fine-tuned from."""
+    adapter_of: str | None = None
+    """The base of an adapter in the store."""
     job_id: str | None = None
     """The fine-tuning job that made it."""
     title: str | None = None
@@ -110,6 +115,8 @@ class LocalModel(ModelCard):
             languages=tuple(model.languages),
             description=model.description,
             access=default_access(model.license, model.source),
+            scorecard=read_scorecard(model.path),
+            adapter_of=Path(model.base).name or None,
         )
 
     @property
@@ -136,8 +143,10 @@ class LocalModel(ModelCard):
             replacement=None,
             organization_id=model.organization_id,
             base=self.name,
+            adapter_of=None,
             job_id=model.job_id,
             title=model.title,
+            scorecard=read_scorecard(folder / model.folder),
         )
 
 

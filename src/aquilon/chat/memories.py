@@ -197,7 +197,9 @@ class Memories:
             last_used_at=None,
             uses=0,
         )
-        async with self._database.writing() as session:
+        async with self._database.writing(alone=project_id is not None) as session:
+            if project_id is not None:  # it may have been deleted meanwhile
+                await required_project(session, principal, project_id)
             await require_new(session, scope, text, now=now)
             session.add(memory)
         return memory
@@ -214,12 +216,12 @@ class Memories:
             if change.text is not UNSET and checked_text(change.text) != memory.text:
                 text = checked_text(change.text)
                 await require_new(session, scope, text, now=now, instead_of=memory_id)
-            if change.project_id not in (UNSET, None):
-                await required_project(session, principal, str(change.project_id))
         if text is not None:
             vector = await self.vector(principal, text)
-        async with self._database.writing() as session:
+        async with self._database.writing(alone=change.project_id is not UNSET) as session:
             memory = await _required(session, scope, memory_id, now=now)
+            if change.project_id not in (UNSET, None):
+                await required_project(session, principal, str(change.project_id))
             if text is not None and vector is not None:
                 memory.text = text
                 memory.embedding_model, memory.vector = vector

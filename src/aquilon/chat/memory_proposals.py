@@ -169,7 +169,7 @@ class MemoryProposals:
             embedding_model, vector = proposal.embedding_model, proposal.vector
         else:
             embedding_model, vector = await self._memories.vector(principal, text)
-        async with self._database.writing() as session:
+        async with self._database.writing(alone=project_id is not None) as session:
             proposal = await _required(session, scope, proposal_id)
             if project_id is not None:
                 await required_project(session, principal, project_id)
@@ -230,8 +230,11 @@ class MemoryProposals:
 
     async def _added(self, principal: Principal, source: Source, rows: Sequence[MemoryProposal]) -> list[Proposal]:
         scope, now = Scope.of_user(principal), int(time.time())
-        async with self._database.writing() as session:
+        async with self._database.writing(alone=True) as session:
             await required_item(session, principal, source)  # it may have been deleted meanwhile
+            conversation = await stored_conversations.by_id(session, principal, source.conversation_id)
+            for row in rows:  # its project too
+                row.project_id = None if conversation is None else conversation.project_id
             waiting = list(await stored.proposals(session, scope))
             known: list[Memory | MemoryProposal] = [*await stored.entries(session, scope, now=now), *waiting]
             new: list[MemoryProposal] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from aquilon.checkpoints.store import MANIFEST
 from aquilon.checkpoints.tensors import TensorEntry
 from aquilon.models.architecture import Architecture
 
@@ -43,7 +44,7 @@ class Checkpoint:
     def all_files(self) -> list[Path]:
         """Those with the weights, and those beside them that say how the model reads and writes, sorted."""
         beside = [path for pattern in _DESCRIBING for path in self.path.glob(pattern)] if self.path.is_dir() else []
-        return sorted({*self.files, *beside})
+        return sorted({*self.files, *(path for path in beside if path.name != MANIFEST)})
 
     @property
     def weight_bytes(self) -> int:

@@ -14,6 +14,9 @@ from aquilon.checkpoints.json_file import read_object
 from aquilon.checkpoints.store import MANIFEST, ModelStore, StoreError, sha256_of
 from aquilon.checkpoints.tensors import CheckpointError, LowRankUpdate
 
+_STORE = "models"
+"""The store's folder in a home."""
+
 _TOKENIZERS = ("tokenizer.json", "tekken.json")
 
 
@@ -45,9 +48,10 @@ def _base_path(adapter: Adapter) -> Path:
     named = Path(adapter.base_name).expanduser()
     if adapter.base_name and named.exists():
         return named
-    # A store that was moved, or one that the adapter was pulled into: its base is pulled under its own name.
+    # A home that was moved, or a store that the adapter was pulled into: its base is pulled under its own name.
     names = [part for part in (named.name, named.parent.name if named.suffix == ".gguf" else "") if part]
-    for place in (adapter.path.parent, adapter.path.parent.parent):
+    around = adapter.path.absolute().parents[:3]
+    for place in (*around, *(folder / _STORE for folder in around)):
         for name in names:
             if (place / name).exists() and (place / name) != adapter.path:
                 return place / name

@@ -19,7 +19,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
     With ``replace`` it takes the place of what is there; else it raises OSError. After an error nothing is left of it.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:

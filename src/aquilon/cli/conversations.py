@@ -13,7 +13,7 @@ from aquilon.cli.database import Organization, as_operator
 from aquilon.cli.options import AsJson, Home
 
 if TYPE_CHECKING:
-    from aquilon.chat.preferences import PairFormat
+    from aquilon.chat.answer_trees import PairFormat
     from aquilon.people.identity import Principal
     from aquilon.storage import Database
 

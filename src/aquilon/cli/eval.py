@@ -13,6 +13,7 @@ from aquilon.cli.options import Home, settings_from
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import ModelStore
     from aquilon.evaluation.protocol import Candidate
+    from aquilon.evaluation.results import Evaluation
     from aquilon.evaluation.task_files import TaskFinder
     from aquilon.evaluation.tasks import Task, TextFile, TextTask
 
@@ -67,7 +68,9 @@ def evaluate(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Answer each question so often.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 takes the likeliest token.")] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1)] = 1.0,
+    top_p: Annotated[
+        float, typer.Option(min=0.0, max=1, help="Draw from the likeliest tokens that together have this probability.")
+    ] = 1.0,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Of an answer.", show_default="as the task says")
     ] = None,
@@ -87,6 +90,14 @@ def evaluate(
             "--bytes", metavar="SIZE", help="bpb: at most so much of each file, such as 2MB.", show_default="all of it"
         ),
     ] = None,
+    scorecard: Annotated[
+        bool,
+        typer.Option(
+            "--scorecard",
+            help="Measure what is here in five languages, 100 questions and 200 kB of each, and keep the figures with "
+            "the model: /v1/models and the chat page show them.",
+        ),
+    ] = False,
     precision: Annotated[
         str,
         typer.Option(metavar="auto|float32|bfloat16", help="What is computed in; auto: float32 on a CPU."),
@@ -110,13 +121,15 @@ def evaluate(
       aquilon eval smollm2-135m --task bpb --data fr=livre.txt --data en=book.txt
       aquilon eval runs/first runs/second --task bpb --data held-out.jsonl.xz --bytes 2MB
       aquilon eval smollm2-135m --task mgsm-fr --seeds 4 --temperature 0.7
+      aquilon eval smollm2-135m --scorecard --data fr=livre.txt --data it=libro.txt
       aquilon eval --url https://api.mistral.ai/v1 --key-env MISTRAL_API_KEY --model mistral-small-latest --task gsm8k
     """
     import msgspec
 
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.cli.evaluations import keep, measure, show
+    from aquilon.cli.evaluations import keep, keep_scorecards, measure, show
     from aquilon.evaluation.protocol import Order, Sampling
+    from aquilon.evaluation.scorecard import QUESTIONS, TEXT_BYTES
     from aquilon.evaluation.task_files import TaskFinder
 
     settings = settings_from(home=home)
@@ -124,15 +137,20 @@ def evaluate(
     candidates = [_local(model, store) for model in models or []] + _remote(url, remote, key_env)
     if not candidates:
         raise typer.BadParameter("name at least one model or run, or --url with --model", param_hint="MODEL")
-    if not tasks:
+    if not tasks and not scorecard:
         raise typer.BadParameter("name at least one task, such as --task bpb", param_hint="--task")
     if seeds > 1 and temperature == 0:
         raise typer.BadParameter("several seeds need a --temperature above 0", param_hint="--seeds")
+    if scorecard:
+        limit, size = limit or QUESTIONS, size or str(TEXT_BYTES)
     text_task = _text_task(data or [], window=window, overlap=overlap, size=size)
     finder = TaskFinder(benchmarks or settings.home / "benchmarks")
+    chosen = [_task(name, text_task, finder) for name in tasks or []]
+    if scorecard and not chosen:
+        chosen = _of_scorecard(text_task, finder)
     fields = {
         "candidates": candidates,
-        "tasks": [_task(name, text_task, finder) for name in tasks],
+        "tasks": chosen,
         "sampling": Sampling(
             temperature=temperature,
             top_p=top_p,
@@ -148,9 +166,15 @@ def evaluate(
         order = msgspec.convert(fields, type=Order, from_attributes=True)
     except msgspec.ValidationError as error:
         raise typer.BadParameter(str(error)) from None
-    evaluations = measure(order)
-    keep(order, evaluations, out)
-    show(evaluations, as_json=as_json)
+    evaluations: list[Evaluation] = []
+    try:
+        for evaluation in measure(order):
+            keep(order, evaluation, out)
+            evaluations.append(evaluation)
+    finally:  # what was measured before a failure is worth its time
+        show(evaluations, as_json=as_json)
+    if scorecard:
+        keep_scorecards(order, evaluations, store)
 
 
 def _local(text: str, store: ModelStore) -> Candidate:
@@ -162,7 +186,7 @@ def _local(text: str, store: ModelStore) -> Candidate:
         return LocalCandidate(name=text.rstrip("/"), path=str(path.resolve()))
     if "/" in text or text.endswith(".gguf"):
         raise CommandError(f"{text} does not exist: name a checkpoint, the folder of a run, or a model in the store")
-    return LocalCandidate(name=text, path=str(store.get(text).path))
+    return LocalCandidate(name=text, path=str(store.get(text).path.resolve()))
 
 
 def _remote(url: str | None, names: list[str] | None, key_env: str | None) -> list[Candidate]:
@@ -189,6 +213,20 @@ def _task(name: str, text_task: TextTask | None, finder: TaskFinder) -> Task:
     if text_task is None:
         raise typer.BadParameter("bpb needs text: --data FILE", param_hint="--data")
     return text_task
+
+
+def _of_scorecard(text_task: TextTask | None, finder: TaskFinder) -> list[Task]:
+    """The text, and each task that is here in one of the five languages; English GSM8K has MGSM's questions too."""
+    from aquilon.evaluation.languages import LANGUAGES
+
+    found = [task for task in finder.present() if task.language in LANGUAGES and task.name != "gsm8k"]
+    tasks: list[Task] = [*([] if text_task is None else [text_task]), *found]
+    if not tasks:
+        raise typer.BadParameter(
+            f"there is nothing to measure: give text with --data, or put questions into {finder.folder}",
+            param_hint="--scorecard",
+        )
+    return tasks
 
 
 def _text_task(data: list[str], *, window: int | None, overlap: float, size: str | None) -> TextTask | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,9 @@ import msgspec
 from aquilon.cli.errors import CommandError
 from aquilon.cli.output import err
 from aquilon.cli.tables import Table, print_table
+from aquilon.evaluation.languages import LANGUAGES
 from aquilon.evaluation.protocol import (
     EVALUATIONS,
-    UNUSABLE,
     EventReader,
     Failed,
     Loading,
@@ -31,21 +33,23 @@ from aquilon.evaluation.protocol import (
     write_order,
 )
 from aquilon.evaluation.results import Comparison, Evaluation, Measure
+from aquilon.evaluation.scorecard import scorecard, write_scorecard
 from aquilon.evaluation.statistics import compare
-from aquilon.training.protocol import JOB
+from aquilon.training.protocol import JOB, MODEL
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from aquilon.checkpoints.store import ModelStore
+
 _LOOK_SECONDS = 0.1
 
 
-class UnusableEvaluation(CommandError):
-    """A model, a task or its data can't be used."""
+def measure(order: Order) -> Iterator[Evaluation]:
+    """Run the order in a process, show its progress, and return each evaluation as soon as it is there.
 
-
-def measure(order: Order) -> list[Evaluation]:
-    """Run the order in a process and show its progress. Raises CommandError with the process's reason."""
+    Raises CommandError with the process's reason.
+    """
     with tempfile.TemporaryDirectory(prefix="aquilon-eval-") as name:
         folder = Path(name)
         write_order(folder, order)
@@ -56,15 +60,13 @@ def measure(order: Order) -> list[Evaluation]:
                 stderr=log,
             )
         try:
-            evaluations = _follow(process, folder)
+            yield from _follow(process, folder)
         finally:
             process.terminate()
             process.wait()
-        return evaluations
 
 
-def _follow(process: subprocess.Popen[bytes], folder: Path) -> list[Evaluation]:
-    evaluations: list[Evaluation] = []
+def _follow(process: subprocess.Popen[bytes], folder: Path) -> Iterator[Evaluation]:
     events = EventReader(folder)
     failed: Failed | None = None
     with _bars() as bars:
@@ -78,7 +80,7 @@ def _follow(process: subprocess.Popen[bytes], folder: Path) -> list[Evaluation]:
                     what = f"{event.model}: {event.task}"
                     bars.update(bar, description=what, completed=event.done, total=event.total)
                 elif isinstance(event, Measured):
-                    evaluations.append(read_evaluation(folder / event.file))
+                    yield read_evaluation(folder / event.file)
                     bars.reset(bar)
                 else:
                     failed = event
@@ -86,29 +88,47 @@ def _follow(process: subprocess.Popen[bytes], folder: Path) -> list[Evaluation]:
                 break
             time.sleep(_LOOK_SECONDS)
     if status == 0:
-        return evaluations
+        return
     if failed is not None:
-        raise (UnusableEvaluation if status == UNUSABLE else CommandError)(failed.message)
+        raise CommandError(failed.message)
     tail = (folder / "log").read_text(errors="replace")[-2000:]
     raise CommandError(f"The process that measures ended with status {status}: {tail}")
 
 
-def keep(order: Order, evaluations: list[Evaluation], out: Path | None) -> None:
-    """Write the evaluations of runs into their folders, and all into ``out``: NAME.json by model and task.
+def keep(order: Order, evaluation: Evaluation, out: Path | None) -> None:
+    """Write an evaluation into its run's folder, and into ``out``: NAME.json by model and task.
 
     An earlier result with the same name stays; the new one gets a number.
     """
-    runs = {
-        candidate.name: Path(candidate.path) / EVALUATIONS
-        for candidate in order.candidates
-        if isinstance(candidate, LocalCandidate) and (Path(candidate.path) / JOB).is_file()
-    }
-    for evaluation in evaluations:
-        if (run := runs.get(evaluation.model)) is not None:
+    for candidate in order.candidates:
+        if not isinstance(candidate, LocalCandidate) or candidate.path != evaluation.source:
+            continue
+        if (Path(candidate.path) / JOB).is_file():
             step = "" if evaluation.step is None else f"-step-{evaluation.step}"
-            _write(run, f"{evaluation.task}{step}", evaluation)
-        if out is not None:
-            _write(out, f"{Path(evaluation.model).name}-{evaluation.task}", evaluation)
+            _write(Path(candidate.path) / EVALUATIONS, f"{evaluation.task}{step}", evaluation)
+    if out is not None:
+        _write(out, f"{Path(evaluation.model).name}-{evaluation.task}", evaluation)
+
+
+def keep_scorecards(order: Order, evaluations: list[Evaluation], store: ModelStore) -> None:
+    """Write each local model's scorecard beside its files: into the store, or a run's folder and its released model."""
+    for candidate in order.candidates:
+        own = [evaluation for evaluation in evaluations if evaluation.model == candidate.name]
+        if not isinstance(candidate, LocalCandidate) or not own:
+            continue
+        path, card = Path(candidate.path), scorecard(own)
+        if not card.languages:
+            raise CommandError(f"{candidate.name}: nothing was measured in {', '.join(LANGUAGES.values())}")
+        if (path / JOB).is_file():
+            write_scorecard(path / EVALUATIONS, card)
+            if (path / MODEL).is_dir():
+                write_scorecard(path / MODEL, card)
+        elif path.parent == store.folder.resolve():
+            write_scorecard(path, card)
+            os.utime(store.folder)  # a running server reads its models again
+        else:
+            where = f"{path} is no model of the store" if path.is_dir() else f"{path} is a file"
+            err().print(f"The scorecard of {candidate.name} is not kept: {where}", markup=False)
 
 
 def _write(folder: Path, name: str, evaluation: Evaluation) -> None:
@@ -121,6 +141,8 @@ def _write(folder: Path, name: str, evaluation: Evaluation) -> None:
 
 def show(evaluations: list[Evaluation], *, as_json: bool) -> None:
     """Tables, or lines of JSON: each evaluation without its records, then each comparison of two models."""
+    if not evaluations:
+        return
     comparisons = _comparisons(evaluations)
     if as_json:
         for evaluation in evaluations:

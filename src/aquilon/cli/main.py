@@ -24,6 +24,7 @@ from aquilon.cli import (
     doctor,
     documents,
     files,
+    fine_tuning,
     invitations,
     keys,
     limits,
@@ -132,6 +133,7 @@ app.add_typer(money.budgets, name="budgets", rich_help_panel=_MONEY)
 app.add_typer(limits.limits, name="limits", rich_help_panel=_MONEY)
 app.command("statement", rich_help_panel=_MONEY, short_help="Show a month's bill; write it as a PDF.")(money.statement)
 app.add_typer(batches.batches, name="batches", rich_help_panel=_FILES)
+app.add_typer(fine_tuning.fine_tuning, name="fine-tuning", rich_help_panel=_FILES)
 app.add_typer(files.files, name="files", rich_help_panel=_FILES)
 app.add_typer(conversations.conversations, name="conversations", rich_help_panel=_FILES)
 app.add_typer(documents.documents, name="documents", rich_help_panel=_FILES)

@@ -11,11 +11,12 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
 from aquilon.conversations.policies import Policies
-from aquilon.conversations.projects import require_fitting, require_owner
+from aquilon.conversations.projects import project_not_found, require_fitting, require_owner
 from aquilon.conversations.retention import require_days
 from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
@@ -81,11 +82,20 @@ class ConversationChange:
 
 
 class Conversations:
-    def __init__(self, database: Database, histories: Histories) -> None:
+    def __init__(
+        self,
+        database: Database,
+        histories: Histories,
+        *,
+        erasure: Erasure | None = None,
+        documents: ConversationDocuments | None = None,
+    ) -> None:
+        """``documents``: None where no conversation has any."""
         self._database = database
         self._histories = histories
         self._policies = Policies(database)
-        self.erasure = Erasure(database)
+        self._documents = documents
+        self.erasure = erasure or Erasure(database)
 
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
@@ -165,7 +175,10 @@ class Conversations:
         ]
         if new.title is not None:
             writes += title_writes(principal.organization_id, new.id, new.title)
-        await write(self._database, [(statement, rows) for statement, rows in writes if rows])
+        try:
+            await write(self._database, [(statement, rows) for statement, rows in writes if rows])
+        except IntegrityError:  # all other ids are new
+            raise project_not_found(new.project_id or "") from None
         return await self.get(principal, new.id)
 
     async def add(
@@ -324,7 +337,8 @@ class Conversations:
         Raises ApiError 404, 403 for a visibility that is not the caller's to change, and 400 for a project that not
         all who see the conversation see.
         """
-        async with self._database.writing() as session:
+        moves = change.project_id is not UNSET  # into a project that somebody may be deleting
+        async with self._database.writing(alone=moves) as session:
             conversation = await self._conversation(session, principal, conversation_id)
             visibility = change.visibility or conversation.visibility
             project_id = conversation.project_id if change.project_id is UNSET else change.project_id
@@ -376,14 +390,20 @@ class Conversations:
             return await stored_runs.latest_models(session, Scope.of_organization(principal), conversation_ids)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
-        """Delete a conversation with its items, runs and events. Raises ApiError 404."""
+        """Delete a conversation with its items, runs, events and documents. Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        await self.get(principal, conversation_id)
+        await self._delete_documents(scope, [conversation_id])
         async with self._database.writing() as session:
             await self._conversation(session, principal, conversation_id)
-            await stored_conversations.delete(session, Scope.of_organization(principal), conversation_id)
+            await stored_conversations.delete(session, scope, conversation_id)
         self._forget(conversation_id)
 
     async def delete_all(self, principal: Principal, conversation_ids: Sequence[str]) -> None:
         """Delete those of these conversations that the caller may see, as `delete` does."""
+        async with self._database.reading() as session:
+            visible = await stored_conversations.visible_among(session, principal, conversation_ids)
+        await self._delete_documents(Scope.of_organization(principal), visible)
         async with self._database.writing() as session:
             seen = await stored_conversations.delete_all(session, principal, conversation_ids)
         for conversation_id in seen:
@@ -443,8 +463,10 @@ class Conversations:
 
     async def delete_of_person(self, scope: Scope) -> int:
         """Delete some of the conversations that the scope's user began, shared ones too; returns how many."""
-        async with self._database.writing() as session:
+        async with self._database.reading() as session:
             ids = await stored_conversations.some_of_person(session, scope, most=_PRUNED_AT_ONCE)
+        await self._delete_documents(Scope(scope.organization_id), ids)
+        async with self._database.writing() as session:
             for conversation_id in ids:
                 await stored_conversations.delete(session, scope, conversation_id)
         for conversation_id in ids:
@@ -452,14 +474,22 @@ class Conversations:
         return len(ids)
 
     async def prune(self) -> int:
-        """Delete some of the conversations that are kept no longer; returns how many."""
+        """Delete some of the conversations that are kept no longer, with their documents; returns how many."""
+        now = int(time.time())
+        async with self._database.reading() as session:
+            expired = await stored_conversations.expired(session, now=now, most=_PRUNED_AT_ONCE)
+        for organization_id, conversation_id in expired:
+            await self._delete_documents(Scope(organization_id), [conversation_id])
         async with self._database.writing() as session:
-            expired = await stored_conversations.expired(session, now=int(time.time()), most=_PRUNED_AT_ONCE)
             for organization_id, conversation_id in expired:
                 await stored_conversations.delete(session, Scope(organization_id), conversation_id)
         for _, conversation_id in expired:
             self._forget(conversation_id)
         return len(expired)
+
+    async def _delete_documents(self, scope: Scope, conversation_ids: Sequence[str]) -> None:
+        if self._documents is not None and conversation_ids:
+            await self._documents.delete(scope, conversation_ids)
 
     def _forget(self, conversation_id: str) -> None:
         """Something of the conversation was deleted: keep it nowhere else."""

@@ -22,7 +22,8 @@ from aquilon.conversations.items import (
 )
 from aquilon.conversations.runs import Runs
 from aquilon.conversations.store import items as stored_items
-from aquilon.conversations.tables import StoredConversation, StoredItem, StoredProject
+from aquilon.conversations.tables import StoredConversation, StoredItem, StoredProject, StoredRun
+from aquilon.conversations.transfer.imports.storing import DIALECT as IMPORTED
 from aquilon.people.personal_data import ArchiveFile, Person, as_json
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
@@ -83,7 +84,7 @@ class ConversationData:
             return list(await session.scalars(query.order_by(StoredConversation.id).limit(_AT_ONCE)))
 
     async def _json(self, conversation: StoredConversation) -> AsyncIterator[bytes]:
-        head = {
+        head: dict[str, object] = {
             "id": conversation.id,
             "title": conversation.title,
             "visibility": conversation.visibility,
@@ -92,6 +93,17 @@ class ConversationData:
             "head_id": conversation.head_id,
             "metadata": msgspec.Raw(conversation.labels.encode()),
         }
+        query = Scope(conversation.organization_id).select(StoredRun).order_by(StoredRun.created_at, StoredRun.id)
+        async with self._database.reading() as session:
+            runs = await session.execute(
+                query.where(StoredRun.conversation_id == conversation.id).with_only_columns(
+                    StoredRun.id, StoredRun.model, StoredRun.status, StoredRun.dialect
+                )
+            )
+            head["answers"] = [
+                {"id": id_, "model": model, "status": status, "imported": dialect == IMPORTED}
+                for id_, model, status, dialect in runs
+            ]
         yield msgspec.json.encode(head)[:-1] + b',"items":[\n'
         between = b""
         async for row in self._items(conversation):
@@ -99,6 +111,8 @@ class ConversationData:
                 "id": row.id,
                 "parent_id": row.parent_id,
                 "status": row.status,
+                "answer": row.run_id,
+                "output": row.output,
                 "created_at": row.created_at,
                 "content": msgspec.Raw(row.content.encode()),
             }

@@ -93,7 +93,7 @@ class Projects:
 
     async def delete(self, principal: Principal, project_id: str) -> None:
         """Delete a project; its conversations stay, in none. Raises ApiError 404."""
-        async with self._database.writing() as session:
+        async with self._database.writing(alone=True) as session:
             await required(session, principal, project_id)
             await stored_projects.delete(session, Scope.of_organization(principal), project_id)
 
@@ -102,12 +102,12 @@ async def required(session: AsyncSession, principal: Principal, project_id: str)
     """A project that the caller may see. Raises ApiError 404."""
     project = await stored_projects.by_id(session, principal, project_id)
     if project is None:
-        raise not_found(
-            f"There is no project '{project_id[:100]}'",
-            param="project_id",
-            code="project_not_found",
-        )
+        raise project_not_found(project_id)
     return project
+
+
+def project_not_found(project_id: str) -> ApiError:
+    return not_found(f"There is no project '{project_id[:100]}'", param="project_id", code="project_not_found")
 
 
 async def require_fitting(

@@ -39,7 +39,7 @@ async def choose(
             scores = await model.log_likelihoods(asked(task, problem).text, texts)
         except NoAnswer as error:
             raise NoAnswer(f"line {problem.number} of {task.data}: {error}") from None
-        by_bytes = [score / len(text.encode()) for score, text in zip(scores, texts, strict=True)]
+        by_bytes = [score / len(choice.encode()) for score, choice in zip(scores, problem.choices, strict=True)]
         done()
         record = QuestionRecord(
             number=problem.number,

@@ -21,6 +21,8 @@ import msgspec
 from aquilon.evaluation.sandbox_process import PROGRAM, Cell, Isolation
 
 _TAIL_BYTES = 4_000
+_CLOSING_SECONDS = 2.0
+"""How long output is read after the end: a process that got away may keep it open."""
 _WRITTEN_BYTES = 16 * 2**20
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH")
 """For the process that sets the limits; the program itself gets none of them."""
@@ -55,7 +57,8 @@ async def run_program(source: str, *, seconds: int, memory: int) -> Ran:
         )
         assert process.stdout is not None
         assert process.stderr is not None
-        readers = [asyncio.create_task(_read(stream)) for stream in (process.stdout, process.stderr)]
+        streams = [_Ends(process.stdout), _Ends(process.stderr)]
+        readers = [asyncio.create_task(stream.read()) for stream in streams]
         in_time = False
         try:
             async with asyncio.timeout(3 * seconds):
@@ -67,7 +70,10 @@ async def run_program(source: str, *, seconds: int, memory: int) -> Ran:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-            (first, output), (_, errors) = [await reader for reader in readers]
+            await asyncio.wait(readers, timeout=_CLOSING_SECONDS)
+            for reader in readers:
+                reader.cancel()
+        (first, output), (_, errors) = (stream.read_so_far() for stream in streams)
         isolation = _isolation(first)
         if not in_time:
             return Ran(False, f"took more than {3 * seconds} s", isolation)
@@ -99,11 +105,18 @@ def _reason(status: int, errors: str, cell: Cell) -> str:
     return lines[-1][:200] if lines else "ended before its tests" if status == 0 else f"ended with status {status}"
 
 
-async def _read(stream: asyncio.StreamReader) -> tuple[str, str]:
+class _Ends:
     """The first line of a stream, and its end; all of it is read, so that the program never waits."""
-    data = head = b""
-    while piece := await stream.read(1 << 16):
-        if b"\n" not in head:
-            head = (head + piece)[:_TAIL_BYTES]
-        data = (data + piece)[-_TAIL_BYTES:]
-    return head.partition(b"\n")[0].decode(errors="replace"), data.decode(errors="replace")
+
+    def __init__(self, stream: asyncio.StreamReader) -> None:
+        self._stream = stream
+        self._head = self._tail = b""
+
+    async def read(self) -> None:
+        while piece := await self._stream.read(1 << 16):
+            if b"\n" not in self._head:
+                self._head = (self._head + piece)[:_TAIL_BYTES]
+            self._tail = (self._tail + piece)[-_TAIL_BYTES:]
+
+    def read_so_far(self) -> tuple[str, str]:
+        return self._head.partition(b"\n")[0].decode(errors="replace"), self._tail.decode(errors="replace")

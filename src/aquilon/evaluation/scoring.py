@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aquilon.evaluation.answering import NoAnswer
 from aquilon.evaluation.candidates import LoadedCandidate
-from aquilon.evaluation.likelihood import target_logprobs
+from aquilon.evaluation.likelihood import continuation_logprobs
 
 
 class LoadedScorer:
@@ -19,8 +19,9 @@ class LoadedScorer:
         """Context and continuation are encoded together; scored are the tokens from the first that differs from the
         context's own."""
         tokenizer = self._loaded.text.tokenizer
+        room = self._loaded.transformer.architecture.max_context
         before = tokenizer.encode(context)
-        sequences = []
+        encoded: list[tuple[list[int], int]] = []
         for continuation in continuations:
             ids = tokenizer.encode(context + continuation)
             while tokenizer.is_control(ids[-1]):
@@ -28,11 +29,15 @@ class LoadedScorer:
             begin = max(1, _common(before, ids))
             if begin >= len(ids):
                 raise NoAnswer(f"the choice {continuation!r} has no token of its own")
-            room = self._loaded.transformer.architecture.max_context
             if len(ids) - 1 > room:
                 raise NoAnswer(f"a question has {len(ids):,} tokens with its examples, and the model takes {room:,}")
-            sequences.append((ids[:-1], [-1] * (begin - 1) + ids[begin:]))
-        return [float(scores.double().sum()) for scores in target_logprobs(self._loaded.transformer, sequences)]
+            encoded.append((ids, begin))
+        shared = min(begin for _, begin in encoded) - 1
+        return continuation_logprobs(
+            self._loaded.transformer,
+            before[:shared],
+            [(ids[shared:-1], [-1] * (begin - 1 - shared) + ids[begin:]) for ids, begin in encoded],
+        )
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:

@@ -181,13 +181,23 @@ class Libraries:
         """Delete some of the libraries of the scope's user, shared ones too; returns how many."""
         async with self._database.reading() as session:
             ids = await stored.some_of_person(session, scope, most=_PRUNED_AT_ONCE)
-        organization = Scope(scope.organization_id)
         for library_id in ids:
-            await self._remove_uploaded(organization, library_id)
-            async with self._database.writing() as session:
-                await stored.delete(session, organization, library_id)
-            self._forget(library_id)
+            await self.remove(Scope(scope.organization_id), library_id)
         return len(ids)
+
+    async def named(self, scope: Scope, library_ids: Sequence[str]) -> list[Library]:
+        """Those of these libraries that the scope has."""
+        if not library_ids:
+            return []
+        async with self._database.reading() as session:
+            return await stored.by_ids(session, scope, library_ids)
+
+    async def remove(self, scope: Scope, library_id: str) -> None:
+        """Delete a library with its documents, and the files that were uploaded into it, for the house itself."""
+        await self._remove_uploaded(scope, library_id)
+        async with self._database.writing() as session:
+            await stored.delete(session, scope, library_id)
+        self._forget(library_id)
 
     async def delete_documents_of_person(self, scope: Scope) -> int:
         """Delete some of the documents that the scope's user added; returns how many."""

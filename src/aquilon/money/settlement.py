@@ -16,6 +16,7 @@ from aquilon.money.limits import Quota, applies, quotas
 from aquilon.money.person_quotas import QuotaUnit, allowances
 from aquilon.money.prices import FREE, Price, PriceList, price_list_of
 from aquilon.money.rates import Rates
+from aquilon.money.refusals import Refusals
 from aquilon.money.usage_event import Outcome, Usage, UsageEvent
 from aquilon.money.usage_writer import Also, UsageWriter
 from aquilon.people.identity import Principal
@@ -30,6 +31,7 @@ class Settlement:
         self._rates = admission.rates
         self._writer = writer
         self._clock = clock
+        self._refusals = Refusals(writer, clock)
         self.ledger = admission.ledger
 
     async def open(
@@ -51,6 +53,32 @@ class Settlement:
         headers to ``headers``, also when it refuses. Raises ApiError: 429 if a rate, a
         limit of requests at once, a budget or a quota refuses, 503 if usage can't be recorded.
         """
+        try:
+            return await self._admitted(
+                principal,
+                request_id,
+                model,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=completion_tokens,
+                headers=headers,
+                message=message,
+            )
+        except ApiError as error:
+            if error.status == 429:
+                self._refusals.note(principal, error, request_id=request_id, model=model)
+            raise
+
+    async def _admitted(
+        self,
+        principal: Principal,
+        request_id: str,
+        model: str,
+        *,
+        prompt_tokens: int,
+        completion_tokens: int,
+        headers: MutableMapping[str, str] | None,
+        message: bool,
+    ) -> Charge:
         batch = principal.batch_line is not None
         self._writer.require_working()
         terms = await self._terms.of(principal.organization_id)

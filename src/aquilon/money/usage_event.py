@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
-Outcome = Literal["completed", "cancelled", "failed"]
-"""``cancelled``: the client left. ``failed``: the engine, an upstream or the server failed."""
+Outcome = Literal["completed", "cancelled", "failed", "refused"]
+"""``cancelled``: the client left. ``failed``: the engine, an upstream or the server failed. ``refused``: a limit, a
+budget or a quota stopped the request; it is logged and counts in no total."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class UsageEvent:
-    """One request, however it ended. Each admitted request has exactly one event."""
+    """One request, however it ended. Each admitted request has exactly one event, and some of the refused have one."""
 
     request_id: str
     """The ``id`` of the answer."""

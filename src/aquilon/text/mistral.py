@@ -167,10 +167,23 @@ class MistralTemplate:
                     "reasoning_effort": self._effort(variables),
                 }
             )
-            ids: list[int] = self._vendor.encode_chat_completion(request).tokens
+            is_answered = not (add_generation_prompt or continue_final) and messages[-1].role == "assistant"
+            vendor = self._of_answered if is_answered else self._vendor
+            ids: list[int] = vendor.encode_chat_completion(request).tokens
         except (MistralCommonException, ValidationError, ValueError, RecursionError) as error:
             raise TemplateError(f"the model's format refuses these messages: {_reason(error)}") from None
         return ids
+
+    @cached_property
+    def _of_answered(self) -> Any:
+        """The vendor's code for conversations that end with a whole answer, as in training."""
+        from mistral_common.protocol.instruct.validator import ValidationMode, get_validator
+
+        return type(self._vendor)(
+            self._vendor.instruct_tokenizer,
+            validator=get_validator(self._vendor.instruct_tokenizer.version, mode=ValidationMode.finetuning),
+            request_normalizer=self._vendor._instruct_request_normalizer,
+        )
 
     @cached_property
     def _reads_thoughts(self) -> bool:

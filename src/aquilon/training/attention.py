@@ -68,7 +68,7 @@ class DocumentAttention:
     def __call__(self, layer: int, *, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         window = self._windows[layer]
         sizes = [length * count for length, count in self._groups]
-        parts = [_reordered(part, self._order).split(sizes) for part in (query, key, value)]
+        parts = [torch.split(_reordered(part, self._order), sizes) for part in (query, key, value)]
         attended = [
             self._attend(q, k, v, length=length, window=window)
             for (length, _), q, k, v in zip(self._groups, *parts, strict=True)

@@ -27,7 +27,7 @@ from aquilon.models.architecture import Architecture
 from aquilon.text.gguf_vocabulary_writing import vocabulary_from_folder
 from aquilon.text.tokenizer import TokenizerError
 from aquilon.training.export_protocol import Exported, Failed, Message, Order, Writing
-from aquilon.training.model_card import CARD, model_card
+from aquilon.training.model_card import CARD, EVALUATIONS, SCORECARD, model_card
 from aquilon.training.protocol import JOB, MODEL, TOKENIZER, base_of, read_job
 from aquilon.training.release import RunText
 from aquilon.training.run_weights import last_weights
@@ -120,11 +120,12 @@ def _of_checkpoint(checkpoint: Checkpoint, order: Order) -> _Model:
 def _of_run(run: Path, order: Order) -> _Model:
     """The released model, else the last whole checkpoint. Raises UnusableJob."""
     job = read_job(run)
-    card = model_card(run, job, name=order.name, license=order.license)
+    card = model_card(run, job, name=order.name, license=order.license, merged=True)
     license = order.license or ""
+    scores = [path for path in [run / EVALUATIONS / SCORECARD] if path.is_file()]
     if (run / MODEL).is_dir():
         released = _of_checkpoint(open_checkpoint(run / MODEL), order)
-        papers = [path for path in released.papers if path.name != CARD]
+        papers = [*released.papers, *scores]
         return replace(released, card=card, license=order.license or released.license, papers=papers)
     last = last_weights(run, job)
     text = RunText(run, job)
@@ -144,7 +145,7 @@ def _of_run(run: Path, order: Order) -> _Model:
         ),
         card=card,
         license=license,
-        papers=[],
+        papers=scores,
         step=last.step,
     )
 

@@ -26,9 +26,11 @@ from aquilon.training.objective import LossModel, NextToken, Objective
 from aquilon.training.optimizers import build_optimizers
 from aquilon.training.parallelize import Forward, parallelize
 from aquilon.training.prepared_run import PreparedRun
-from aquilon.training.protocol import DATA, Dpo, EventLog, Sft
+from aquilon.training.protocol import DATA, Dpo, EventLog, Sft, UnusableJob
+from aquilon.training.release import require_releasable
 from aquilon.training.trainer import Plan, Trainer, Validation
 from aquilon.training.tuning_sizes import flops_per_token, tuning_sizes
+from aquilon.wording import counted
 
 
 def fine_tuning(
@@ -39,6 +41,8 @@ def fine_tuning(
     Raises UnusableJob, UnreadableSource and ChangedData for a job whose model or data can't be used.
     """
     base = open_base(Path(job.model), context=job.context)
+    if job.lora is None:
+        require_releasable(base.checkpoint)
     architecture = base.checkpoint.architecture
     data = _prepared(run, job, base, device=device, log=log, stop=stop)
     shard = data.training
@@ -49,8 +53,12 @@ def fine_tuning(
         longest=shard.longest_document,
         rows=shard.description.documents // 2 if isinstance(job, Dpo) else None,
         context=base.context,
-        ranks=device.ranks,
     )
+    if sizes.rows_per_step % device.ranks:
+        raise UnusableJob(
+            f"a step has {counted(sizes.rows_per_step, 'row')} of {sizes.row_tokens} tokens: {device.ranks} ranks "
+            "can't share them evenly. Fewer ranks, or more tokens a step (--batch-tokens)"
+        )
     training = msgspec.structs.replace(job.training, optimizer=job.training.optimizer or "adamw")
     objective: Objective = PreferenceLoss(job.beta) if isinstance(job, Dpo) else NextToken(training.z_loss)
     transformer = load_trainable(base.checkpoint, lora=job.lora, seed=training.seed, device=device)

@@ -28,6 +28,8 @@ CARD = "README.md"
 EVALUATIONS = "evaluations"
 """The folder inside a run with what was measured, one file of JSON for each model and task."""
 
+SCORECARD = "scorecard.json"
+
 _KINDS = {
     "pretrain": "was trained from random weights on text",
     "sft": "was fine-tuned on conversations",
@@ -37,8 +39,11 @@ _WATTS_A_THREAD, _WATTS_A_GPU = 10, 500
 _OPEN = "*To be stated by the publisher.*"
 
 
-def model_card(run: Path, job: Job, *, name: str | None = None, license: str | None = None) -> str:
-    """Markdown with the front matter that model hubs read."""
+def model_card(
+    run: Path, job: Job, *, name: str | None = None, license: str | None = None, merged: bool = False
+) -> str:
+    """Markdown with the front matter that model hubs read. ``merged``: an adapter's updates are in the weights."""
+    is_adapter = job.lora is not None and not merged
     history = History.of(run)
     architecture = architecture_of(run, job)
     path = base_of(job)
@@ -46,9 +51,9 @@ def model_card(run: Path, job: Job, *, name: str | None = None, license: str | N
     license = license or (base.license if base else None)
     name = name or run.resolve().name
     sections = [
-        _front_matter(job, base, license),
+        _front_matter(job, base, license, is_adapter),
         f"# {name}\n",
-        f"This {'model' if job.lora is None else 'adapter'} {_made(job)} with Aquilon {__version__}."
+        f"This {'adapter' if is_adapter else 'model'} {_made(job)} with Aquilon {__version__}."
         + (f" Its base is {_base_name(job)}." if base else ""),
         "## Use\n\n```sh\naquilon pull ./model --name NAME && aquilon chat NAME\n```\n",
         "## Model\n\n" + _model_table(architecture, license),
@@ -73,8 +78,8 @@ def _base_name(job: Job) -> str:
     return f"`{path.parent.name if path.suffix == '.gguf' else path.name}`"
 
 
-def _front_matter(job: Job, base: Origin | None, license: str | None) -> str:
-    library = "transformers" if job.lora is None else "peft"
+def _front_matter(job: Job, base: Origin | None, license: str | None, is_adapter: bool) -> str:
+    library = "peft" if is_adapter else "transformers"
     fields = [f"library_name: {library}", "pipeline_tag: text-generation", "tags: [aquilon]"]
     if license:
         fields.append(f"license: {license}")
@@ -214,7 +219,8 @@ def _evaluation(run: Path, history: History) -> str:
         if last.bits_per_byte is not None:
             rows.append(("validation text", "bits per byte", f"{last.bits_per_byte:.4f}"))
     for path in sorted((run / EVALUATIONS).glob("*.json")):
-        rows += _measures(path)
+        if path.name != SCORECARD:  # which repeats the others by language
+            rows += _measures(path)
     return _table(("task", "measure", "value"), rows) if rows else "Nothing was measured."
 
 

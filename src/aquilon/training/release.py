@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aquilon.checkpoints.checkpoint import Checkpoint
+from aquilon.checkpoints.hugging_face_config import config_from_architecture
 from aquilon.checkpoints.hugging_face_writing import write_hugging_face
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.text import load_text
@@ -16,7 +18,7 @@ from aquilon.checkpoints.whole_folder import whole_folder, write_sums
 from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training.model_card import CARD, model_card
-from aquilon.training.protocol import MODEL, TOKENIZER, Job, Pretrain, base_of
+from aquilon.training.protocol import MODEL, TOKENIZER, Job, Pretrain, UnusableJob, base_of
 
 _RECOMPUTED = "_checkpoint_wrapped_module."
 """What activation checkpointing puts into the names of parameters."""
@@ -50,6 +52,20 @@ def complete(run: Path, folder: Path, job: Job) -> None:
     """Write what a released folder has beside weights and tokenizer: the model card and the sums of its files."""
     (folder / CARD).write_text(model_card(run, job), "utf-8")
     write_sums(folder)
+
+
+def require_releasable(base: Checkpoint) -> None:
+    """Raises UnusableJob, before any step is taken, for a base whose trained weights couldn't be written at the end."""
+    try:
+        config_from_architecture(base.architecture)
+    except ValueError as error:
+        raise UnusableJob(f"model: {base.path} can be tuned with an adapter (--lora) only: {error}") from None
+    kind = base.metadata.get("tokenizer.ggml.model", "gpt2")
+    if base.format == "gguf" and kind != "gpt2":
+        raise UnusableJob(
+            f"model: {base.path} can be tuned with an adapter (--lora) only: its vocabulary is of the kind '{kind}', "
+            "which isn't written as tokenizer.json. The same model as a folder of transformers' can be tuned whole"
+        )
 
 
 class RunText:

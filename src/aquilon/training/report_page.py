@@ -11,8 +11,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; } p, figcaption { color: var(--soft); }
 figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; } svg text { font-size: 13px; fill: currentColor; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
-th:first-child, td:first-child { text-align: left; }
+table { margin: 1.5rem 0; } .number { text-align: right; }
+th, td { padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: top; }
 """
 _COLOURS = ("#3b6ea5", "#c8702a", "#5b8c5a", "#8f5a8f", "#8a8378", "#b0413e")
 _WIDTH, _LABEL, _BAR, _GAP = 900, 220, 14, 12
@@ -37,11 +37,18 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """Numbers are written with thin groups of three, or with three digits behind the point."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "\n".join("<tr>" + "".join(f"<td>{escape(_written(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+def table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Numbers stand to the right, with thin groups of three, or with three digits behind the point."""
+    first = rows[0] if rows else [""] * len(columns)
+    head = "".join(f"<th{_side(cell)}>{escape(name)}</th>" for name, cell in zip(columns, first, strict=True))
+    body = "\n".join(
+        "<tr>" + "".join(f"<td{_side(cell)}>{escape(_written(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
     return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+
+
+def _side(cell: Cell) -> str:
+    return "" if isinstance(cell, str) else ' class="number"'
 
 
 def bars(caption: str, groups: Mapping[str, Mapping[str, float]]) -> str:

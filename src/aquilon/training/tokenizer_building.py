@@ -11,7 +11,7 @@ import msgspec
 
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.text.tokenizer import Tokenizer
-from aquilon.training.data.documents import read_documents, source_files
+from aquilon.training.data.documents import Refuse, UnreadableSource, read_documents, source_files
 from aquilon.training.data.identification import identify
 from aquilon.training.data.language_sample import LanguageSample
 from aquilon.training.data.languages import short_code
@@ -45,12 +45,14 @@ def build_tokenizer(
     With ``languages`` only these are read, and documents without the field are identified. ``peers``: tokenizers to
     measure beside it, None where one isn't on this machine. The same sources and options again do nothing.
 
-    Raises TokenizerRefused for a folder that holds something else, and for too little text.
+    Lines that can't be read are left out and counted. Raises TokenizerRefused for a folder that holds something
+    else and for too little text, UnreadableSource for a damaged file.
     """
     fingerprint = _fingerprint(sources, vocab_size, languages, sample_bytes)
     if present := _present(out, fingerprint):
         return present
-    sample = _sample(sources, languages=languages, most_bytes=sample_bytes, progress=progress)
+    unreadable: list[UnreadableSource] = []
+    sample = _sample(sources, languages=languages, most_bytes=sample_bytes, refuse=unreadable.append, progress=progress)
     total = sample.learnt_bytes() * len(sample.seen)
     if not total:
         among = f" in {', '.join(languages)}" if languages else ""
@@ -75,6 +77,7 @@ def build_tokenizer(
             fingerprint=fingerprint,
             vocab_size=vocab_size,
             words=WORDS,
+            unreadable=len(unreadable),
             held_back=all_held_back,
             languages=[
                 Language(
@@ -113,7 +116,7 @@ def _present(out: Path, fingerprint: str) -> TokenizerReport | None:
 
 
 def _sample(
-    sources: Sequence[Path], *, languages: Sequence[str], most_bytes: int, progress: Progress
+    sources: Sequence[Path], *, languages: Sequence[str], most_bytes: int, refuse: Refuse, progress: Progress
 ) -> LanguageSample:
     sample = LanguageSample(most_bytes=most_bytes)
     groups = {source: source_files([source]) for source in sources}
@@ -121,7 +124,7 @@ def _sample(
     done = 0
     for source, files in groups.items():
         for path in files:
-            for document in read_documents(path, refuse=lambda problem: None):
+            for document in read_documents(path, refuse=refuse):
                 stated = document.fields.get("language")
                 language = short_code(stated) or (stated if isinstance(stated, str) and stated else None)
                 if languages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -61,6 +62,8 @@ class TokenizerReport(msgspec.Struct, frozen=True, kw_only=True):
     vocab_size: int
     words: str
     """The rule that cuts words, as GGUF files name it."""
+    unreadable: int
+    """Lines of the sources that were left out because they hold no text."""
     held_back: bool
     """Whether the measured text wasn't trained on; false for sources that are too small to hold any back."""
     languages: list[Language]
@@ -69,6 +72,7 @@ class TokenizerReport(msgspec.Struct, frozen=True, kw_only=True):
     """Tokenizers that aren't on this machine."""
 
 
+@cache
 def mistral_peers() -> dict[str, Tokenizer]:
     """Mistral's third tokenizer and Tekken, by name."""
     import mistral_common  # a fifth of a second

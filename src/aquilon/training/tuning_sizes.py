@@ -22,6 +22,9 @@ _BATCH_TOKENS = 8192
 _LEAST_STEPS = 50
 """Small data is read in so many steps, as long as each holds a row."""
 
+_ROWS_OF_STEP = 8
+"""A step has so many rows, unless a row that holds the longest document is a larger part of it."""
+
 _LEAST_PAIRS = 4
 """Of a step."""
 
@@ -53,26 +56,36 @@ class TuningSizes:
 
 
 def tuning_sizes(
-    job: Sft | Dpo, architecture: Architecture, *, tokens: int, longest: int, rows: int | None, context: int, ranks: int
+    job: Sft | Dpo, architecture: Architecture, *, tokens: int, longest: int, rows: int | None, context: int
 ) -> TuningSizes:
-    """``tokens`` of the data and of its ``longest`` document; ``rows`` that it has already: pairs are a row each."""
+    """``tokens`` of the data and of its ``longest`` document; ``rows`` that it has already: pairs are a row each.
+
+    They don't depend on the number of ranks, so that a run may go on with another one.
+    """
     training = job.training
     epochs = training.epochs
     if epochs is None and training.steps is None and training.minutes is None:
         epochs = _PAIR_EPOCHS if isinstance(job, Dpo) else _EPOCHS
     wanted = training.batch_tokens or min(_BATCH_TOKENS, max(1, round(tokens * (epochs or 1.0) / _LEAST_STEPS)))
     if rows is None:
-        row_tokens: float = max(longest, min(context, wanted))
+        row_tokens: float = max(longest, min(context, -(-wanted // _ROWS_OF_STEP)))
     else:
         row_tokens = tokens / max(1, rows)
         wanted = training.batch_tokens or max(wanted, round(_LEAST_PAIRS * row_tokens))
     rate = training.learning_rate or _learning_rate(job, architecture)
     return TuningSizes(
         row_tokens=round(row_tokens),
-        rows_per_step=max(1, round(wanted / row_tokens / ranks)) * ranks,
+        rows_per_step=_shareable(wanted / row_tokens),
         epochs=epochs,
         learning_rate=rate,
     )
+
+
+def _shareable(rows: float) -> int:
+    """A number of rows near this one that 2, 4 or 8 ranks can share evenly, as far as there are so many."""
+    if rows > _ROWS_OF_STEP:
+        return round(rows / _ROWS_OF_STEP) * _ROWS_OF_STEP
+    return int(2 ** round(math.log2(max(1.0, rows))))
 
 
 def _learning_rate(job: Sft | Dpo, architecture: Architecture) -> float:

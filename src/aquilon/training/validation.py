@@ -155,9 +155,9 @@ def _notes(job: Sft | Dpo, statistics: Statistics, ignored: set[str]) -> list[st
     notes = []
     what = "conversation" if isinstance(job, Sft) else "pair"
     if 0 < statistics.lines < _FEW:
-        notes.append(
-            f"there {'is' if statistics.lines == 1 else 'are'} {counted(statistics.lines, what)} only: a model learns a style from about 50"
-        )
+        are = "is" if statistics.lines == 1 else "are"
+        number = counted(statistics.lines, what)
+        notes.append(f"there {are} {number} only: a model learns a style from about 50")
     if ignored:
         notes.append(f"nothing reads the fields {', '.join(sorted(ignored)[:12])}")
     return notes
@@ -172,7 +172,6 @@ def _estimate(job: Sft | Dpo, base: Base, statistics: Statistics, machine: Machi
         longest=statistics.longest,
         rows=statistics.lines if isinstance(job, Dpo) else None,
         context=base.context,
-        ranks=1,
     )
     rows = statistics.lines if isinstance(job, Dpo) else max(1, round(statistics.tokens / sizes.row_tokens))
     steps = sizes.steps(job, rows)
@@ -211,6 +210,6 @@ def _memory(job: Sft | Dpo, base: Base, trained: int, step_tokens: int, machine:
     tokens = min(step_tokens, _MICRO_TOKENS[machine.is_gpu])
     heads = (architecture.num_heads + 2 * architecture.num_kv_heads) * architecture.head_dim
     experts = max(1, architecture.experts_per_token)
-    a_layer = 8 * architecture.hidden_size + 3 * heads + 5 * architecture.intermediate_size * experts
+    a_layer = 12 * architecture.hidden_size + 4 * heads + 6 * architecture.intermediate_size * experts
     layers = 1 if job.training.recompute else architecture.num_layers
     return _PROCESS_BYTES + weights + tokens * layers * a_layer * machine.value_bytes

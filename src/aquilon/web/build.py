@@ -25,6 +25,8 @@ from aquilon.chat.shares import Shares
 from aquilon.chat.talk_data import TalkData
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.documents import ConversationDocuments
+from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.personal_data import ConversationData
 from aquilon.conversations.projects import Projects
@@ -128,13 +130,15 @@ def build_services(settings: Settings, database: Database) -> Services:
         fallbacks=upstreams.fallbacks,
     )
     histories = Histories()
-    conversations = Conversations(database, histories)
-    erase = conversations.erasure.request
+    erasure = Erasure(database)
+    erase = erasure.request
     files = Files(database, settings, on_deletion=erase)
     embeddings = EmbeddingPipeline(catalogue, settlement, embedders, fallbacks=upstreams.fallbacks)
     embedder, loaded = Embedder(catalogue, embeddings), LoadedLibraries()
     memories = Memories(database, embedder, on_deletion=erase)
     libraries = Libraries(database, files, loaded=loaded, on_deletion=erase)
+    documents = ConversationDocuments(database, libraries)
+    conversations = Conversations(database, histories, erasure=erasure, documents=documents)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     runs = Runs(database, pipeline, histories, process_id=process_id)
     sign_in = SignIn(database, passwords)

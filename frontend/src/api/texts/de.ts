@@ -189,10 +189,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_batches":
     "Ihre Organisation hat {most, plural, one {# laufenden Batch-Auftrag} other {# laufende Batch-Aufträge}}, mehr gehen nicht gleichzeitig.",
   "error.invalid_endpoint": "Ein Batch-Auftrag kann „{value}“ nicht fragen. Möglich sind: {allowed}.",
-  "error.invalid_purpose": "Die Datei ist für „{value}“, nicht für Batch-Aufträge.",
+  "error.invalid_purpose": "Die Datei ist für „{value}“: Laden Sie sie mit einem anderen Zweck hoch.",
   "error.file_not_found": "Diese Datei gibt es nicht, oder nicht mehr.",
-  "error.file_in_use":
-    "Ein Batch-Auftrag liest diese Datei noch: Halten Sie ihn zuerst an, oder warten Sie, bis er zu Ende ist.",
+  "error.file_in_use": "Ein Auftrag liest diese Datei noch: Halten Sie ihn zuerst an, oder warten Sie auf sein Ende.",
   "error.file_too_large": "Die Datei ist zu groß: höchstens {most} Bytes.",
   "error.files_quota_exceeded":
     "Die Dateien Ihrer Organisation dürfen zusammen {most} Bytes haben: Löschen Sie nicht mehr gebrauchte.",
@@ -302,4 +301,15 @@ export const texts: Record<keyof typeof english, string> = {
   "error.waiting_list_full": "Die Warteliste ist voll: Versuchen Sie es später noch einmal.",
   "error.waiting_list_entry_not_found": "Diesen Eintrag gibt es auf der Warteliste nicht, oder nicht mehr.",
   "error.not_waiting": "Jemand wurde schon aufgenommen oder abgelehnt: Laden Sie die Liste neu.",
+  "error.fine_tuning_job_not_found": "Diesen Auftrag zur Feinabstimmung gibt es nicht mehr.",
+  "error.files_overlap":
+    "Eine Datei dient Training und Validierung zugleich: Die Validierung braucht andere Beispiele.",
+  "error.fine_tuning_off": "Dieser Server stimmt keine Modelle ab: Sein Betreiber hat das abgeschaltet.",
+  "error.invalid_suffix":
+    "„{value}“ kann der Name nicht sein: Buchstaben, Ziffern, Punkte, - und _, zuerst ein Buchstabe oder eine Ziffer.",
+  "error.model_has_alias": "Der Alias „{name}“ steht für dieses Modell: Richten Sie ihn zuerst auf ein anderes.",
+  "error.model_has_fine_tuned": "Abgestimmte Modelle brauchen „{model}“ ({count}): Löschen Sie sie zuerst.",
+  "error.model_not_available": "„{model}“ lässt sich hier nicht feinabstimmen.",
+  "error.too_many_fine_tuning_jobs":
+    "Ihre Organisation hat {most, plural, one {# laufenden Auftrag} other {# laufende Aufträge}} zur Feinabstimmung, mehr gehen nicht zugleich.",
 };

@@ -178,9 +178,9 @@ export const texts = {
   "error.too_many_batches":
     "Your organization has {most, plural, one {# batch job} other {# batch jobs}} that have not ended, the most at once.",
   "error.invalid_endpoint": "A batch job can’t ask “{value}”. Possible are: {allowed}.",
-  "error.invalid_purpose": "The file is for “{value}”, not for batch jobs.",
+  "error.invalid_purpose": "The file is for “{value}”: upload it with another purpose.",
   "error.file_not_found": "There is no such file, or not any more.",
-  "error.file_in_use": "A batch job still reads this file: stop it first, or wait until it has ended.",
+  "error.file_in_use": "A job still reads this file: stop it first, or wait until it has ended.",
   "error.file_too_large": "The file is too large: at most {most} bytes.",
   "error.files_quota_exceeded":
     "Your organization’s files may have {most} bytes together: delete some that are no longer needed.",
@@ -283,4 +283,14 @@ export const texts = {
   "error.waiting_list_full": "The waiting list is full: try again later.",
   "error.waiting_list_entry_not_found": "There is no such entry on the waiting list, or not any more.",
   "error.not_waiting": "Somebody was admitted or refused already: read the list again.",
+  "error.fine_tuning_job_not_found": "This fine-tuning job is not there any more.",
+  "error.files_overlap": "One file is both for training and for validation: validation needs other examples.",
+  "error.fine_tuning_off": "This server fine-tunes no models: its operator has turned that off.",
+  "error.invalid_suffix":
+    "“{value}” can’t be the name: it has letters, digits, points, - and _, a letter or digit first.",
+  "error.model_has_alias": "The alias “{name}” stands for this model: point it to another one first.",
+  "error.model_has_fine_tuned": "Fine-tuned models need “{model}” ({count}): delete them first.",
+  "error.model_not_available": "“{model}” can’t be fine-tuned here.",
+  "error.too_many_fine_tuning_jobs":
+    "Your organization has {most, plural, one {# fine-tuning job} other {# fine-tuning jobs}} that have not ended, the most at once.",
 } as const;

@@ -187,9 +187,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_batches":
     "La organización tiene {most, plural, one {# trabajo por lotes} many {# de trabajos por lotes} other {# trabajos por lotes}} sin terminar, el máximo a la vez.",
   "error.invalid_endpoint": "Un trabajo por lotes no puede preguntar a «{value}». Son posibles: {allowed}.",
-  "error.invalid_purpose": "El archivo es para «{value}», no para lotes.",
+  "error.invalid_purpose": "El archivo es para «{value}»: súbalo con otro propósito.",
   "error.file_not_found": "Este archivo no existe, o ya no.",
-  "error.file_in_use": "Un trabajo por lotes aún lee este archivo: hay que detenerlo antes o esperar a que termine.",
+  "error.file_in_use": "Un trabajo lee todavía este archivo: deténgalo antes o espere a que termine.",
   "error.file_too_large": "El archivo es demasiado grande: como máximo {most} bytes.",
   "error.files_quota_exceeded":
     "Los archivos de la organización pueden tener {most} bytes en total: hay que borrar los que ya no hagan falta.",
@@ -297,4 +297,14 @@ export const texts: Record<keyof typeof english, string> = {
   "error.waiting_list_full": "La lista de espera está llena: se puede volver a intentar más tarde.",
   "error.waiting_list_entry_not_found": "Esta solicitud no está en la lista de espera, o ya no.",
   "error.not_waiting": "Una solicitud ya se ha aceptado o rechazado: hay que volver a cargar la lista.",
+  "error.fine_tuning_job_not_found": "Este trabajo de ajuste ya no existe.",
+  "error.files_overlap": "Un mismo archivo sirve para entrenar y validar: la validación necesita otros ejemplos.",
+  "error.fine_tuning_off": "Este servidor no ajusta modelos: su operador lo ha desactivado.",
+  "error.invalid_suffix":
+    "«{value}» no puede ser el nombre: letras, cifras, puntos, - y _, primero una letra o una cifra.",
+  "error.model_has_alias": "El alias «{name}» apunta a este modelo: diríjalo antes a otro.",
+  "error.model_has_fine_tuned": "Hay modelos ajustados que necesitan «{model}» ({count}): elimínelos antes.",
+  "error.model_not_available": "«{model}» no se puede ajustar aquí.",
+  "error.too_many_fine_tuning_jobs":
+    "Su organización tiene {most, plural, one {# trabajo} many {# de trabajos} other {# trabajos}} de ajuste sin terminar, el máximo a la vez.",
 };

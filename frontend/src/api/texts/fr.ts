@@ -197,9 +197,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_batches":
     "Votre organisation a {most, plural, one {# lot} many {# de lots} other {# lots}} en cours, le plus possible à la fois.",
   "error.invalid_endpoint": "Un lot ne peut pas demander «\u00a0{value}\u00a0». Sont possibles\u00a0: {allowed}.",
-  "error.invalid_purpose": "Le fichier est pour «\u00a0{value}\u00a0», pas pour les lots.",
+  "error.invalid_purpose": "Le fichier est pour «\u00a0{value}\u00a0»\u00a0: envoyez-le avec un autre usage.",
   "error.file_not_found": "Ce fichier n’existe pas, ou plus.",
-  "error.file_in_use": "Un lot lit encore ce fichier\u00a0: arrêtez-le d’abord, ou attendez sa fin.",
+  "error.file_in_use": "Une tâche lit encore ce fichier\u00a0: arrêtez-la d’abord, ou attendez sa fin.",
   "error.file_too_large": "Le fichier est trop grand\u00a0: au plus {most} octets.",
   "error.files_quota_exceeded":
     "Les fichiers de votre organisation peuvent avoir {most} octets ensemble\u00a0: supprimez ceux qui ne servent plus.",
@@ -308,4 +308,16 @@ export const texts: Record<keyof typeof english, string> = {
   "error.waiting_list_full": "La liste d’attente est pleine\u00a0: réessayez plus tard.",
   "error.waiting_list_entry_not_found": "Cette demande n’est pas sur la liste d’attente, ou plus.",
   "error.not_waiting": "Une demande a déjà été acceptée ou refusée\u00a0: rechargez la liste.",
+  "error.fine_tuning_job_not_found": "Cette tâche d’affinage n’existe plus.",
+  "error.files_overlap":
+    "Un même fichier sert à l’entraînement et à la validation\u00a0: la validation demande d’autres exemples.",
+  "error.fine_tuning_off": "Ce serveur n’affine pas de modèles\u00a0: son opérateur l’a désactivé.",
+  "error.invalid_suffix":
+    "«\u00a0{value}\u00a0» ne peut pas être le nom\u00a0: lettres, chiffres, points, - et _, une lettre ou un chiffre d’abord.",
+  "error.model_has_alias": "L’alias «\u00a0{name}\u00a0» désigne ce modèle\u00a0: dirigez-le d’abord vers un autre.",
+  "error.model_has_fine_tuned":
+    "Des modèles affinés ont besoin de «\u00a0{model}\u00a0» ({count})\u00a0: supprimez-les d’abord.",
+  "error.model_not_available": "«\u00a0{model}\u00a0» ne peut pas être affiné ici.",
+  "error.too_many_fine_tuning_jobs":
+    "Votre organisation a {most, plural, one {# tâche d’affinage} many {# de tâches d’affinage} other {# tâches d’affinage}} en cours, le plus possible à la fois.",
 };

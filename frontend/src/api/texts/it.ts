@@ -188,9 +188,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_batches":
     "L’organizzazione ha {most, plural, one {# lavoro batch} many {# di lavori batch} other {# lavori batch}} in corso, il massimo insieme.",
   "error.invalid_endpoint": "Un lavoro batch non può chiedere a «{value}». Sono possibili: {allowed}.",
-  "error.invalid_purpose": "Il file è per «{value}», non per lavori batch.",
+  "error.invalid_purpose": "Il file è per «{value}»: caricatelo con un altro scopo.",
   "error.file_not_found": "Questo file non esiste, o non più.",
-  "error.file_in_use": "Un lavoro batch legge ancora questo file: prima bisogna fermarlo, o aspettare che finisca.",
+  "error.file_in_use": "Un lavoro legge ancora questo file: fermatelo prima, o attendete che finisca.",
   "error.file_too_large": "Il file è troppo grande: al massimo {most} byte.",
   "error.files_quota_exceeded":
     "I file dell’organizzazione possono avere {most} byte in tutto: bisogna eliminare quelli che non servono più.",
@@ -297,4 +297,14 @@ export const texts: Record<keyof typeof english, string> = {
   "error.waiting_list_full": "La lista d’attesa è piena: si può riprovare più tardi.",
   "error.waiting_list_entry_not_found": "Questa richiesta non è nella lista d’attesa, o non più.",
   "error.not_waiting": "Una richiesta è già stata accettata o rifiutata: bisogna ricaricare la lista.",
+  "error.fine_tuning_job_not_found": "Questo lavoro di affinamento non c’è più.",
+  "error.files_overlap": "Lo stesso file serve per addestrare e per convalidare: la convalida richiede altri esempi.",
+  "error.fine_tuning_off": "Questo server non affina modelli: il gestore lo ha disattivato.",
+  "error.invalid_suffix":
+    "«{value}» non può essere il nome: lettere, cifre, punti, - e _, prima una lettera o una cifra.",
+  "error.model_has_alias": "L’alias «{name}» indica questo modello: indirizzatelo prima a un altro.",
+  "error.model_has_fine_tuned": "Modelli affinati hanno bisogno di «{model}» ({count}): eliminateli prima.",
+  "error.model_not_available": "«{model}» non può essere affinato qui.",
+  "error.too_many_fine_tuning_jobs":
+    "La vostra organizzazione ha {most, plural, one {# lavoro} many {# di lavori} other {# lavori}} di affinamento in corso, il massimo insieme.",
 };

@@ -22,7 +22,7 @@ export async function upload(file: File): Promise<string> {
 
 export const contentAddress = (fileId: string) => `/v1/files/${part(fileId)}/content`;
 
-export const UPLOAD_PURPOSES = ["batch", "user_data"] as const;
+export const UPLOAD_PURPOSES = ["batch", "fine-tune", "user_data"] as const;
 export type UploadPurpose = (typeof UPLOAD_PURPOSES)[number];
 
 export interface UploadOptions {

@@ -5,7 +5,7 @@ import type { RequestEntry, RequestPage } from "../../api/schema";
 export type { RequestEntry, RequestPage };
 
 export type Outcome = RequestEntry["outcome"];
-export const OUTCOMES = ["completed", "cancelled", "failed"] as const satisfies readonly Outcome[];
+export const OUTCOMES = ["completed", "cancelled", "failed", "refused"] as const satisfies readonly Outcome[];
 
 export interface RequestQuestion {
   outcome: Outcome | null;

@@ -643,4 +643,7 @@ export const texts: Record<keyof typeof english, string> = {
   "account.identitiesText": "Identitätsanbieter, die hier für Sie bürgen.",
   "account.identities.remove.text": "Sie können sich nicht mehr darüber anmelden, bis Sie ihn wieder hinzufügen.",
   "account.link": "{provider} hinzufügen",
+  "fineTuning.title": "Feinabstimmung",
+  "files.delete.learnt":
+    "Diese Modelle haben daraus gelernt und bleiben: {names}. Löschen Sie sie auch, wenn das Gelernte verschwinden soll.",
 };

@@ -611,4 +611,6 @@ export const texts = {
   "account.identitiesText": "Identity providers that vouch for you here.",
   "account.identities.remove.text": "You can’t sign in by it any more, until you add it again.",
   "account.link": "Add {provider}",
+  "fineTuning.title": "Fine-tuning",
+  "files.delete.learnt": "These models learnt from it and stay: {names}. Delete them too if what they learnt is to go.",
 } as const;

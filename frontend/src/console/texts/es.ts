@@ -637,4 +637,7 @@ export const texts: Record<keyof typeof english, string> = {
   "account.identitiesText": "Proveedores de identidad que responden aquí por esta cuenta.",
   "account.identities.remove.text": "Ya no se podrá entrar por él hasta que se vuelva a añadir.",
   "account.link": "Añadir {provider}",
+  "fineTuning.title": "Ajuste fino",
+  "files.delete.learnt":
+    "Estos modelos aprendieron de él y permanecen: {names}. Elimínelos también si lo aprendido debe desaparecer.",
 };

@@ -643,4 +643,7 @@ export const texts: Record<keyof typeof english, string> = {
   "account.identities.remove.text":
     "Vous ne pourrez plus vous connecter par lui, jusqu’à ce que vous l’ajoutiez de nouveau.",
   "account.link": "Ajouter {provider}",
+  "fineTuning.title": "Affinage",
+  "files.delete.learnt":
+    "Ces modèles en ont appris et restent\u00a0: {names}. Supprimez-les aussi si ce qu’ils ont appris doit disparaître.",
 };

@@ -636,4 +636,7 @@ export const texts: Record<keyof typeof english, string> = {
   "account.identitiesText": "Fornitori di identità che garantiscono qui per questo account.",
   "account.identities.remove.text": "Non si potrà più accedere da lì, finché non lo si aggiunge di nuovo.",
   "account.link": "Aggiungi {provider}",
+  "fineTuning.title": "Affinamento",
+  "files.delete.learnt":
+    "Questi modelli ne hanno imparato e restano: {names}. Eliminateli anche se quanto imparato deve sparire.",
 };

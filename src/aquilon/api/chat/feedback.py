@@ -17,8 +17,9 @@ from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat import feedback
+from aquilon.chat.answer_trees import PairFormat, PreferencePair
 from aquilon.chat.feedback import MOST_COMMENT_CHARACTERS, Rating, Reason
-from aquilon.chat.preferences import PairFormat, PreferencePair, preference_pairs
+from aquilon.chat.preferences import preference_pairs
 from aquilon.chat.tables.feedback import Feedback
 from aquilon.conversations.dialects.fields import Fields
 

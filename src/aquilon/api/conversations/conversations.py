@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -26,7 +25,7 @@ from aquilon.api.conversations.bodies import (
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import MOST, bounded, listed
 from aquilon.api.routes import Routes
-from aquilon.api.services import Services, services
+from aquilon.api.services import services
 from aquilon.conversations.conversations import ConversationChange, default_visibility
 from aquilon.conversations.dialects.chat_fields import Metadata
 from aquilon.conversations.dialects.conversation_settings import ConversationSettings
@@ -39,8 +38,7 @@ from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
 from aquilon.conversations.dialects.responses_items import InputItem, items, referred_items
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.store.conversations import Chosen
-from aquilon.errors import ApiError, invalid, unsupported
-from aquilon.people.identity import Principal
+from aquilon.errors import invalid, unsupported
 from aquilon.people.secrets import new_id
 
 routes = Routes("/v1/conversations", tag="conversations")
@@ -225,22 +223,12 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
 )
 async def delete_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     state = services(request)
-    found = await state.conversations.get(caller, conversation_id)
+    await state.conversations.get(caller, conversation_id)
     await state.runs.cancel_all(caller, [conversation_id])
     await state.conversations.delete(caller, conversation_id)
-    await _delete_libraries(state, caller, conversation_id, msgspec.json.decode(found.labels))
     if dialect_of(request.scope) == "mistral":
         return Response(status_code=204)
     return json_answer(DeletedConversation(id=conversation_id))
-
-
-async def _delete_libraries(state: Services, caller: Principal, conversation_id: str, metadata: dict[str, str]) -> None:
-    """Delete the libraries that were made for one conversation."""
-    for library_id in str(metadata.get("vector_store_ids", "")).split():
-        with suppress(ApiError):  # it is gone already, or the caller may not see it
-            library = (await state.libraries.get(caller, library_id)).library
-            if msgspec.json.decode(library.labels).get("conversation_id") == conversation_id:
-                await state.libraries.delete(caller, library_id)
 
 
 async def _read(

@@ -23,6 +23,7 @@ from aquilon.conversations.dialects.dialect import dialect_of
 from aquilon.conversations.dialects.models_anthropic import MOST_MODELS, model_info, models_page
 from aquilon.engine.client import Engine
 from aquilon.errors import not_found
+from aquilon.evaluation.scorecard import Scorecard
 from aquilon.people.identity import Principal
 
 routes = Routes(tag="models")
@@ -67,7 +68,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     deprecation_replacement_model: str | None = None
     default_model_temperature: float | None = None
     type: str = "base"
-    """``fine-tuned`` for the result of a fine-tuning job."""
+    """``fine-tuned`` for the result of a fine-tuning job, and for an adapter."""
     job: str | UnsetType = UNSET
     """The fine-tuning job that made it."""
     root: str | UnsetType = UNSET
@@ -85,6 +86,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     loaded: bool
     """Whether it can answer at once, without being loaded first."""
+    scorecard: Scorecard | None = None
+    """What `aquilon eval --scorecard` measured of it, in up to five languages."""
 
 
 class DeletedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +163,7 @@ def is_for(caller: Principal, card: ModelCard, *names: str) -> bool:
 
 def model_body(card: ModelCard, engine: Engine, texts: TextModels, *, trains: bool = False) -> Model:
     """``trains``: whether this server runs fine-tuning jobs."""
-    base = card.base if isinstance(card, LocalModel) else None
+    base = card.base or card.adapter_of if isinstance(card, LocalModel) else None
     engine_state = engine.states.get(card.name) if card.local else None
     retires = None if card.retires_at is None else datetime.fromtimestamp(card.retires_at, UTC)
     retirement = None if retires is None else retires.isoformat().replace("+00:00", "Z")
@@ -198,4 +201,5 @@ def model_body(card: ModelCard, engine: Engine, texts: TextModels, *, trains: bo
         source="a folder" if card.source.startswith("/") else card.source,
         size_bytes=card.size_bytes,
         loaded=not isinstance(card, LocalModel) or (engine_state is not None and engine_state.state == "ready"),
+        scorecard=card.scorecard,
     )

@@ -60,7 +60,7 @@ class ArchivedModel(msgspec.Struct, frozen=True, kw_only=True):
     answer=FineTunedModelBody,
     says="The changed model.",
 )
-async def change(request: Request, caller: Caller, fine_tuned_model: str) -> Response:
+async def change_fine_tuned_model(request: Request, caller: Caller, fine_tuned_model: str) -> Response:
     fields = await read_body(request, FineTunedModelRequest)
     names = {"name": "title", "description": "description"}
     values = {column: getattr(fields, name) for name, column in names.items() if name in fields.model_fields_set}

@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.errors import invalid
 from aquilon.money.store.requests import LoggedRequest, RequestFilter, latest
+from aquilon.money.usage_event import Outcome
 from aquilon.money.usage_report import moment, spreadsheet_cell, utc_time
 from aquilon.people.administration.access import workspace_for
 from aquilon.people.permissions import permits, require_scope
@@ -29,7 +30,7 @@ routes = Routes("/v1/organization", tag="usage")
 
 MOST_CSV_ROWS = 10_000
 _DEFAULT_DAYS = 30
-_OUTCOMES = ("completed", "cancelled", "failed")
+_OUTCOMES = get_args(Outcome)
 
 _ROUTES = {
     "chatcmpl": "/v1/chat/completions",
@@ -46,10 +47,10 @@ _ROUTES = {
 
 
 class RequestEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One request that was admitted, however it ended; neither what it asked nor the answer. Times are unix seconds."""
+    """One request, however it ended; neither what it asked nor the answer. Times are unix seconds."""
 
     id: str
-    """The ``id`` of the answer."""
+    """The ``id`` of the answer; one of its own for a refused request, which has none."""
     object: str = "request"
     ended_at: int
     route: str
@@ -61,10 +62,11 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str | None
     """Null for a request that came with a session."""
     key: str | None
-    outcome: Literal["completed", "cancelled", "failed"]
-    """``cancelled``: the client left before the answer was complete."""
+    outcome: Outcome
+    """``cancelled``: the client left before the answer was complete. ``refused``: a limit, a budget or a quota stopped
+    the request."""
     error_code: str | None
-    """Why the request failed, as its answer said."""
+    """Why the request failed or was refused, as its answer said."""
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
@@ -119,8 +121,9 @@ def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
 )
 async def list_requests(request: Request, caller: Caller) -> Response:
     """Owners, administrators and those who do the billing see everybody's requests, an administrator of a workspace
-    those of the workspace that the parameter names, everybody else their own. Requests that were refused before
-    a model was asked aren't in the log. A key needs the scope `usage`."""
+    those of the workspace that the parameter names, everybody else their own. Of requests that a limit, a budget or
+    a quota refused, the log has at most 20 a minute of one caller; it has no other refusals. A key needs the scope
+    `usage`."""
     require_scope(caller, "usage.read")
     query = request.query_params
     chosen = _filter(query)

@@ -95,7 +95,8 @@ def _print(report: CleaningReport, out: Path) -> None:
     unreadable = sum(report.stages["read"].reasons.values())
     if unreadable:
         err().print(
-            f"{unreadable:,} lines or files can't be read: see {out / 'rejects' / 'read.jsonl.zst'}", markup=False
+            f"{unreadable:,} lines, documents or files can't be read: see {out / 'rejects' / 'read.jsonl.zst'}",
+            markup=False,
         )
     if not report.documents:
         err().print("Nothing is left of the text.")

@@ -45,7 +45,7 @@ def tokenizer(
       aquilon train tokenizer novels/ --vocab-size 32768 --out tokenizer
       aquilon train tokenizer french.txt german.jsonl.xz --out tokenizer
     """
-    from aquilon.cli.output import print_structs
+    from aquilon.cli.output import err, print_structs
     from aquilon.settings import DEFAULT_MODEL
     from aquilon.training.data.languages import language_list
     from aquilon.training.tokenizer_building import build_tokenizer
@@ -59,6 +59,8 @@ def tokenizer(
             peers={DEFAULT_MODEL: _stored_tokenizer(home, DEFAULT_MODEL)},
             progress=progress,
         )
+    if report.unreadable:
+        err().print(f"{report.unreadable:,} lines or pieces of the sources can't be read and were left out.")
     if as_json:
         print_structs(report)
     else:

@@ -185,11 +185,24 @@ async def delete(session: AsyncSession, scope: Scope, conversation_id: str) -> b
     return (await session.execute(query.returning(StoredConversation.id))).first() is not None
 
 
+async def visible_among(session: AsyncSession, principal: Principal, ids: Sequence[str]) -> Sequence[str]:
+    """Those of these conversations that the caller may see."""
+    query = visible(principal).where(StoredConversation.id.in_(ids)).with_only_columns(StoredConversation.id)
+    return list(await session.scalars(query))
+
+
 async def delete_all(session: AsyncSession, principal: Principal, ids: Sequence[str]) -> Sequence[str]:
     """Delete those of these conversations that the caller may see; returns their ids."""
     seen = visible(principal).where(StoredConversation.id.in_(ids)).with_only_columns(StoredConversation.id)
     query = Scope.of_organization(principal).delete(StoredConversation).where(StoredConversation.id.in_(seen))
     return list(await session.scalars(query.returning(StoredConversation.id)))
+
+
+async def labels(session: AsyncSession, scope: Scope, ids: Sequence[str]) -> dict[str, str]:
+    """By conversation, its labels as JSON."""
+    columns = (StoredConversation.id, StoredConversation.labels)
+    query = scope.select(StoredConversation).where(StoredConversation.id.in_(ids)).with_only_columns(*columns)
+    return {row[0]: row[1] for row in await session.execute(query)}
 
 
 async def in_project(session: AsyncSession, principal: Principal, project_id: str, *, most: int) -> Sequence[str]:

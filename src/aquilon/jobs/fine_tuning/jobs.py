@@ -15,7 +15,7 @@ import msgspec
 
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.errors import ApiError, LimitReached, forbidden, invalid
+from aquilon.errors import ApiError, LimitReached, forbidden, invalid, not_found
 from aquilon.jobs.files import Files, unwritable
 from aquilon.jobs.fine_tuning import store
 from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method
@@ -160,7 +160,11 @@ class FineTuningJobs:
         async with self._database.reading() as session:
             job = await store.by_id(session, principal, job_id)
         if job is None:
-            raise no_such("fine-tuning job", job_id)
+            raise not_found(
+                f"There is no fine-tuning job '{job_id[:100]}'",
+                code="fine_tuning_job_not_found",
+                values={"name": job_id[:100]},
+            )
         return job
 
     async def page(

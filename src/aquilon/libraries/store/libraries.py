@@ -51,6 +51,10 @@ async def by_id(session: AsyncSession, principal: Principal, library_id: str) ->
     return await session.scalar(visible(principal).where(Library.id == library_id))
 
 
+async def by_ids(session: AsyncSession, scope: Scope, ids: Sequence[str]) -> list[Library]:
+    return list(await session.scalars(scope.select(Library).where(Library.id.in_(ids))))
+
+
 async def page(
     session: AsyncSession,
     principal: Principal,

@@ -87,6 +87,8 @@ class _Sums:
         totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
         spent: dict[tuple[str, int, str], int] = defaultdict(int)
         for event in events:
+            if event.outcome == "refused":
+                continue
             tokens = (event.usage.prompt_tokens, event.usage.cached_tokens, event.usage.completion_tokens)
             counts = (1, int(event.batch), *tokens, event.cost)
             owners = (event.organization_id, event.workspace_id, event.user_id, event.api_key_id or "", event.model)

@@ -40,7 +40,7 @@ def open_base(model: Path, *, context: int | None) -> Base:
     try:
         checkpoint = open_checkpoint(model)
         text = load_text(checkpoint)
-        encoder = ChatEncoder(text, checkpoint)
+        encoder = ChatEncoder(text, checkpoint.eos_ids)
     except (UnsupportedArchitecture, ValueError) as error:
         where = "" if str(model) in str(error) else f"{model}: "
         raise UnusableJob(f"model: {where}{error}") from None

@@ -8,10 +8,9 @@ an answer is trained in a document of its own, after the prompt that the server 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.text.messages import Message, Tool
 from aquilon.text.model import TextModel
 from aquilon.text.template import TemplateError
@@ -29,12 +28,12 @@ class Document:
 class ChatEncoder:
     """Encodes conversations for one model."""
 
-    def __init__(self, text: TextModel, checkpoint: Checkpoint) -> None:
-        """Raises UnusableLine for a model without a chat template."""
+    def __init__(self, text: TextModel, end_ids: Collection[int]) -> None:
+        """``end_ids``: tokens that end an answer. Raises UnusableLine for a model without a chat template."""
         if text.template is None:
             raise UnusableLine("the model has no chat template: it can't be trained on conversations")
         self._text = text
-        self._ends = text.tokenizer.eos_ids | checkpoint.eos_ids
+        self._ends = text.tokenizer.eos_ids | frozenset(end_ids)
 
     def documents(self, conversation: Conversation) -> list[Document]:
         """The fewest documents that hold each trained answer after the server's prompt. Raises UnusableLine."""

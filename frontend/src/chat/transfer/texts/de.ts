@@ -13,6 +13,7 @@ export const texts: Record<keyof typeof en, string> = {
   "import.skippedOne": "{count} wurde ausgelassen:",
   "import.skippedMany": "{count} wurden ausgelassen:",
   "import.untitled": "Nummer {number} in der Datei",
+  "import.reason.already_imported": "sie ist schon hier",
   "import.reason.circle": "ihre Nachrichten bilden einen Kreis",
   "import.reason.repeated_id": "zwei ihrer Nachrichten haben dieselbe Kennung",
   "import.reason.too_many_messages": "sie hat zu viele Nachrichten",

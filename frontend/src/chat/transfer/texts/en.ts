@@ -11,6 +11,7 @@ export const texts = {
   "import.skippedOne": "{count} was left out:",
   "import.skippedMany": "{count} were left out:",
   "import.untitled": "Number {number} in the file",
+  "import.reason.already_imported": "it is here already",
   "import.reason.circle": "its messages form a circle",
   "import.reason.repeated_id": "two of its messages have the same id",
   "import.reason.too_many_messages": "it has too many messages",

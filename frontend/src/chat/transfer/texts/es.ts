@@ -13,6 +13,7 @@ export const texts: Record<keyof typeof en, string> = {
   "import.skippedOne": "Se ha omitido {count}:",
   "import.skippedMany": "Se han omitido {count}:",
   "import.untitled": "Número {number} del archivo",
+  "import.reason.already_imported": "ya está aquí",
   "import.reason.circle": "sus mensajes forman un círculo",
   "import.reason.repeated_id": "dos de sus mensajes tienen el mismo identificador",
   "import.reason.too_many_messages": "tiene demasiados mensajes",

@@ -13,6 +13,7 @@ export const texts: Record<keyof typeof en, string> = {
   "import.skippedOne": "{count} a été laissée de côté\u00a0:",
   "import.skippedMany": "{count} ont été laissées de côté\u00a0:",
   "import.untitled": "Numéro {number} dans le fichier",
+  "import.reason.already_imported": "elle est déjà ici",
   "import.reason.circle": "ses messages forment un cercle",
   "import.reason.repeated_id": "deux de ses messages ont le même identifiant",
   "import.reason.too_many_messages": "elle a trop de messages",

@@ -13,6 +13,7 @@ export const texts: Record<keyof typeof en, string> = {
   "import.skippedOne": "{count} è stata tralasciata:",
   "import.skippedMany": "{count} sono state tralasciate:",
   "import.untitled": "Numero {number} nel file",
+  "import.reason.already_imported": "è già qui",
   "import.reason.circle": "i suoi messaggi formano un cerchio",
   "import.reason.repeated_id": "due dei suoi messaggi hanno lo stesso identificativo",
   "import.reason.too_many_messages": "ha troppi messaggi",

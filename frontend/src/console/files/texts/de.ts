@@ -10,4 +10,5 @@ export const texts: Record<keyof typeof en, string> = {
   "upload.progress": "{name} wird hochgeladen",
   "upload.stop": "Anhalten",
   "upload.done": "{name} ist hochgeladen.",
+  "upload.fine-tune": "Beispiele zur Feinabstimmung eines Modells",
 };

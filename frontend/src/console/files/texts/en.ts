@@ -8,4 +8,5 @@ export const texts = {
   "upload.progress": "Uploading {name}",
   "upload.stop": "Stop",
   "upload.done": "{name} is uploaded.",
+  "upload.fine-tune": "examples to fine-tune a model with",
 };

@@ -10,4 +10,5 @@ export const texts: Record<keyof typeof en, string> = {
   "upload.progress": "Subiendo {name}",
   "upload.stop": "Detener",
   "upload.done": "{name} está subido.",
+  "upload.fine-tune": "ejemplos para ajustar un modelo",
 };

@@ -10,4 +10,5 @@ export const texts: Record<keyof typeof en, string> = {
   "upload.progress": "Envoi de {name}",
   "upload.stop": "Arrêter",
   "upload.done": "{name} est envoyé.",
+  "upload.fine-tune": "exemples pour affiner un modèle",
 };

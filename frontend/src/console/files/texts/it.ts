@@ -10,4 +10,5 @@ export const texts: Record<keyof typeof en, string> = {
   "upload.progress": "Caricamento di {name}",
   "upload.stop": "Ferma",
   "upload.done": "{name} è caricato.",
+  "upload.fine-tune": "esempi per affinare un modello",
 };

@@ -10,6 +10,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.completed": "vollständig",
   "log.cancelled": "abgebrochen",
   "log.failed": "fehlgeschlagen",
+  "log.refused": "abgelehnt",
   "log.days": "Tage",
   "log.model": "Modell",
   "log.everyModel": "Alle Modelle",

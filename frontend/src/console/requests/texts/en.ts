@@ -8,6 +8,7 @@ export const texts = {
   "log.completed": "completed",
   "log.cancelled": "cancelled",
   "log.failed": "failed",
+  "log.refused": "refused",
   "log.days": "Days",
   "log.model": "Model",
   "log.everyModel": "Every model",

@@ -10,6 +10,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.completed": "completada",
   "log.cancelled": "cancelada",
   "log.failed": "fallida",
+  "log.refused": "rechazada",
   "log.days": "Días",
   "log.model": "Modelo",
   "log.everyModel": "Todos los modelos",

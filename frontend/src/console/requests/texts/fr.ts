@@ -10,6 +10,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.completed": "achevée",
   "log.cancelled": "interrompue",
   "log.failed": "échouée",
+  "log.refused": "refusée",
   "log.days": "Jours",
   "log.model": "Modèle",
   "log.everyModel": "Tous les modèles",

@@ -10,6 +10,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.completed": "completata",
   "log.cancelled": "interrotta",
   "log.failed": "fallita",
+  "log.refused": "rifiutata",
   "log.days": "Giorni",
   "log.model": "Modello",
   "log.everyModel": "Tutti i modelli",

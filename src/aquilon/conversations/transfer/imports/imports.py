@@ -73,7 +73,9 @@ class Imports:
             refused, tree = conversation.refused, conversation.tree
             if tree is not None:
                 try:
-                    id_ = await store(self._database, self._conversations, principal, tree, executor=executor)
+                    id_ = await store(
+                        self._database, self._conversations, principal, tree, once=True, executor=executor
+                    )
                 except ImportRefused as error:
                     refused = error
                 else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 
 from aquilon.conversations.conversations import Conversations, default_visibility
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, encoded, require_shallow
@@ -33,18 +35,51 @@ async def store(
     principal: Principal,
     tree: Tree,
     *,
+    once: bool = False,
     executor: Executor | None = None,
 ) -> str:
     """Store a conversation with its branches, times and models; returns its id. ``executor``: prepares its rows.
+
+    ``once``: a person has the same conversation of a file only once in a workspace.
 
     Raises ImportRefused for one that can't be stored, and ApiError 400 if the organization keeps no conversations.
     """
     await conversations.require_kept(principal)
     days = await conversations.kept_days(principal)
     loop = asyncio.get_running_loop()
-    id_ = new_id("conv")
-    await write(database, await loop.run_in_executor(executor, _writes, tree, principal, id_, days))
+    id_ = await loop.run_in_executor(executor, _id_of, tree, principal) if once else new_id("conv")
+    if once and await _is_there(conversations, principal, id_):
+        raise _already_imported()
+    try:
+        await write(database, await loop.run_in_executor(executor, _writes, tree, principal, id_, days))
+    except IntegrityError:
+        if once and await _is_there(conversations, principal, id_):  # the same file was imported at the same moment
+            raise _already_imported() from None
+        raise
     return id_
+
+
+def _id_of(tree: Tree, principal: Principal) -> str:
+    """The same for the same conversation, person and workspace, in the form of `new_id`."""
+    owner = (principal.organization_id, principal.workspace_id, principal.user_id, default_visibility(principal))
+    digest = hashlib.sha256(msgspec.json.encode((*owner, tree.title, tree.created_at, tree.updated_at, tree.head)))
+    for node in tree.nodes:
+        place = (node.id, node.parent_id, node.created_at, node.answer, node.output, node.complete)
+        digest.update(msgspec.json.encode((*place, encoded(node.item))))
+    milliseconds = 1000 * _time(tree.created_at, int(time.time()), otherwise=0)
+    return f"conv_{milliseconds:012x}{digest.hexdigest()[:16]}"
+
+
+def _already_imported() -> ImportRefused:
+    return ImportRefused("It was imported before, and is still here", code="already_imported")
+
+
+async def _is_there(conversations: Conversations, principal: Principal, id_: str) -> bool:
+    try:
+        await conversations.get(principal, id_)
+    except ApiError:
+        return False
+    return True
 
 
 def _writes(tree: Tree, principal: Principal, id_: str, days: int | None) -> list[Write]:

@@ -59,7 +59,9 @@ def verdicts(files: Sequence[Path]) -> NDArray[np.void]:
     _join(parent, exact)
     for bucket in range(_BUCKETS):
         _join(parent, _column(files, "buckets", bucket))
-    first = np.array([_root(parent, index) for index in range(len(parent))], dtype=np.int64)
+    first = parent
+    while not np.array_equal(above := first[first], first):
+        first = above
     result = np.zeros(len(parent), dtype=VERDICT)
     repeated = first != np.arange(len(parent))
     result["kind"] = np.where(repeated, np.where(exact == exact[first], EQUAL, SIMILAR), UNIQUE)
@@ -68,12 +70,12 @@ def verdicts(files: Sequence[Path]) -> NDArray[np.void]:
     return result
 
 
-def _column(files: Sequence[Path], name: str, bucket: int | None = None) -> NDArray[Any]:
-    parts = []
+def _column(files: Sequence[Path], name: str, bucket: int | None = None) -> NDArray[np.uint64]:
+    parts = [np.empty(0, np.uint64)]
     for path in files:
         values = np.fromfile(path, dtype=SIGNATURE)[name]
-        parts.append(values if bucket is None else values[:, bucket].copy())
-    return np.concatenate([*parts, np.empty(0, np.uint64)]).astype(np.uint64)
+        parts.append((values if bucket is None else values[:, bucket]).astype(np.uint64))
+    return np.concatenate(parts)
 
 
 def _join(parent: NDArray[np.int64], keys: NDArray[np.uint64]) -> None:

@@ -63,7 +63,8 @@ def without_lines(text: str, frequent: NDArray[np.uint64]) -> tuple[str, list[st
     """The text without lines whose key is among the sorted ones, and those lines."""
     if not len(frequent):
         return text, []
-    kept, removed = [], []
+    kept: list[str] = []
+    removed: list[str] = []
     for line in text.split("\n"):
         key = line_key(line)
         place = None if key is None else int(np.searchsorted(frequent, np.uint64(key)))

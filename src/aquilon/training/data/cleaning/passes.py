@@ -23,6 +23,8 @@ from aquilon.training.data.identification import identify
 
 FIRST, SECOND, THIRD = "1-identified", "2-prose", "3-clean"
 _LEAST_CHARACTERS = 20
+_MOST_CHARACTERS = 8_000_000
+"""Twice the longest novels; what is counted of a document takes some fifty times its size in memory."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ def identify_chunk(setting: Setting, batch: Batch) -> int:
     for problem in batch.problems:
         tally.note("read", problem)
     for text in batch.texts:
+        if len(text.text) > _MOST_CHARACTERS:
+            tally.reject("read", text, f"more than {_MOST_CHARACTERS:,} characters")
+            continue
         tally.keep("read", text)
         if text.url and addresses is not None and (reason := addresses.refusal(text.url)):
             tally.reject("address", text, f"{reason}: {text.url}")

@@ -5,7 +5,6 @@ Rae et al. 2021 (arXiv:2112.11446), Raffel et al. 2020, Penedo et al. 2024 (arXi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,32 +20,20 @@ from datatrove.utils.text import TERMINAL_PUNCTUATION
 from aquilon.training.data.cleaning.foreign_lines import SHORT_WORDS
 from aquilon.training.data.cleaning.words import PLAIN_WORDS
 
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What differs between languages."""
-
-    max_mean_word_length: float = 10
-    min_letters_ratio: float = 0.75
-    """Of the words and signs, those with a letter. Gopher has 0.8, for English; guillemets and dashes cost some."""
-
-
-_THRESHOLDS = {
-    "en": Thresholds(min_letters_ratio=0.8),
-    "de": Thresholds(max_mean_word_length=12),
-}
+_MEAN_WORD_LENGTH = 10
+_MEAN_WORD_LENGTHS = {"de": 12}
+"""The most, in letters. German writes compounds as one word."""
 
 
 @cache
 def quality_filters(language: str) -> dict[str, Any]:
     """datatrove's filters by the stage's name, in order; each may shorten the text of what it keeps."""
-    thresholds, stop_words = _THRESHOLDS.get(language, Thresholds()), SHORT_WORDS.get(language, frozenset())
+    stop_words = SHORT_WORDS.get(language, frozenset())
     return {
         "repetition": GopherRepetitionFilter(language=PLAIN_WORDS),
         "quality": GopherQualityFilter(
             max_doc_words=None,  # a novel is one document
-            max_avg_word_length=thresholds.max_mean_word_length,
-            max_non_alpha_words_ratio=thresholds.min_letters_ratio,
+            max_avg_word_length=_MEAN_WORD_LENGTHS.get(language, _MEAN_WORD_LENGTH),
             min_stop_words=2 if stop_words else None,  # of languages whose words aren't known, none are asked for
             stop_words=list(stop_words),
             language=PLAIN_WORDS,
@@ -61,12 +48,37 @@ def quality_filters(language: str) -> dict[str, Any]:
             min_num_sentences=3,
             language=PLAIN_WORDS,
         ),
-        "fineweb": FineWebQualityFilter(
-            stop_chars=(*TERMINAL_PUNCTUATION, '"', "'", "”", "»", "“", ":", ";", ")"),
-            char_duplicates_ratio=0.1,  # FineWeb's 0.01 is for pages whose repeated lines weren't removed before
-            language=PLAIN_WORDS,
-        ),
+        "fineweb": _FineWebLines(),
     }
+
+
+class _FineWebLines:
+    """FineWeb's rules on lines. Where lines are cut to a width, that they end with a full stop says nothing."""
+
+    def __init__(self) -> None:
+        self._plain, self._wrapped = (
+            FineWebQualityFilter(
+                line_punct_thr=least_ends,
+                stop_chars=(*TERMINAL_PUNCTUATION, '"', "'", "”", "»", "“", ":", ";", ")"),
+                char_duplicates_ratio=0.1,  # FineWeb's 0.01 is for pages whose repeated lines weren't removed before
+                language=PLAIN_WORDS,
+            )
+            for least_ends in (0.12, 0)
+        )
+
+    def filter(self, document: Document) -> bool | tuple[bool, str]:
+        result: bool | tuple[bool, str]
+        result = (self._wrapped if is_wrapped(document.text) else self._plain).filter(document)
+        return result
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether a text's lines are cut to a width, as law and mail often are: half of them are nearly as long as most."""
+    lengths = sorted(len(line) for line in text.split("\n") if line.strip())
+    if len(lengths) < 10:
+        return False
+    long = lengths[len(lengths) * 9 // 10]
+    return long <= 120 and lengths[len(lengths) // 2] >= 0.7 * long
 
 
 def refusal(rule: Any, text: str) -> tuple[str | None, str]:
