@@ -113,7 +113,7 @@ def _write(batch: Sequence[Document], pipeline: tokenizers.Tokenizer, end: int, 
 
 
 def _return_memory() -> None:
-    """Give what tokenizing has freed back to the system: glibc would keep hundreds of megabytes while the run trains."""
+    """Give what tokenizing has freed back to the system: glibc would keep hundreds of megabytes until the end."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
