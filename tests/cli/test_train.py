@@ -170,8 +170,9 @@ def test_a_command_that_names_no_job_is_refused(arguments: tuple[str, ...], prob
     assert problem in outcome.err
 
 
-def test_files_after_data_are_sources_too(tmp_path: Path) -> None:
-    """As a shell writes ``--data *.txt``."""
+def test_a_command_can_be_corrected_before_its_run_trains(tmp_path: Path) -> None:
+    """Files after ``--data`` are sources too, as a shell writes ``--data *.txt``."""
+    write_job(tmp_path / "run", job_from({"kind": "pretrain", "data": [{"path": "/a"}], "tokenizer": "/b"}, where=""))
     arguments = ("--data", f"{tmp_path}/a.txt", f"{tmp_path}/b.txt", "--tokenizer", f"{tmp_path}/t", "--out")
     assert train(tmp_path, "pretrain", *arguments, f"{tmp_path}/run").code == 2, "there is no tokenizer"
     job = read_job(tmp_path / "run")

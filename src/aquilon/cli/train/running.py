@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +21,13 @@ from aquilon.cli.train.display import Display, LiveDisplay, NoDisplay, PlainDisp
 from aquilon.training.history import EventReader, History
 from aquilon.training.locking import holder
 from aquilon.training.protocol import (
+    DATA,
     FAILED,
     FINISHED,
     JOB,
     MODEL,
     REPORT,
+    TOKENIZER,
     UNUSABLE,
     Failed,
     Finished,
@@ -57,10 +60,16 @@ def refused_with_usage() -> Iterator[None]:
 def begin_or_resume(run: Path, job: Job, *, ranks: int = 1, as_json: bool = False) -> int:
     """Write the job into a new folder, or check that it is the folder's own; then run it. The exit code.
 
-    Raises UnusableJob for another job than the folder's, which is never overwritten.
+    Raises UnusableJob for another job than the folder's, which is never overwritten once the run trains.
     """
     if (run / JOB).exists():
-        _require_same(run, before=read_job(run), job=job)
+        before = read_job(run)
+        if History.of(run).starts or holder(run) is not None:
+            _require_same(run, before=before, job=job)
+        elif job != before:  # a command that is corrected after an error
+            for derived in (DATA, TOKENIZER):
+                shutil.rmtree(run / derived, ignore_errors=True)
+            write_job(run, job)
     elif run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise UnusableJob(f"{run} holds something else than a run: --out names a new folder, or a run that goes on")
     else:
