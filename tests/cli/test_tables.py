@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from tests.cli.conftest import Run
 from tests.cli.test_homes import commands
+from tests.support.homes import begin_home
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
-from aquilon.cli.main import app
+from aquilon.cli.main import app, main
 from aquilon.cli.tables import Table, wrapped
 
 WIDTHS = [60, 72, 80, 100, 120, 160, 200]
@@ -28,28 +30,41 @@ TABLES = [
 ]
 
 
-@pytest.fixture
-def furnished(run: Run, prepared: Path, tmp_path: Path) -> Path:
+FURNISHING = (
+    "users create rosa-luxembourg --role developer --email rosa.luxembourg@research.example.org",
+    "workspaces create recherche",
+    "orgs create cooperative-of-open-models --owner olga",
+    "keys create --name continuous-integration",
+    "budgets set 1234.56",
+    "budgets set 2 --period day --workspace recherche",
+    "limits set --requests 600 --tokens 200000",
+    "limits set --workspace recherche --model Ministral-3-8B-Instruct-2512-Q4_K_M --parallel 4",
+    "invitations create --role developer --note for-the-new-colleague",
+    "prices set Ministral-3-8B-Instruct-2512-Q4_K_M --prompt 0.10 --completion 1234.50",
+    "upstreams add vllm http://127.0.0.1:9/v1 --private --model llama=meta-llama/Llama-3.1-8B-Instruct --context 8",
+    "aliases set small-latest llama",
+    "models fallbacks llama Ministral-3-8B-Instruct-2512-Q4_K_M",
+    "sso add corp https://login.example.org --client-id a --newcomers member --domain example.org",
+)
+
+
+@pytest.fixture(scope="module")
+def furnished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with something in every list that needs no server."""
-    run("pull", str(write_checkpoint(tmp_path / "Ministral-3-8B-Instruct-2512-Q4_K_M", tiny_checkpoint())))
-    for line in (
-        "users create rosa-luxembourg --role developer --email rosa.luxembourg@research.example.org",
-        "workspaces create recherche",
-        "orgs create cooperative-of-open-models --owner olga",
-        "keys create --name continuous-integration",
-        "budgets set 1234.56",
-        "budgets set 2 --period day --workspace recherche",
-        "limits set --requests 600 --tokens 200000",
-        "limits set --workspace recherche --model Ministral-3-8B-Instruct-2512-Q4_K_M --parallel 4",
-        "invitations create --role developer --note for-the-new-colleague",
-        "prices set Ministral-3-8B-Instruct-2512-Q4_K_M --prompt 0.10 --completion 1234.50",
-        "upstreams add vllm http://127.0.0.1:9/v1 --private --model llama=meta-llama/Llama-3.1-8B-Instruct --context 8",
-        "aliases set small-latest llama",
-        "models fallbacks llama Ministral-3-8B-Instruct-2512-Q4_K_M",
-        "sso add corp https://login.example.org --client-id a --newcomers member --domain example.org",
-    ):
-        assert (outcome := run(*line.split())).code == 0, (line, outcome)
-    return prepared
+    home, folder = tmp_path_factory.mktemp("furnished") / "home", tmp_path_factory.mktemp("model")
+    begin_home(home)
+    checkpoint = write_checkpoint(folder / "Ministral-3-8B-Instruct-2512-Q4_K_M", tiny_checkpoint())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AQUILON_HOME", str(home))
+        for line in (f"pull {checkpoint}", *FURNISHING):
+            assert main(line.split()) == 0, line
+    return home
+
+
+@pytest.fixture
+def furnished(home: Path, furnished_home: Path) -> Path:
+    shutil.copytree(furnished_home, home)
+    return home
 
 
 @pytest.mark.slow
