@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.distributed.checkpoint.state_dict_loader import load
 
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.text import load_text
-from aquilon.checkpoints.weights import load_transformer
-from aquilon.evaluation.protocol import Precision, UnusableOrder
+from aquilon.checkpoints.weights import load_transformer, unfused
+from aquilon.evaluation.protocol import Precision
 from aquilon.models.transformer import Transformer
 from aquilon.text.model import TextModel
-from aquilon.training import sizes
-from aquilon.training.checkpoints import read_progress, whole_checkpoints
-from aquilon.training.protocol import CHECKPOINTS, JOB, MODEL, TOKENIZER, Pretrain, read_job
+from aquilon.training.protocol import JOB, MODEL, TOKENIZER, base_of, read_job
+from aquilon.training.run_weights import last_weights
 
 Share = Callable[[float], None]
 """Is told the share of the weights that are loaded."""
@@ -80,23 +78,15 @@ def weights_sha256(checkpoint: Checkpoint) -> str:
 
 def _from_run(run: Path, dtype: torch.dtype, device: torch.device) -> LoadedCandidate:
     job = read_job(run)
-    checkpoints = whole_checkpoints(run)
-    if not checkpoints:
-        raise UnusableOrder(f"{run} has neither a released model nor a whole checkpoint under {CHECKPOINTS} yet")
-    if not isinstance(job, Pretrain):
-        raise UnusableOrder(f"{run} has no released model yet: a run of fine-tuning is measured when it has finished")
-    text = TextModel.from_folder(run / TOKENIZER)
-    transformer = Transformer(sizes.architecture(job.model, text.tokenizer.vocab_size), dtype=torch.float32)
-    state = {f"transformer.{name}": value for name, value in transformer.state_dict().items()}
-    if transformer.architecture.tied_embeddings:
-        del state["transformer.head.weight"]
-    load({"model": state}, checkpoint_id=checkpoints[-1], no_dist=True)
+    trained = last_weights(run, job)
+    base = base_of(job)
+    text = TextModel.from_folder(run / TOKENIZER) if base is None else load_text(open_checkpoint(Path(base)))
+    transformer = Transformer(trained.architecture, dtype=torch.float32)
     digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(state[name].contiguous().view(torch.uint8).numpy())
+    with torch.no_grad():
+        for name, weight in unfused(dict(transformer.named_parameters()), trained.architecture).items():
+            weight.copy_(trained.weights[name])
+            digest.update(weight.contiguous().view(torch.uint8).numpy())
     return LoadedCandidate(
-        transformer.to(device, dtype).eval().requires_grad_(False),
-        text,
-        digest.hexdigest(),
-        read_progress(checkpoints[-1]).step,
+        transformer.to(device, dtype).eval().requires_grad_(False), text, digest.hexdigest(), trained.step
     )
