@@ -86,7 +86,7 @@ def _from_run(run: Path, dtype: torch.dtype, device: torch.device) -> LoadedCand
     with torch.no_grad():
         for name, weight in unfused(dict(transformer.named_parameters()), trained.architecture).items():
             weight.copy_(trained.weights[name])
-            digest.update(memoryview(weight.contiguous().view(torch.uint8).numpy()))
+            digest.update(weight.contiguous().view(torch.uint8).numpy().data)
     return LoadedCandidate(
         transformer.to(device, dtype).eval().requires_grad_(False), text, digest.hexdigest(), trained.step
     )
