@@ -27,7 +27,9 @@ def test_a_step_has_eight_rows_that_ranks_can_share() -> None:
 
 def test_rows_hold_the_longest_conversation() -> None:
     sizes = _sizes(_sft(), tokens=10**7, longest=4000)
-    assert (sizes.row_tokens, sizes.rows_per_step) == (4000, 2)
+    assert (sizes.row_tokens, sizes.rows_per_step) == (4096, 2)
+    longer = _sizes(_sft(training=Training(batch_tokens=2048)), tokens=10**6, longest=3000)
+    assert (longer.row_tokens, longer.rows_per_step) == (3000, 1)
 
 
 def test_small_data_is_read_in_about_fifty_steps() -> None:

@@ -23,7 +23,7 @@ _LEAST_STEPS = 50
 """Small data is read in so many steps, as long as each holds a row."""
 
 _ROWS_OF_STEP = 8
-"""A step has so many rows, unless a row that holds the longest document is a larger part of it."""
+"""A step has so many rows, or a half or a quarter of them where they must be longer for the longest document."""
 
 _LEAST_PAIRS = 4
 """Of a step."""
@@ -68,7 +68,8 @@ def tuning_sizes(
         epochs = _PAIR_EPOCHS if isinstance(job, Dpo) else _EPOCHS
     wanted = training.batch_tokens or min(_BATCH_TOKENS, max(1, round(tokens * (epochs or 1.0) / _LEAST_STEPS)))
     if rows is None:
-        row_tokens: float = max(longest, min(context, -(-wanted // _ROWS_OF_STEP)))
+        parts = min(_ROWS_OF_STEP, 2 ** int(math.log2(max(1.0, wanted / longest))))
+        row_tokens: float = max(longest, min(context, -(-wanted // parts)))
     else:
         row_tokens = tokens / max(1, rows)
         wanted = training.batch_tokens or max(wanted, round(_LEAST_PAIRS * row_tokens))
