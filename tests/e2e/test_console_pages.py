@@ -95,7 +95,13 @@ async def test_another_workspace_is_chosen_in_the_bar(owner: ConsoleVisitor) -> 
 
 @pytest.mark.slow
 async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: ConsoleVisitor) -> None:
-    forms = {"/keys": "New key", "/upstreams": "Add an upstream", "/sign-on": "Add a provider", "/models": "Change: "}
+    forms = {
+        "/keys": "New key",
+        "/upstreams": "Add an upstream",
+        "/sign-on": "Add a provider",
+        "/models": "Change: ",
+        "/fine-tuning": "Train a model",
+    }
     await owner.page.set_viewport_size({"width": 390, "height": 800})
     for path, opener in forms.items():
         await owner.open(path)
