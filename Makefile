@@ -50,9 +50,9 @@ services:
 # Tests start many processes, each of which would compile the whole program where this variable is set, as in images.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Each process takes whole files, with servers and a browser of its own: one more than there are cores, because tests wait for
-# those a third of their time. For one process WORKERS=0.
-WORKERS ?= $$(($$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1))
+# Each process takes whole files, with servers and a browser of its own: two more than there are cores, because tests wait for
+# those much of their time. For one process WORKERS=0.
+WORKERS ?= $$(($$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 2))
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: install-dev browser services

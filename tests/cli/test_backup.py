@@ -28,6 +28,7 @@ def keys(run: Run) -> set[str]:
     return {key["name"] for key in json.loads(run("keys", "list", "--json").out)}
 
 
+@pytest.mark.slow
 def test_what_was_backed_up_while_serving_comes_back(run: Run, home: Path, tmp_path: Path) -> None:
     archive = tmp_path / "backup.tar"
     server = start_server(home, environment=GATEWAY)

@@ -15,7 +15,13 @@ from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError
 
 BEGIN_A_HOME = {"up", "run", "pull", "restore"}
-NEED_NONE = {"doctor", "documents read", "models suggest"}
+NEED_NONE = {
+    "doctor",
+    "documents read",
+    "models suggest",
+    *("train " + name for name in ("data", "tokenizer", "pretrain", "sft", "dpo", "pairs", "resume", "show")),
+    *("eval", "export"),  # of a path; a name needs the home that it is in
+}
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

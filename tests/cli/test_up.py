@@ -83,6 +83,7 @@ def test_programs_follow_the_start_as_json(home: Path, default_model_file: Path)
     assert reports[-1]["models"] == ["smollm2-135m"]
 
 
+@pytest.mark.slow
 def test_a_gateway_needs_no_model_and_pulls_none(home: Path) -> None:
     with started("--model", "none", "--organization", "Coopérative & fils") as (lines, _):
         assert lines[-1].endswith("with no model of its own")

@@ -18,6 +18,7 @@ def talker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talker]:
         yield running
 
 
+@pytest.mark.slow
 async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_and_followed(
     browser: Browser, talker: Talker
 ) -> None:
@@ -161,6 +162,7 @@ const attempt = async (name, act) => {
 """
 
 
+@pytest.mark.slow
 async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_frame_reaches_nobody(
     browser: Browser, talker: Talker
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import expect
 from tests.support.browser import Visitor
 
@@ -31,6 +32,7 @@ async def test_an_endpoint_tells_its_fields_and_a_command_to_try_it(guest: Visit
     assert "Authorization: Bearer" in command
 
 
+@pytest.mark.slow
 async def test_the_reference_speaks_the_chosen_language(guest: Visitor) -> None:
     await guest.page.goto(f"{guest.server.url}/docs")
     await guest.choose_language("Français")

@@ -54,6 +54,7 @@ def agents_of(owner: httpx.Client) -> list[Any]:
     return list(owner.get("/v1/agents").json())
 
 
+@pytest.mark.slow
 async def test_an_assistant_is_written_tried_talked_with_changed_and_deleted(
     browser: Browser, gateway: RunningServer, owner: httpx.Client, prompts: list[Any], tmp_path: Path
 ) -> None:

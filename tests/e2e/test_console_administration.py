@@ -13,6 +13,7 @@ from tests.support.server import RunningServer
 PASSWORD = "the wind turns north at noon"
 
 
+@pytest.mark.slow
 async def test_who_is_invited_joins_with_a_password_and_comes_back_with_it(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
@@ -149,6 +150,7 @@ async def test_a_months_statement_comes_as_pdf(owner: ConsoleVisitor) -> None:
     assert (await (await download.value).path()).read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 async def test_an_upstream_is_added_asked_for_its_models_and_removed(owner: ConsoleVisitor) -> None:
     """Another Aquilon; here the server is its own upstream."""
     key = (await owner.make("/v1/organization/api_keys", {"name": "For the upstream"}))["value"]
@@ -189,6 +191,7 @@ async def test_an_alias_is_set_on_the_models_page(owner: ConsoleVisitor) -> None
     await expect(owner.row("breeze-latest")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_a_batch_job_goes_from_a_file_to_its_results(owner: ConsoleVisitor) -> None:
     body = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3}
     lines = [
@@ -258,6 +261,7 @@ async def test_a_role_that_is_refused_goes_back_to_what_it_was(owner: ConsoleVis
     await expect(role).to_have_value("owner")
 
 
+@pytest.mark.slow
 async def test_members_and_organizations_are_renamed(owner: ConsoleVisitor) -> None:
     await owner.make("/v1/organization/users", {"name": "Misspelt", "role": "member"})
     await owner.open("/members")
@@ -277,6 +281,7 @@ async def test_members_and_organizations_are_renamed(owner: ConsoleVisitor) -> N
     assert [row["vat_percent"] for row in listed["data"] if row["name"] == "Acme & Sons"] == ["5.5"]
 
 
+@pytest.mark.slow
 async def test_how_long_conversations_are_kept_is_set(owner: ConsoleVisitor) -> None:
     await owner.open("/settings")
     days = owner.page.get_by_label("Days to keep conversations")

@@ -83,6 +83,7 @@ async def test_a_suggested_model_is_pulled_stopped_and_pulled_again(operator: Co
     await expect(operator.model("EuroLLM-1.7B-Instruct")).to_contain_text("on the disk")
 
 
+@pytest.mark.slow
 async def test_a_model_is_pulled_by_its_address_loaded_unloaded_and_removed(operator: ConsoleVisitor) -> None:
     await operator.page.get_by_label("Source").fill("hf:eagle/Small")
     await operator.page.get_by_label("Name here").fill("small")
@@ -140,6 +141,7 @@ async def test_what_is_said_of_a_model_is_what_clients_read(operator: ConsoleVis
     assert (card["license"], card["deprecation"], card["deprecation_replacement_model"]) == ("cc-by-4.0", None, None)
 
 
+@pytest.mark.slow
 async def test_fall_backs_are_set_in_order_changed_and_removed(operator: ConsoleVisitor) -> None:
     await operator.open("/upstreams")
     await operator.page.get_by_role("button", name="Set fall-backs").click()

@@ -46,6 +46,7 @@ PAGES = [
         pytest.param("dark", 390, "fr-FR", id="dark", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 async def test_axe_finds_nothing_serious_on_any_page(
     browser: Browser, server: RunningServer, owners_cookies: StorageState, theme: Any, width: int, language: str
 ) -> None:
@@ -142,6 +143,7 @@ async def test_conversation_and_console_lead_to_each_other(owner: ConsoleVisitor
     await expect(owner.field).to_be_focused()
 
 
+@pytest.mark.slow
 async def test_a_member_sees_their_own_usage_and_no_page_that_is_not_for_them(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
@@ -162,6 +164,7 @@ async def test_a_member_sees_their_own_usage_and_no_page_that_is_not_for_them(
     "role",
     ["member", *(pytest.param(role, marks=pytest.mark.slow) for role in ("administrator", "developer", "billing"))],
 )
+@pytest.mark.slow
 async def test_no_page_that_a_role_is_shown_refuses_it(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor, role: str
 ) -> None:

@@ -70,6 +70,7 @@ async def test_the_code_shown_sends_what_the_page_sends_and_gets_the_same_answer
     assert bodies == sent * 2
 
 
+@pytest.mark.slow
 async def test_a_running_answer_is_stopped_and_a_conversation_goes_on(owner: ConsoleVisitor) -> None:
     page = owner.page
     await owner.open("/playground")

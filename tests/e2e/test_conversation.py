@@ -39,6 +39,7 @@ async def test_a_stopped_answer_keeps_what_had_arrived_and_frees_the_field(perso
     assert await person.turns.first.locator(".markdown").inner_text() == kept
 
 
+@pytest.mark.slow
 async def test_a_question_is_answered_again_beside_its_first_answer(brief_person: Visitor) -> None:
     await brief_person.ask("Name a colour.")
     await brief_person.expect_state("finished")
@@ -169,6 +170,7 @@ async def test_a_link_before_everything_else_skips_to_the_question(person: Visit
     await expect(person.field).to_be_focused()
 
 
+@pytest.mark.slow
 async def test_a_screen_reader_hears_an_answer_once_when_it_is_finished(person: Visitor) -> None:
     await person.script_answer("The wind blows. " * 40, pieces_per_frame=4)
     await person.reload()

@@ -86,6 +86,7 @@ async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
     await expect(owner.row("Hannelore")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
@@ -114,6 +115,7 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
     assert status == 200
 
 
+@pytest.mark.slow
 async def test_an_administrator_keeps_a_part_of_the_chat_to_a_role_and_says_how_conversations_begin(
     server: RunningServer, owner: ConsoleVisitor
 ) -> None:

@@ -103,6 +103,7 @@ async def test_a_question_too_long_for_the_model_is_refused_with_both_numbers(pe
     await person.expect_state("finished")
 
 
+@pytest.mark.slow
 async def test_an_ended_session_is_explained_and_the_conversation_stays(person: Visitor) -> None:
     await person.shorten_answers()
     await person.ask("Say hello.")

@@ -27,6 +27,7 @@ LIMITS = "/v1/organization/limits"
         ),
     ],
 )
+@pytest.mark.slow
 async def test_a_limit_that_never_lets_through_is_named(
     owner: ConsoleVisitor, language: str, title: str, which: str, end: str
 ) -> None:

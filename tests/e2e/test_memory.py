@@ -60,6 +60,7 @@ async def open_memory(page: Page) -> None:
     await page.get_by_role("button", name="Memory", exact=True).click()
 
 
+@pytest.mark.slow
 async def test_what_is_remembered_is_used_shown_suggested_and_deleted(
     browser: Browser, gateway: RunningServer, owner: httpx.Client, prompts: list[Any]
 ) -> None:

@@ -223,6 +223,7 @@ async def test_a_deep_conversation_opens_at_its_end_and_costs_no_more_than_a_sho
     assert max(sizes) < 1000
 
 
+@pytest.mark.slow
 async def test_what_is_typed_is_kept_until_it_is_sent_or_the_person_signs_out(asker: Visitor, speaker: Speaker) -> None:
     speaker.go_on.set()
     page = asker.page

@@ -86,6 +86,7 @@ async def test_a_signed_in_reader_goes_on_in_a_conversation_of_their_own(person:
 
 
 @pytest.mark.parametrize("size", ["desk", pytest.param("phone", marks=pytest.mark.slow)])
+@pytest.mark.slow
 async def test_a_file_is_imported_from_the_menu(person: Visitor, size: str) -> None:
     if size == "phone":
         await person.page.set_viewport_size({"width": 390, "height": 844})

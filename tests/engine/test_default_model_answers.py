@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from tests.support.reference import MAX_TOKENS, Reference
 
 from aquilon.engine.client import Engine
 from aquilon.engine.protocol import SamplingParameters, SequenceRequest
 
 
+@pytest.mark.slow
 async def test_greedy_answers_are_those_of_transformers(default_model_file: Path, default_reference: Reference) -> None:
     """Twenty prompts at once: each answer is equal, or first differs where two tokens are nearly equally likely."""
     engine = Engine()

@@ -49,6 +49,7 @@ def make_arrivals(seed: int, max_tokens: int) -> list[Arrival]:
     ("prefix_cache", "step_tokens"),
     [pytest.param(True, 96, id="cache"), pytest.param(False, 512, id="no-cache", marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_each_packed_answer_equals_its_answer_alone(
     default_model_file: Path, prefix_cache: bool, step_tokens: int
 ) -> None:

@@ -40,6 +40,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_two_models_are_measured_compared_and_kept(folder: Path) -> None:
     arguments = ["eval", str(folder / "first"), str(folder / "run"), "--task", "bpb", "--data", str(folder / "fr.txt")]
     arguments += ["--task", str(folder / "sums.jsonl"), "--seeds", "2", "--temperature", "1", "--max-tokens", "4"]
@@ -61,6 +62,7 @@ def test_two_models_are_measured_compared_and_kept(folder: Path) -> None:
     assert (sampling["seeds"], sampling["temperature"]) == ([0, 1], 1.0)
 
 
+@pytest.mark.slow
 def test_what_was_measured_before_a_failure_is_shown_and_kept(folder: Path) -> None:
     (folder / "empty").mkdir()
     models = [str(folder / "run"), str(folder / "empty")]

@@ -210,6 +210,7 @@ async def test_a_killed_process_goes_on_from_its_checkpoint_and_repeats_no_point
     assert any("goes on after step 2" in message for message in messages)
 
 
+@pytest.mark.slow
 async def test_a_server_that_stops_lets_the_next_one_go_on(queue: Queue) -> None:
     created = await queue.create(gate=1)
     async with queue.running():
@@ -222,6 +223,7 @@ async def test_a_server_that_stops_lets_the_next_one_go_on(queue: Queue) -> None
     assert [event.step for event in await queue.events(job, "metrics") if "train_loss" in event.data] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 async def test_a_process_that_a_killed_server_left_ends_before_another_one_trains(queue: Queue) -> None:
     created = await queue.create(gate=1)
     async with queue.running():
@@ -235,6 +237,7 @@ async def test_a_process_that_a_killed_server_left_ends_before_another_one_train
     assert await orphan.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_job_is_paused_and_resumed(queue: Queue) -> None:
     created = await queue.create(gate=1)
     async with queue.running():
@@ -251,6 +254,7 @@ async def test_a_job_is_paused_and_resumed(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("paused_before", [False, True])
+@pytest.mark.slow
 async def test_a_cancelled_job_pays_for_what_it_trained_on_and_leaves_no_model(
     queue: Queue, paused_before: bool
 ) -> None:
@@ -305,6 +309,7 @@ async def test_files_that_can_t_be_learnt_from_are_refused_by_line(queue: Queue)
     assert "line 2:" in (other.problem or "")
 
 
+@pytest.mark.slow
 async def test_what_the_process_reports_as_an_error_is_the_job_s_and_useless_processes_are_given_up(
     queue: Queue,
 ) -> None:
@@ -322,6 +327,7 @@ async def test_what_the_process_reports_as_an_error_is_the_job_s_and_useless_pro
     assert any("the disk is made of cheese" in message for message in messages)
 
 
+@pytest.mark.slow
 async def test_a_process_that_needs_too_much_memory_is_ended(queue: Queue) -> None:
     created = await queue.create(gate=1)
     small = queue.settings.model_copy(update={"training_memory": 1000})

@@ -143,6 +143,7 @@ async def test_a_backup_under_load_has_the_data_of_one_moment(settings: Settings
         await restored.close()
 
 
+@pytest.mark.slow
 async def test_a_home_on_sqlite_moves_to_postgresql(
     settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -75,6 +75,7 @@ def test_words_are_cut_as_llama_cpp_cuts_them(rule: str, default_metadata: dict[
         assert ours.encode(text, add_special=False) == llama_cpp.encode(text), repr(text)
 
 
+@pytest.mark.slow
 def test_a_sentencepiece_vocabulary_encodes_as_llama_cpp_transformers_and_sentencepiece_do(
     sentencepiece_tokenizer: SubwordTokenizer, mistral_metadata: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_corpus(folder / "corpus.txt"), write_tokenizer(folder / "tokenizer")
 
 
+@pytest.mark.slow
 def test_the_number_of_ranks_may_change_on_the_way(text: tuple[Path, Path], tmp_path: Path) -> None:
     """Two ranks, then one, then two. With AdamW the losses differ by the order of sums alone."""
     job = tiny_job(*text, Training(steps=STEPS, checkpoint_steps=4, validation_steps=STEPS, optimizer="adamw"))

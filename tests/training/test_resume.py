@@ -104,6 +104,7 @@ def test_20_kills_at_random_moments_leave_no_trace(job: Pretrain, unbroken: Path
         assert_same(run, unbroken)
 
 
+@pytest.mark.slow
 def test_a_paused_run_goes_on_from_the_very_step(job: Pretrain, unbroken: Path, tmp_path: Path) -> None:
     with training(tmp_path, job) as process:
         process.wait_until(takes_step(tmp_path, 5))
@@ -166,6 +167,7 @@ def test_a_second_process_on_a_run_is_refused_by_the_first_ones_number(job: Pret
         assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_a_checkpoint_leaves_the_one_before(
     job: Pretrain, unbroken: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +206,7 @@ def test_a_loss_that_is_no_number_stops_the_run(text: tuple[Path, Path], tmp_pat
     assert f"the last good checkpoint is {failed.checkpoint}" in failed.message
 
 
+@pytest.mark.slow
 def test_a_run_by_minutes_decides_once_how_many_steps_it_takes(text: tuple[Path, Path], tmp_path: Path) -> None:
     training_ = Training(minutes=0.03, decay=0.5, checkpoint_steps=1)
     reader = EventReader(tmp_path)

@@ -191,6 +191,7 @@ def training_process(home: Path, job_id: str) -> int | None:
 
 
 @pytest.mark.skipif(not CAN_TRAIN, reason="the training process doesn't fine-tune yet")
+@pytest.mark.slow
 def test_a_job_that_is_killed_twice_ends_with_a_model_that_answers(
     server: RunningServer, openai_client: OpenAI, mistral_client: Mistral, training_file: str
 ) -> None:

@@ -172,6 +172,7 @@ def test_an_archive_is_for_the_person_who_is_signed_in(server: RunningServer, ow
         assert coder.post("/v1/me/deletion", json={"confirm": "coder"}, headers=evil).status_code == 403
 
 
+@pytest.mark.slow
 def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServer, owner: httpx.Client) -> None:
     word, name = "Mirabellenkompott", "Leopoldine"
     person = joined(server, owner, name, role="developer")

@@ -178,7 +178,9 @@ class Conversations:
         try:
             await write(self._database, [(statement, rows) for statement, rows in writes if rows])
         except IntegrityError:  # all other ids are new
-            raise project_not_found(new.project_id or "") from None
+            if new.project_id is None:
+                raise
+            raise project_not_found(new.project_id) from None
         return await self.get(principal, new.id)
 
     async def add(
