@@ -71,7 +71,7 @@ async def test_a_message_that_is_written_offline_waits_on_the_page(installed: Vi
     await expect(installed.field).to_have_value("A second one")
     await expect(page.get_by_text("One message waits already.")).to_be_visible()
     await page.context.set_offline(False)
-    await expect(installed.turns.locator(".bubble")).to_have_text(["Say one word."])
+    await expect(installed.turns.locator(".bubble")).to_have_text(["Say one word."], timeout=60_000)
     await page.keyboard.press("Escape")
 
 
