@@ -7,11 +7,13 @@ import torch
 from tests.support.random_transformers import random_architecture, random_transformer
 from torch import Tensor
 from torch.autograd import gradcheck
+from torch.nn.functional import scaled_dot_product_attention
 
 from aquilon.models.attention import DenseCausalAttention
 from aquilon.models.transformer import Transformer
 from aquilon.training import loss as losses
 from aquilon.training.attention import DocumentAttention
+from aquilon.training.block_attention import block_causal_attention
 from aquilon.training.lora import add_lora, lora_layers
 from aquilon.training.protocol import Lora
 
@@ -94,6 +96,33 @@ def test_attention_within_documents_is_dense_attention_with_its_gradients(
         results.append((output, *torch.autograd.grad((output * weights).sum(), list(parts.values()))))
     for ours, dense in zip(*results, strict=True):
         torch.testing.assert_close(ours, dense)
+
+
+@pytest.mark.parametrize(("length", "heads", "kv_heads"), [(1, 2, 2), (128, 4, 2), (130, 3, 1), (300, 2, 2)])
+def test_attention_in_blocks_is_dense_attention_with_its_gradients(length: int, heads: int, kv_heads: int) -> None:
+    torch.manual_seed(0)
+    parts = [
+        torch.randn(2, length, count, 8, dtype=DOUBLE, requires_grad=True) for count in (heads, kv_heads, kv_heads)
+    ]
+    weights = torch.randn(2, length, heads, 8, dtype=DOUBLE)
+    results = []
+    for output in (
+        block_causal_attention(*parts),
+        scaled_dot_product_attention(
+            *(part.transpose(1, 2) for part in parts), is_causal=True, enable_gqa=True
+        ).transpose(1, 2),
+    ):
+        results.append((output, *torch.autograd.grad((output * weights).sum(), parts)))
+    for ours, dense in zip(*results, strict=True):
+        torch.testing.assert_close(ours, dense)
+
+
+def test_attention_in_blocks_is_as_exact_as_torch_s_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    exact = [torch.randn(1, 200, count, 16, dtype=DOUBLE) for count in (4, 2, 2)]
+    truth = scaled_dot_product_attention(*(part.transpose(1, 2) for part in exact), is_causal=True, enable_gqa=True)
+    ours = block_causal_attention(*(part.bfloat16() for part in exact)).transpose(1, 2)
+    assert (ours - truth).norm() / truth.norm() < 0.006
 
 
 def _adapted(lora: Lora) -> Transformer:

@@ -11,6 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from aquilon.models.architecture import Architecture
 from aquilon.models.attention import Attention
+from aquilon.training.block_attention import LONGEST, SHORTEST, block_causal_attention
 
 
 def document_attention(
@@ -79,9 +80,11 @@ class DocumentAttention:
 
     @staticmethod
     def _attend(query: Tensor, key: Tensor, value: Tensor, *, length: int, window: int | None) -> Tensor:
-        q, k, v = (
-            part.view(-1, length, *part.shape[1:]).transpose(1, 2) for part in (query, key, value)
-        )  # (B, H, L, D)
+        whole = [part.view(-1, length, *part.shape[1:]) for part in (query, key, value)]  # (B, L, H, D)
+        is_wide = window is None or window >= length
+        if is_wide and query.dtype == torch.bfloat16 and query.device.type == "cpu" and SHORTEST <= length <= LONGEST:
+            return block_causal_attention(*whole).flatten(0, 1)
+        q, k, v = (part.transpose(1, 2) for part in whole)  # (B, H, L, D)
         mask = None
         if window is not None and window < length:
             distance = torch.arange(length, device=q.device)[:, None] - torch.arange(length, device=q.device)
