@@ -42,7 +42,7 @@ Contender = Callable[[int], list[float]]
 
 
 def main(*, quick: bool = False) -> None:
-    rounds, steps, tokens = (2, 2, 4096) if quick else (5, 3, 16_384)
+    rounds, steps, tokens = (2, 1, 16_384) if quick else (5, 3, 16_384)
     built = sizes.architecture(Size(depth=_DEPTH, context=_CONTEXT), _VOCABULARY)
     precisions = ["bfloat16"] if choose_device(Training()).dtype == torch.bfloat16 else ["float32"]
     if not quick:
