@@ -1,0 +1,62 @@
+"""The project's own recipes: their jobs can be read, and their conversations are made from what the sources hold."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tests.support.server import ROOT
+
+from aquilon.training.protocol import job_from
+
+RECIPES = ROOT / "recipes"
+
+
+@pytest.fixture(scope="module")
+def conversations() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("conversations", RECIPES / "european" / "conversations.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind"),
+    [("nano/pretrain.toml", "pretrain"), ("nano/sft.toml", "sft"), ("european/continue.toml", "pretrain")],
+)
+def test_a_recipe_is_a_job(recipe: str, kind: str) -> None:
+    fields = tomllib.loads((RECIPES / recipe).read_text(encoding="utf-8"))
+    job_from({"kind": kind, **fields}, where=recipe)
+
+
+def test_quizzes_become_questions_and_answers_by_language(conversations: ModuleType, tmp_path: Path) -> None:
+    question = {"question": "Qui ?", "propositions": ["Moi", "Toi"], "réponse": "Moi", "anecdote": "C'est  vrai."}
+    both = {"fr": {"débutant": [question]}, "nl": {"beginner": [question]}}
+    (tmp_path / "openquizzdb_1.json").write_text('{"difficulté": 2 / 5, "quizz": ' + json.dumps(both) + "}")
+    (tmp_path / "openquizzdb_2.json").write_bytes('{"quizz": {"débutant": []}}'.encode("cp1252"))
+    (tmp_path / "openquizzdb_3.json").write_text('{"quizz": "un "mot" de trop"}')
+    [line] = conversations.quiz_conversations(tmp_path)
+    assert line["language"] == "fr"
+    assert [message["content"] for message in line["messages"]] == ["Qui ?", "Moi. C'est vrai."]
+
+
+def test_examples_of_commands_lose_their_marks(conversations: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "pages.fr" / "common" / "tar.md"
+    page.parent.mkdir(parents=True)
+    page.write_text(
+        "# tar\n\n- Extrait une archive :\n\n`tar {{[-x|--extract]}} -f {{chemin/vers/a.tar}}`\n", encoding="utf-8"
+    )
+    [line] = conversations.command_conversations(tmp_path)
+    assert line["language"] == "fr"
+    assert line["messages"][1]["content"] == "```sh\ntar --extract -f chemin/vers/a.tar\n```"
+
+
+def test_what_is_held_out_is_held_out_in_every_language(conversations: ModuleType) -> None:
+    share = sum(conversations.is_held_out(f"source {number}") for number in range(2000)) / 2000
+    assert 0.03 < share < 0.07
