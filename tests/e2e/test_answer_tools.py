@@ -221,7 +221,8 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
         await someone.turns.last.get_by_role("button", name="Open beside").click()
         await expect(page.get_by_role("dialog", name="Traveller")).to_be_visible()
         await page.wait_for_function("document.querySelector('iframe')")
-        await page.wait_for_load_state("networkidle")
+        for frame in page.frames:
+            await frame.wait_for_load_state()
         assert page.url == before
         assert len(page.context.pages) == 1
         assert left == []

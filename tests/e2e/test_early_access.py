@@ -82,7 +82,7 @@ async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
         await delete.click()
         await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     await owner.open("/members")
-    await expect(owner.row("admin")).to_be_visible()
+    await expect(owner.page.get_by_role("row", name="admin Owner")).to_be_visible()
     await expect(owner.row("Hannelore")).to_have_count(0)
 
 

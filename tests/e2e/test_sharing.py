@@ -90,8 +90,9 @@ async def test_a_signed_in_reader_goes_on_in_a_conversation_of_their_own(person:
 async def test_a_file_is_imported_from_the_menu(person: Visitor, size: str) -> None:
     if size == "phone":
         await person.page.set_viewport_size({"width": 390, "height": 844})
+    message = {"role": "user", "content": f"{HOSTILE} {size}"}  # the same again would be no second conversation
     file = [
-        {"title": HOSTILE_TITLE, "chat": {"history": {"messages": {"a": {"role": "user", "content": HOSTILE}}}}},
+        {"title": HOSTILE_TITLE, "chat": {"history": {"messages": {"a": message}}}},
         {"title": "A circle", "mapping": {"a": {"parent": "a"}}},
     ]
     await person.page.locator("button[popovertarget=menu]").click()
