@@ -16,6 +16,7 @@ from aquilon.checkpoints.whole_folder import whole_folder
 from aquilon.models.transformer import Transformer
 from aquilon.training.data.preparing import SourceFile
 from aquilon.training.lora import LoraLinear, lora_layers
+from aquilon.training.parallelize import whole
 from aquilon.training.protocol import MODEL
 
 _PARTS = {"attention": "self_attn", "mlp": "mlp"}
@@ -29,10 +30,10 @@ def release_adapter(
     tensors: dict[str, Tensor] = {}
     layer = None
     for index, part, layer in lora_layers(transformer):
-        fused = torch.split(_whole(layer.lora_a), layer.rank)
+        fused = torch.split(_stored(layer.lora_a), layer.rank)
         for name, a, b in zip(layer.names, fused, layer.lora_b, strict=True):
             tensors[f"{prefix}.{index}.{_PARTS[part]}.{name}.lora_A.weight"] = a.clone()
-            tensors[f"{prefix}.{index}.{_PARTS[part]}.{name}.lora_B.weight"] = _whole(b)
+            tensors[f"{prefix}.{index}.{_PARTS[part]}.{name}.lora_B.weight"] = _stored(b)
     assert layer is not None
     if not is_first:
         return
@@ -72,7 +73,6 @@ def _prefix(base: Checkpoint) -> str:
     return "model.language_model." if has_pictures else "model."
 
 
-def _whole(value: Tensor) -> Tensor:
-    """A tensor that may be sharded over ranks, whole, on the CPU."""
-    whole: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
-    return whole.detach().to("cpu", torch.float32, copy=True).contiguous()
+def _stored(value: Tensor) -> Tensor:
+    """A trained update as the adapter's file holds it."""
+    return whole(value).to("cpu", torch.float32, copy=True).contiguous()

@@ -41,6 +41,12 @@ def parallelize(model: LossModel, device: Device, training: Training) -> Forward
     return _cast(model, device.dtype)
 
 
+def whole(value: Tensor) -> Tensor:
+    """A tensor that may be sharded over ranks, whole; all ranks call it."""
+    gathered: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
+    return gathered.detach()
+
+
 def _sharded(model: LossModel, device: Device) -> Forward:
     mesh = init_device_mesh(device.device.type, (device.ranks,))
     policy = MixedPrecisionPolicy(param_dtype=device.dtype, reduce_dtype=torch.float32, cast_forward_inputs=False)

@@ -17,13 +17,13 @@ from aquilon.checkpoints.weights import unfused
 from aquilon.checkpoints.whole_folder import whole_folder, write_sums
 from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
+from aquilon.training.data.preparing import ENDS_OF_DOCUMENTS
 from aquilon.training.model_card import CARD, model_card
+from aquilon.training.parallelize import whole
 from aquilon.training.protocol import MODEL, TOKENIZER, Job, Pretrain, UnusableJob, base_of
 
 _RECOMPUTED = "_checkpoint_wrapped_module."
 """What activation checkpointing puts into the names of parameters."""
-
-_ENDS_OF_DOCUMENTS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
 
 
 def release(run: Path, transformer: Transformer, job: Job, *, is_first: bool) -> None:
@@ -33,9 +33,9 @@ def release(run: Path, transformer: Transformer, job: Job, *, is_first: bool) ->
     """
     parameters: dict[str, Tensor] = {}
     for name, parameter in transformer.named_parameters():
-        whole = _whole(parameter)
+        gathered = whole(parameter)
         if is_first:
-            parameters[name.replace(_RECOMPUTED, "")] = whole.to("cpu", torch.bfloat16)
+            parameters[name.replace(_RECOMPUTED, "")] = gathered.to("cpu", torch.bfloat16)
     if not is_first:
         return
     weights = unfused(parameters, transformer.architecture)
@@ -82,7 +82,7 @@ class RunText:
         tokenizer = tokenizer_from_folder(run / TOKENIZER)
         controls = tokenizer.control_tokens
         # A model that only continues text ends with a document; its tokenizer names the end of a turn alone.
-        documents = {controls[name] for name in _ENDS_OF_DOCUMENTS if name in controls}
+        documents = {controls[name] for name in ENDS_OF_DOCUMENTS if name in controls}
         self.bos_id, self.eos_ids = tokenizer.bos_id, tokenizer.eos_ids | documents
 
     def write(self, folder: Path) -> None:
@@ -91,9 +91,3 @@ class RunText:
             copy_tokenizer(self._folder, folder)
         elif self._base is not None:
             write_text(self._base, folder)
-
-
-def _whole(value: Tensor) -> Tensor:
-    """A tensor that may be sharded over ranks, whole."""
-    whole: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
-    return whole.detach()

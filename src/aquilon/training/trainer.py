@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 
 from aquilon.training import schedule
 from aquilon.training.batch import Batch, checksum, micro_batches, samples, trained_tokens
@@ -31,7 +31,7 @@ from aquilon.training.checkpoints import (
 from aquilon.training.data.rows import Row
 from aquilon.training.devices import Device, EnergyMeter
 from aquilon.training.optimizers import set_learning_rate
-from aquilon.training.parallelize import Forward
+from aquilon.training.parallelize import Forward, whole
 from aquilon.training.protocol import (
     EventLog,
     Finished,
@@ -161,7 +161,7 @@ class Trainer:
                 shown[name] = shown.get(name, 0.0) + float(part)
         means = [value / max(1, averaged) for value in self._summed_floats(list(shown.values()))]
         metrics = dict(zip(shown, means, strict=True))
-        norm = float(_full(nn.utils.clip_grad_norm_(self._model.parameters(), self._training.clip)))
+        norm = float(whole(nn.utils.clip_grad_norm_(self._model.parameters(), self._training.clip)))
         for what, value in (("the loss", metrics["loss"]), ("the gradient", norm)):
             if not math.isfinite(value):
                 self._writer.wait()  # the checkpoint before may still be on its way
@@ -349,12 +349,6 @@ class Validation:
     loss: float
     bits_per_byte: float | None = None
     metrics: dict[str, float]
-
-
-def _full(value: Tensor) -> Tensor:
-    """A tensor that may be sharded over ranks, whole."""
-    whole: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
-    return whole
 
 
 def _decided_steps(run: Path) -> int | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import tokenizers
 
+from aquilon.checkpoints.store import sha256_of
 from aquilon.training.data.documents import Document, UnreadableSource, read_documents, source_files
 from aquilon.training.data.shards import Shard, ShardError, ShardWriter
 from aquilon.training.protocol import UnusableJob
@@ -17,7 +17,7 @@ from aquilon.training.protocol import UnusableJob
 _SOURCES = "sources.json"
 _DOCUMENTS_AT_ONCE = 256
 _CHARACTERS_AT_ONCE = 2**22
-_ENDS_OF_DOCUMENTS = ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>")
+ENDS_OF_DOCUMENTS = ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>")
 
 
 class ChangedData(ValueError):
@@ -62,7 +62,7 @@ def prepare(
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [source_files(source) for source in sources]
-    digest = _sha256(tokenizer / "tokenizer.json")
+    digest = sha256_of(tokenizer / "tokenizer.json")
     record_sources(folder, [*files, list(base_files)] if base_files else files, digest)
     pipeline = tokenizers.Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
     progress = _Progress(sum(path.stat().st_size for group in files for path in group), report)
@@ -81,11 +81,11 @@ def prepare(
 
 def end_of_document(pipeline: tokenizers.Tokenizer) -> int:
     """The token after each document. Raises UnusableJob for a tokenizer without one."""
-    for name in _ENDS_OF_DOCUMENTS:
+    for name in ENDS_OF_DOCUMENTS:
         token_id: int | None = pipeline.token_to_id(name)
         if token_id is not None:
             return token_id
-    raise UnusableJob(f"the tokenizer has no token that ends a document: it needs one of {_ENDS_OF_DOCUMENTS}")
+    raise UnusableJob(f"the tokenizer has no token that ends a document: it needs one of {ENDS_OF_DOCUMENTS}")
 
 
 def _tokenize(
@@ -180,7 +180,7 @@ def record_sources(folder: Path, files: Sequence[Sequence[Path]], tokenizer: str
         stat = Path(known.path).stat()
         if stat.st_size == known.bytes and stat.st_mtime_ns == known.modified:
             continue
-        if stat.st_size != known.bytes or _sha256(Path(known.path)) != known.sha256:
+        if stat.st_size != known.bytes or sha256_of(Path(known.path)) != known.sha256:
             raise ChangedData(f"{known.path} has changed since the run began: begin a new run, or put it back")
     return before
 
@@ -193,9 +193,4 @@ def prepared_sources(folder: Path) -> PreparedSources | None:
 
 def _described(path: Path) -> SourceFile:
     stat = path.stat()
-    return SourceFile(path=str(path.resolve()), bytes=stat.st_size, modified=stat.st_mtime_ns, sha256=_sha256(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return SourceFile(path=str(path.resolve()), bytes=stat.st_size, modified=stat.st_mtime_ns, sha256=sha256_of(path))
