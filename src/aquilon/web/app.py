@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import FastAPI
@@ -70,11 +71,14 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, on_refused_method)
     for routes in ROUTES:
         app.include_router(routes.router)
-    openapi = document(app)
+    openapi: list[asyncio.Task[bytes]] = []  # takes as long as all else of a start: the first who asks begins it
 
     @app.api_route("/openapi.json", methods=["GET", "HEAD"], include_in_schema=False)
     async def openapi_document() -> Response:
-        return Response(openapi, media_type="application/json", headers={"cache-control": "no-cache"})
+        if not openapi:
+            openapi.append(asyncio.create_task(asyncio.to_thread(document, app)))
+        written = await asyncio.shield(openapi[0])
+        return Response(written, media_type="application/json", headers={"cache-control": "no-cache"})
 
     static = Files(STATIC)
 

@@ -166,6 +166,7 @@ class _Server:
                 await services.engine.start()
             recovering = asyncio.create_task(services.runs.keep_recovered(self._stop))
             announce(RunningServer(url, os.getpid()))
+            _freeze()
             self._report(Listening(url))
             jobs = asyncio.create_task(services.job_runner.run(self._app, self._stop))
             reading = asyncio.create_task(services.library_runner.run(self._stop))
@@ -235,6 +236,7 @@ def _freeze() -> None:
     """Exclude all present objects from garbage collection: each full collection would pause all answers."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:
