@@ -69,8 +69,7 @@ def create_app(services: Services) -> FastAPI:
         return await on_http_exception(request, error)
 
     app.add_exception_handler(HTTPException, on_refused_method)
-    for routes in ROUTES:
-        app.include_router(routes.router)
+    app.router.routes.extend(_routes())  # `include_router` would build each of them anew
     openapi: list[asyncio.Task[bytes]] = []  # takes as long as all else of a start: the first who asks begins it
 
     @app.api_route("/openapi.json", methods=["GET", "HEAD"], include_in_schema=False)
