@@ -80,7 +80,7 @@ def up(
     if "log_level" not in settings.model_fields_set and sys.stderr.isatty():
         changes["log_level"] = "warning"  # a person at a terminal reads the reports
     settings = settings.model_copy(update=changes)
-    gc.disable()  # until the server is ready: what a start creates stays, and looking through it takes a fifth of the start
+    gc.disable()  # until the server is ready: what a start creates stays, and looking through it takes a fifth of it
     from aquilon.web.server import PortTaken, run
 
     home_option = "" if home is None else f" --home {shlex.quote(str(home))}"
