@@ -13,14 +13,14 @@ from tests.support.server import RunningServer
 from aquilon.evaluation.answering import Drawing, NoAnswer
 from aquilon.evaluation.candidates import load_candidate
 from aquilon.evaluation.engine_answers import EngineAnswers
-from aquilon.evaluation.prompting import Asked
+from aquilon.evaluation.prompting import Prompt
 from aquilon.evaluation.protocol import RemoteCandidate
 from aquilon.evaluation.remote_answers import RemoteAnswers
 from aquilon.evaluation.scoring import LoadedScorer
 from aquilon.settings import DEFAULT_MODEL
 from aquilon.text.messages import Message
 
-QUESTION = Asked("The capital of France is", (Message("user", "Name the capital of France."),))
+QUESTION = Prompt("The capital of France is", (Message("user", "Name the capital of France."),))
 GREEDY = Drawing(max_tokens=12, stop=(".",), temperature=0.0, top_p=1.0, seed=0)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aquilon.evaluation.problems import read_problems
-from aquilon.evaluation.prompting import asked
+from aquilon.evaluation.prompting import prompt_of
 from aquilon.evaluation.task_files import TaskFinder, UnusableTask, known_names
 from aquilon.evaluation.tasks import AnswerTask, ChoiceTask, CodeTask, file_sha256s, task_sha256
 from aquilon.training.data.documents import UnreadableSource
@@ -73,7 +73,7 @@ def test_a_task_file_states_its_prompt_and_examples(finder: TaskFinder, tmp_path
     )
     task = finder.find("capitals")
     [problem] = read_problems(task)
-    question = asked(task, problem)
+    question = prompt_of(task, problem)
     assert question.text == "Be brief.\n\nQ: Capital of France?\nA: Paris\n\nQ: Capital of Italy?\nA:"
     assert [message.content for message in question.messages] == [
         "Be brief.",

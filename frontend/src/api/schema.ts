@@ -470,12 +470,6 @@ export interface AskToJoin {
   organization?: string | null;
 }
 
-/** The same for every address. */
-export interface Asked {
-  object: string;
-  received: boolean;
-}
-
 export interface AssistantMessage {
   role: string;
   content: string | null;
@@ -4257,6 +4251,12 @@ export interface ReasoningOptions {
 export interface ReasoningTextBody {
   type: "reasoning_text";
   text: string;
+}
+
+/** The same for every address. */
+export interface Received {
+  object: string;
+  received: boolean;
 }
 
 /** Thoughts that an upstream encrypted. */

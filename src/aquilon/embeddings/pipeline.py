@@ -30,17 +30,17 @@ class Result(Protocol):
 
 Q = TypeVar("Q", bound=ReadingRequest)
 R = TypeVar("R", bound=Result)
-Asked = TypeVar("Asked", bound=ReadingRequest, contravariant=True)
+Request = TypeVar("Request", bound=ReadingRequest, contravariant=True)
 Computed = TypeVar("Computed", bound=Result, covariant=True)
 
 
-class Backend(Protocol[Asked, Computed]):
+class Backend(Protocol[Request, Computed]):
     """Reads texts for one kind of model. Both methods raise ApiError."""
 
-    async def count(self, request: Asked, card: Any) -> int:
+    async def count(self, request: Request, card: Any) -> int:
         """The tokens of all texts, or an upper bound: the request is charged for no more."""
 
-    async def compute(self, request: Asked, card: Any) -> Computed:
+    async def compute(self, request: Request, card: Any) -> Computed:
         """The result for all texts."""
 
 

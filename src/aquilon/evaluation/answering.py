@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from aquilon.evaluation.prompting import Asked
+from aquilon.evaluation.prompting import Prompt
 
 
 class NoAnswer(Exception):
@@ -41,7 +41,7 @@ class Answering(Protocol):
         """Whether questions are asked as conversations, not as texts to continue."""
         ...
 
-    async def answer(self, asked: Asked, drawing: Drawing) -> str:
+    async def answer(self, prompt: Prompt, drawing: Drawing) -> str:
         """What the model writes. Raises NoAnswer."""
         ...
 

@@ -14,7 +14,7 @@ from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import Dtype, EngineOptions
 from aquilon.engine.protocol import SamplingParameters, SequenceRequest
 from aquilon.evaluation.answering import Drawing, NoAnswer
-from aquilon.evaluation.prompting import Asked
+from aquilon.evaluation.prompting import Prompt
 from aquilon.evaluation.protocol import PromptForm
 from aquilon.text.detokenizer import Detokenizer
 from aquilon.text.model import TextModel
@@ -54,8 +54,8 @@ class EngineAnswers:
             stops=checkpoint.eos_ids,
         )
 
-    async def answer(self, asked: Asked, drawing: Drawing) -> str:
-        prompt_ids = self._encoded(asked)
+    async def answer(self, prompt: Prompt, drawing: Drawing) -> str:
+        prompt_ids = self._encoded(prompt)
         room = self._context - len(prompt_ids)
         if room <= 0:
             raise NoAnswer(
@@ -95,11 +95,11 @@ class EngineAnswers:
     async def aclose(self) -> None:
         await self._engine.stop()
 
-    def _encoded(self, asked: Asked) -> list[int]:
+    def _encoded(self, prompt: Prompt) -> list[int]:
         if not self.chat or self._text.template is None:
-            return self._text.tokenizer.encode(asked.text)
+            return self._text.tokenizer.encode(prompt.text)
         try:
-            return self._text.template.encode(asked.messages)
+            return self._text.template.encode(prompt.messages)
         except TemplateError as error:
             raise NoAnswer(f"the model's chat template refuses these messages: {error}") from None
 

@@ -10,18 +10,18 @@ from aquilon.text.messages import Message
 
 
 @dataclass(frozen=True)
-class Asked:
+class Prompt:
     """One question in both forms."""
 
     text: str
     messages: tuple[Message, ...]
 
 
-def asked(task: QuestionTask, problem: Problem) -> Asked:
+def prompt_of(task: QuestionTask, problem: Problem) -> Prompt:
     if isinstance(task, CodeTask):
         wish = f"{task.instruction}\n\n```python\n{problem.question}\n```"
-        return Asked(problem.question, (Message("user", wish),))
-    return Asked(_text(task, problem.question), _messages(task, problem.question))
+        return Prompt(problem.question, (Message("user", wish),))
+    return Prompt(_text(task, problem.question), _messages(task, problem.question))
 
 
 def _text(task: ChoiceTask | AnswerTask, question: str) -> str:

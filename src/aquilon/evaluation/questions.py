@@ -11,7 +11,7 @@ from typing import TypeVar
 from aquilon.evaluation.answering import Answering, Drawing, NoAnswer, Scoring
 from aquilon.evaluation.answers import answer_in, without_thoughts
 from aquilon.evaluation.problems import Problem
-from aquilon.evaluation.prompting import asked
+from aquilon.evaluation.prompting import prompt_of
 from aquilon.evaluation.protocol import Sampling
 from aquilon.evaluation.results import Measure, QuestionRecord
 from aquilon.evaluation.sandbox import run_program
@@ -36,7 +36,7 @@ async def choose(
     async def scored(problem: Problem) -> tuple[QuestionRecord, list[float]]:
         texts = [task.answer.replace("{answer}", choice) for choice in problem.choices]
         try:
-            scores = await model.log_likelihoods(asked(task, problem).text, texts)
+            scores = await model.log_likelihoods(prompt_of(task, problem).text, texts)
         except NoAnswer as error:
             raise NoAnswer(f"line {problem.number} of {task.data}: {error}") from None
         by_bytes = [score / len(choice.encode()) for score, choice in zip(scores, problem.choices, strict=True)]
@@ -136,7 +136,7 @@ async def _outputs(
             seed=seed,
         )
         try:
-            output = await model.answer(asked(task, problem), drawing)
+            output = await model.answer(prompt_of(task, problem), drawing)
         except NoAnswer as error:
             raise NoAnswer(f"line {problem.number} of {task.data}: {error}") from None
         done()

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from aquilon.evaluation.answering import Drawing, NoAnswer
-from aquilon.evaluation.prompting import Asked
+from aquilon.evaluation.prompting import Prompt
 from aquilon.evaluation.protocol import PromptForm, RemoteCandidate
 
 _TRIES = 6
@@ -39,7 +39,7 @@ class RemoteAnswers:
         self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(_SECONDS, connect=20))
         self._names: dict[str, str] = {}
 
-    async def answer(self, asked: Asked, drawing: Drawing) -> str:
+    async def answer(self, prompt: Prompt, drawing: Drawing) -> str:
         fields: dict[str, Any] = {
             "max_tokens": drawing.max_tokens,
             "temperature": drawing.temperature,
@@ -48,11 +48,11 @@ class RemoteAnswers:
         }
         if not self.chat:
             stop = list(drawing.stop[:4])  # OpenAI takes at most four
-            choice = await self._choice("completions", fields | {"prompt": asked.text, "stop": stop})
+            choice = await self._choice("completions", fields | {"prompt": prompt.text, "stop": stop})
             text = choice.get("text")
             ends = [at for stop in drawing.stop if (at := str(text).find(stop)) >= 0]
             return str(text or "")[: min(ends, default=None)]
-        messages = [{"role": message.role, "content": message.content} for message in asked.messages]
+        messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
         choice = await self._choice("chat/completions", fields | {"messages": messages})
         message = choice.get("message")
         content = message.get("content") if isinstance(message, dict) else None

@@ -68,7 +68,7 @@ class RefuseRequest(Fields):
     entry_ids: EntryIds
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Received(msgspec.Struct, frozen=True, kw_only=True):
     """The same for every address."""
 
     object: str = "waiting_list.request"
@@ -114,7 +114,7 @@ class AdmittedBody(msgspec.Struct, frozen=True, kw_only=True):
     "/auth/waiting-list",
     "Ask to join an organization whose waiting list is open",
     request=AskToJoin,
-    answer=Asked,
+    answer=Received,
     says="The request was received, whether or not the address is on the list or has an account. No mail is sent.",
 )
 async def ask_to_join(request: Request) -> Response:
@@ -128,7 +128,7 @@ async def ask_to_join(request: Request) -> Response:
             organization=fields.organization,
             address=browser_of(request).address,
         )
-    return json_answer(Asked())
+    return json_answer(Received())
 
 
 @routes.get(
