@@ -27,7 +27,8 @@ async def test_a_program_passes_only_if_it_comes_to_its_end() -> None:
 
 
 async def test_a_program_meets_limits_on_processor_time_memory_and_files() -> None:
-    assert (await run("while True: pass")).reason == "took more than 2 s of processor time"
+    endless = (await run("while True: pass")).reason
+    assert endless in ("took more than 2 s of processor time", "took more than 6 s")  # the second on a busy machine
     assert (await run("x = [0] * 10**9")).reason == "took more than 256 MiB of memory"
     assert "File too large" in (await run("open('big', 'wb').write(bytes(10**8))")).reason
 
