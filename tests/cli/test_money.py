@@ -21,6 +21,15 @@ def test_prices_are_set_and_listed(run: Run, prepared: Path) -> None:
     assert "2999-01-01" in run("prices", "list").out
 
 
+def test_the_price_of_training_holds_until_another_is_set(run: Run, prepared: Path) -> None:
+    tokens = ("prices", "set", "m", "--prompt", "0.10", "--completion", "0.30")
+    assert run(*tokens, "--training", "2.50").code == 0
+    assert run(*tokens, "--from", "2998-01-01").code == 0
+    assert run(*tokens, "--from", "2999-01-01", "--training", "0").code == 0
+    assert [price["training"] for price in json.loads(run("prices", "list", "--json").out)] == [250, 250, 0]
+    assert "2.50" in run("prices", "list").out
+
+
 def test_a_price_list_may_begin_with_a_byte_order_mark(run: Run, prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "prices.json").write_bytes(b'\xef\xbb\xbf[{"input": 0, "output": 7}]')
     assert run("prices", "set", "m", "--file", str(tmp_path / "prices.json")).code == 0

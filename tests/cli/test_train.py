@@ -119,6 +119,23 @@ def test_a_run_is_killed_paused_and_finished_by_the_same_command(recipe: Path) -
     assert "model.depth was 1 and is now 2, training.seed was 0 and is now 1" in other.err
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_ctrl_c_while_several_ranks_wait_for_their_data_ends_them_all(recipe: Path) -> None:
+    folder, run = recipe.parent, recipe.parent / "run"
+    text = write_corpus(folder / "corpus.txt", words=200_000).read_text()
+    (folder / "corpus.txt").write_text(f"{text}\n" * 30)
+    write_tokenizer(folder / "tokenizer")
+    with once(lambda: History.of(run).prepared is not None, lambda: os.kill(os.getpid(), signal.SIGINT)):
+        stopped = train(folder, "pretrain", str(recipe), "--ranks", "2", "--out", str(run))
+    assert stopped.code == 130
+    assert "Stopping before the first step" in stopped.err
+    assert f"Paused before the first step. `aquilon train resume {run}` goes on" in stopped.err
+    assert not (run / "data" / "source-0").exists(), "the text was tokenized to its end before the interrupt counted"
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [command for command in commands if os.fsencode(run) in command]
+
+
 def test_a_recipe_says_all_of_a_job_and_options_override_it(recipe: Path) -> None:
     """The text isn't there, so that the process ends at once; its job is written."""
     folder = recipe.parent

@@ -46,6 +46,7 @@ const LABELS: Partial<Record<string, ConsoleKey>> = {
   starts_at: "prices.begins",
   target: "aliases.standsFor",
   tokens_per_minute: "limits.tokens",
+  training: "prices.training",
   uses: "invitations.uses",
   weight: "upstreams.weight",
   workspace_id: "keys.workspace",

@@ -81,13 +81,20 @@ class Annotations:
         """Whether the alias is in the database. One of the settings can't be changed while the server runs."""
         return alias in self._aliases
 
-    def target(self, name: str, principal: Principal | None) -> str | None:
-        """The model for which an alias stands, for this caller; None if ``name`` is no alias."""
+    def target(
+        self, name: str, principal: Principal | None, *, is_theirs: Callable[[str], bool] = lambda model: True
+    ) -> str | None:
+        """The model for which an alias stands, for this caller; None if ``name`` is no alias.
+
+        ``is_theirs``: whether the caller may know of a model; only those who may take part in its share.
+        """
         alias = self._aliases.get(name)
         if alias is None:
             return self._settings_aliases.get(name)
+        moment = int(self._clock())
         caller = "" if principal is None else principal.api_key_id or principal.user_id
-        return alias.model(int(self._clock()), caller)
+        model = alias.model(moment, caller)
+        return model if is_theirs(model) else alias.at(moment).target
 
     def fine_tuned_models(self) -> tuple[FineTunedModel, ...]:
         """Those of all organizations, without archived ones."""

@@ -87,7 +87,11 @@ class Catalogue:
         cards = self._all()
         card = cards.get(name)
         if card is None:
-            target = self.annotations.target(name, principal)
+            target = self.annotations.target(
+                name,
+                principal,
+                is_theirs=lambda model: model in cards and (principal is None or _is_visible(cards[model], principal)),
+            )
             if target is not None and target not in cards:
                 raise not_found(
                     f"'{name[:200]}' stands for the model '{target}', which isn't here any more",

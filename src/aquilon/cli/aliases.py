@@ -122,6 +122,7 @@ async def catalogue_of(database: Database, home: Path | None) -> Catalogue:
         ModelStore(settings.models_folder),
         Annotations(database, settings_aliases=settings.model_aliases),
         (upstreams, LocalEmbeddings()),
+        fine_tuned_folder=settings.fine_tuned_folder,
     )
     await catalogue.refresh(now=True)
     return catalogue

@@ -107,7 +107,8 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
         print_json(
             [
                 {"model": model, "from": price.starts_at, "input": price.input, "cached_input": price.cached_input}
-                | {"output": price.output, "batch_discount": price.batch_discount, "holds": holds}
+                | {"output": price.output, "batch_discount": price.batch_discount, "training": price.training}
+                | {"holds": holds}
                 for model, price, holds in prices_of_models
             ]
         )
@@ -121,13 +122,14 @@ def list_prices(home: Home = None, as_json: AsJson = False) -> None:
             day(price.starts_at),
             *(amount(cents * MILLIONTHS_A_CENT) for cents in price.rates.values()),
             f"{price.batch_discount}\u00a0%",
+            amount(price.training * MILLIONTHS_A_CENT),
             "now" if holds else "",
         )
         for model, price, holds in prices_of_models
     ]
-    numbers = ("prompt", "cached prompt", "completion", "batch discount")
+    numbers = ("prompt", "cached prompt", "completion", "batch discount", "training")
     titles = ("model", "from", *numbers, "holds")
-    print_table(Table.of(titles, rows, right=numbers, spare=("batch discount", "cached prompt")))
+    print_table(Table.of(titles, rows, right=numbers, spare=("batch discount", "cached prompt", "training")))
     err().print(f"[dim]{settings_from(home=home).currency} for a million tokens[/]")
 
 
@@ -150,6 +152,15 @@ def set_price(
         ),
     ] = None,
     batch_discount: Annotated[int, typer.Option("--batch-discount", help="Percent off in batch jobs.")] = 0,
+    training: Annotated[
+        str | None,
+        typer.Option(
+            "--training",
+            metavar="AMOUNT",
+            help="For a million tokens that fine-tuning trains on.",
+            show_default="as before, at first free",
+        ),
+    ] = None,
     start: Annotated[str, typer.Option("--from", metavar="DAY", help="When it starts.  [default: now]")] = "",
     file: Annotated[
         Path | None, typer.Option("--file", help="A whole list instead: JSON as the API has it, in cents.")
@@ -164,12 +175,13 @@ def set_price(
     Examples:
       aquilon prices set smollm2-135m --prompt 0.10 --cached-prompt 0.05 --completion 0.30
       aquilon prices set smollm2-135m --prompt 0.12 --completion 0.36 --from 2027-01-01
+      aquilon prices set smollm2-135m --prompt 0.10 --completion 0.30 --training 2.50
     """
     import time
 
     from aquilon.money.administration import prices as administration
     from aquilon.money.price_file import read_periods
-    from aquilon.money.prices import Price
+    from aquilon.money.prices import FREE, Price
     from aquilon.money.usage_report import moment
 
     if (file is None) == (prompt is None or completion is None):
@@ -177,17 +189,22 @@ def set_price(
     computed = None if prompt is None else _cents(prompt, "--prompt")
     cached = computed if cached_prompt is None else _cents(cached_prompt, "--cached-prompt")
     generated = None if completion is None else _cents(completion, "--completion")
+    trained = None if training is None else _cents(training, "--training")
 
     async def write(database: Database, operator: Principal) -> None:
         if file is not None:
             await administration.set_price_list(database, operator, model, periods=read_periods(file.read_bytes()))
         elif computed is not None and cached is not None and generated is not None:
+            starts_at = moment(start) if start else int(time.time())
+            history = (await administration.price_lists(database)).get(model)
+            before = (history.at(starts_at) if history is not None else None) or FREE
             price = Price(
-                moment(start) if start else int(time.time()),
+                starts_at,
                 input=computed,
                 cached_input=cached,
                 output=generated,
                 batch_discount=batch_discount,
+                training=before.training if trained is None else trained,
             )
             await administration.set_price(database, operator, model, price=price)
 

@@ -113,7 +113,7 @@ def _prepared(
             data=[Path(path) for path in job.data],
             validation=[Path(path) for path in job.validation],
             encode=conversation_documents if isinstance(job, Sft) else pair_documents,
-            report=PreparationReport(log, device, stop),
+            report=PreparationReport(log, stop),
         ),
     )
 

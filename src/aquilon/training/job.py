@@ -87,8 +87,8 @@ def main(run: Path) -> int:
         try:
             return _train(run, job, device, log, stop)
         except StoppedEarly:
-            assert log is not None
-            log.write(Paused(step=0, time=now()))
+            if log is not None:
+                log.write(Paused(step=0, time=now()))
             return FINISHED
         except Exception as error:
             code, failed = _failure(error, run)

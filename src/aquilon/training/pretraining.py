@@ -69,7 +69,7 @@ def pretraining(
         raise UnusableJob(f"model: {error}") from None
     base_files = [] if beginning.base is None else beginning.base.all_files
     shards, validation = _shards(
-        run, job, beginning.tokenizer, base_files, device=device, report=PreparationReport(log, device, stop)
+        run, job, beginning.tokenizer, base_files, device=device, report=PreparationReport(log, stop)
     )
     mixture, held_back = _rows(job, shards, validation, context)
     model = LossModel(transformer, NextToken(job.training.z_loss), device.dtype)

@@ -22,6 +22,7 @@ export const prices = {
       cached_input: number | null;
       output: number;
       batch_discount: number;
+      training: number;
       starts_at: number | null;
     },
   ) => post<ModelPrices>(`/v1/server/prices/${model.split("/").map(part).join("/")}`, price),

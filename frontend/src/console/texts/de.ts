@@ -372,6 +372,8 @@ export const texts: Record<keyof typeof english, string> = {
   "prices.output": "Geschriebene Tokens",
   "prices.discount": "Nachlass für Batch-Aufträge",
   "prices.discount.hint": "In Prozent.",
+  "prices.training": "Feinabstimmung",
+  "prices.training.hint": "Für Tokens, mit denen ein Modell trainiert wird.",
   "prices.percent": "{count}\u00a0%",
   "prices.set": "Preis festlegen",
   "prices.unit": "In {currency} für eine Million Tokens, auf den Cent genau.",

@@ -347,6 +347,8 @@ export const texts = {
   "prices.output": "Tokens written",
   "prices.discount": "Off in batch jobs",
   "prices.discount.hint": "In percent.",
+  "prices.training": "Fine-tuning",
+  "prices.training.hint": "For tokens that a model is trained on.",
   "prices.percent": "{count} %",
   "prices.set": "Set a price",
   "prices.unit": "In {currency} for a million tokens, to the cent.",

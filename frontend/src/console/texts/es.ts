@@ -365,6 +365,8 @@ export const texts: Record<keyof typeof english, string> = {
   "prices.output": "Tokens escritos",
   "prices.discount": "Descuento en lotes",
   "prices.discount.hint": "En tanto por ciento.",
+  "prices.training": "Ajuste fino",
+  "prices.training.hint": "Por los tokens con los que se entrena un modelo.",
   "prices.percent": "{count}\u00a0%",
   "prices.set": "Fijar un precio",
   "prices.unit": "En {currency} por millón de tokens, al céntimo.",

@@ -370,6 +370,8 @@ export const texts: Record<keyof typeof english, string> = {
   "prices.output": "Tokens écrits",
   "prices.discount": "Remise sur les lots",
   "prices.discount.hint": "En pour cent.",
+  "prices.training": "Affinage",
+  "prices.training.hint": "Pour les tokens sur lesquels un modèle est entraîné.",
   "prices.percent": "{count}\u00a0%",
   "prices.set": "Fixer un prix",
   "prices.unit": "En {currency} pour un million de tokens, au centime près.",

@@ -365,6 +365,8 @@ export const texts: Record<keyof typeof english, string> = {
   "prices.output": "Token scritti",
   "prices.discount": "Sconto sui lavori batch",
   "prices.discount.hint": "In percentuale.",
+  "prices.training": "Affinamento",
+  "prices.training.hint": "Per i token con cui un modello viene addestrato.",
   "prices.percent": "{count}\u00a0%",
   "prices.set": "Imposta un prezzo",
   "prices.unit": "In {currency} per un milione di token, al centesimo.",

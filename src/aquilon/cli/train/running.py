@@ -104,7 +104,7 @@ def run_and_show(run: Path, *, ranks: int = 1, as_json: bool = False) -> int:
             env=process_environment(),
             start_new_session=True,  # so that Ctrl-C reaches us alone, and two of them differ from one
         )
-        with _Interrupts(process, run, display) as interrupts, display:
+        with _Interrupts(process, run, display, history) as interrupts, display:
             display.begin(history)
             while True:
                 ended = _wait(process)
@@ -155,8 +155,8 @@ def _wait(process: subprocess.Popen[bytes]) -> bool:
 class _Interrupts:
     """Passes Ctrl-C and SIGTERM on: the first asks the training to pause, the second kills it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], run: Path, display: Display) -> None:
-        self._process, self._run, self._display = process, run, display
+    def __init__(self, process: subprocess.Popen[bytes], run: Path, display: Display, history: History) -> None:
+        self._process, self._run, self._display, self._history = process, run, display, history
         self.count = 0
 
     def __enter__(self) -> _Interrupts:
@@ -175,7 +175,8 @@ class _Interrupts:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             return
-        self._display.note("Pausing: a checkpoint is being written. Ctrl-C again ends it at once, without one")
+        saving = "Pausing: a checkpoint is being written. Ctrl-C again ends it at once, without one"
+        self._display.note(saving if self._history.starts else "Stopping before the first step")
         with contextlib.suppress(ProcessLookupError):
             # torchrun would give its ranks half a minute; they agree on pausing when one of them is asked
             os.kill(holder(self._run) or self._process.pid, signal.SIGINT)
@@ -252,7 +253,8 @@ def _explain_end(run: Path, history: History) -> None:
             if (run / name).exists():
                 console.print(f"{name.removesuffix('.html')}: {run / name}", markup=False)
     elif isinstance(end, Paused):
-        console.print(f"Paused after step {end.step:,}. {_way_on(run)}", markup=False)
+        when = f"after step {end.step:,}" if history.starts else "before the first step"
+        console.print(f"Paused {when}. {_way_on(run)}", markup=False)
     elif isinstance(end, Failed):
         console.print(f"aquilon: {printable(end.message)}", markup=False)
         if end.code == "internal_error":
