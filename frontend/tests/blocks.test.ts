@@ -8,7 +8,7 @@ function stream(text: string, step = 3): { frozen: string[]; tail: string } {
   let tail = "";
   for (let end = step; end < text.length + step; end += step) {
     const split = splitter.update(text.slice(0, end));
-    if (split.frozen !== "") frozen.push(split.frozen);
+    frozen.push(...split.frozen);
     tail = split.tail;
   }
   return { frozen, tail };
@@ -25,6 +25,14 @@ describe("a growing text is split so that", () => {
 
   test("a paragraph is frozen at the blank line behind it", () => {
     expect(stream("one\ntwo\n\nthree")).toEqual({ frozen: ["one\ntwo\n\n"], tail: "three" });
+  });
+
+  test("each block is a piece, also of a text that comes at once", () => {
+    expect(stream("one\n\n# two\n\n- three\n\n\nfour\n", 1000).frozen).toEqual([
+      "one\n\n",
+      "# two\n\n",
+      "- three\n\n\n",
+    ]);
   });
 
   test("a blank line within a fence freezes nothing", () => {
@@ -66,7 +74,7 @@ test("32 KB of prose, code and lists that arrive a token at a time leave little 
   let longest = 0;
   for (let end = 4; end <= text.length; end += 4) {
     const split = splitter.update(text.slice(0, end));
-    frozen += split.frozen.length;
+    frozen += split.frozen.join("").length;
     longest = Math.max(longest, split.tail.length);
   }
   expect(longest).toBeLessThan(2 * part.length);

@@ -13,8 +13,8 @@ const INDENTED = /^(?: {2,}|\t)/;
 const LONGEST_LIST = 16_384;
 
 export interface Split {
-  /** Text frozen by this call; the pieces of all calls and the tail make up the whole text. */
-  frozen: string;
+  /** Blocks frozen by this call; those of all calls and the tail make up the whole text. */
+  frozen: string[];
   tail: string;
   /** The tail is one fenced code block that has not ended. */
   openFence: boolean;
@@ -34,15 +34,18 @@ export class BlockSplitter {
 
   /** Takes the whole text so far, which begins with the whole text of the call before. */
   update(text: string): Split {
-    const before = this.#start;
+    const frozen: string[] = [];
+    let before = this.#start;
     for (let end = text.indexOf("\n", this.#scanned); end !== -1; end = text.indexOf("\n", this.#scanned)) {
       const line = text.slice(this.#scanned, end);
       const lineStart = this.#scanned;
       this.#scanned = end + 1;
       this.#look(line, lineStart);
+      if (this.#start > before) frozen.push(text.slice(before, this.#start));
+      before = this.#start;
     }
     return {
-      frozen: text.slice(before, this.#start),
+      frozen,
       tail: text.slice(this.#start),
       openFence: this.#tailIsFence && this.#closes !== null,
     };

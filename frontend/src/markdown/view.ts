@@ -2,8 +2,9 @@
  * Shows a markdown text as it grows, at a cost that does not grow with it.
  *
  * Frozen blocks are parsed once and their nodes stay; only the tail is rendered again, and of it only the blocks
- * that changed. An open code fence is not parsed at all: its new characters are appended. At the end the whole text
- * is rendered once, exactly, and only blocks that come out differently are replaced.
+ * that changed. An open code fence is not parsed at all: its new characters are appended. What comes faster than it
+ * can be drawn is drawn over several frames. At the end the whole text is rendered once, exactly, and only blocks that
+ * come out differently are replaced.
  */
 import { BlockSplitter } from "./blocks";
 import { codeFrame, colour, dress, type Labels, typeset } from "./enrich";
@@ -13,6 +14,8 @@ import { sanitizeProse } from "./sanitize";
 /** A tail so long is rendered again only when it has grown by this share of itself. */
 const LONG_TAIL = 4096;
 const LONG_TAIL_SHARE = 1 / 256;
+/** How long one frame may add blocks; to lay them out and paint them takes about as long again. */
+const ADDING_MS = 10;
 
 interface Block {
   /** What it was made of: the same HTML keeps its nodes. */
@@ -28,6 +31,8 @@ export class MarkdownView {
   #blocks: Block[] = [];
   /** How many of the blocks are frozen. */
   #frozen = 0;
+  /** Frozen text that no frame has had the time for. */
+  #waiting: string[] = [];
   #renderedTail = "";
   #fence: { opening: string; code: HTMLElement; length: number } | null = null;
 
@@ -36,26 +41,39 @@ export class MarkdownView {
     this.#labels = labels;
   }
 
-  /** Shows the text so far; it begins with the text of the call before. */
-  update(text: string): void {
+  /**
+   * Shows as much of the text so far as one frame has the time for; false if there is more.
+   *
+   * The text begins with that of the call before.
+   */
+  update(text: string): boolean {
     const { frozen, tail, openFence } = this.#splitter.update(text);
-    if (frozen !== "") {
-      this.#fence = null;
-      this.#put(this.#frozen, blocksOf(frozen));
-      this.#frozen = this.#blocks.length;
-      this.#settle();
-      this.#renderedTail = "";
+    this.#waiting.push(...frozen);
+    const until = performance.now() + ADDING_MS;
+    while (this.#waiting.length > 0) {
+      if (performance.now() > until) return false;
+      this.#freeze(this.#waiting.shift()!);
     }
     if (openFence) this.#growFence(tail);
     else this.#showTail(tail);
+    return true;
   }
 
-  /** Shows the whole text, exactly as markdown says. */
+  /** Shows the whole text at once, exactly as markdown says. */
   finish(text: string): void {
+    this.#waiting = [];
     this.#fence = null;
     this.#put(0, blocksOf(text));
     this.#frozen = this.#blocks.length;
     this.#settle();
+  }
+
+  #freeze(text: string): void {
+    this.#fence = null;
+    this.#put(this.#frozen, blocksOf(text));
+    this.#frozen = this.#blocks.length;
+    this.#settle();
+    this.#renderedTail = "";
   }
 
   #showTail(tail: string): void {
@@ -75,7 +93,7 @@ export class MarkdownView {
       const language = /[`~]{3,}\s*([^\s`]*)/.exec(opening)?.[1] ?? "";
       const { root, code } = codeFrame(language.toLowerCase(), this.#labels);
       code.append(document.createTextNode(""));
-      this.#remove(this.#frozen);
+      this.#replace(this.#frozen, this.#blocks.length, []);
       this.#container.append(root);
       this.#blocks.push({ html: "", nodes: [root], settled: false });
       this.#fence = { opening, code, length: 0 };
@@ -86,22 +104,30 @@ export class MarkdownView {
     this.#fence.length = body.length;
   }
 
-  /** Makes the blocks from an index on be these; equal ones at the front keep their nodes. */
+  /** Makes the blocks from an index on be these; equal ones at the front and at the back keep their nodes. */
   #put(from: number, htmls: string[]): void {
-    let same = 0;
-    while (same < htmls.length && this.#blocks[from + same]?.html === htmls[same]) same++;
-    this.#remove(from + same);
-    for (const html of htmls.slice(same)) {
+    let front = from;
+    while (front - from < htmls.length && this.#blocks[front]?.html === htmls[front - from]) front++;
+    const fresh = htmls.slice(front - from);
+    let back = this.#blocks.length;
+    while (back > front && fresh.length > 0 && this.#blocks[back - 1]!.html === fresh.at(-1)) {
+      fresh.pop();
+      back--;
+    }
+    const next = this.#blocks.slice(back).flatMap((block) => block.nodes)[0] ?? null;
+    const blocks = fresh.map((html) => {
       const fragment = sanitizeProse(html);
       dress(fragment, this.#labels);
       const nodes = [...fragment.childNodes];
-      this.#container.append(fragment);
-      this.#blocks.push({ html, nodes, settled: false });
-    }
+      this.#container.insertBefore(fragment, next);
+      return { html, nodes, settled: false };
+    });
+    this.#replace(front, back, blocks);
   }
 
-  #remove(from: number): void {
-    for (const block of this.#blocks.splice(from)) for (const node of block.nodes) node.remove();
+  /** Takes some blocks off the page; others, which are on it, have their place. */
+  #replace(from: number, to: number, instead: Block[]): void {
+    for (const block of this.#blocks.splice(from, to - from, ...instead)) for (const node of block.nodes) node.remove();
   }
 
   #settle(): void {
