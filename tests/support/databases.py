@@ -54,7 +54,7 @@ class PostgreSQL:
     def create(self) -> None:
         if os.geteuid() == 0:
             shutil.chown(self.folder, "nobody")
-        options = ("--username", "aquilon", "--auth", "trust", "--encoding", "UTF8")
+        options = ("--username", "aquilon", "--auth", "trust", "--encoding", "UTF8", "--no-sync")
         self._execute("initdb", "--pgdata", f"{self.folder}/data", *options)
 
     def start(self) -> None:
