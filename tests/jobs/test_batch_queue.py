@@ -168,11 +168,11 @@ async def test_a_process_that_lost_the_lease_records_nothing(queue: JobQueue) ->
     created = await queue.create(1)
     now = int(time.time())
     async with queue.database.writing() as session:
-        [first] = await batches.claim(session, "one", now=now, until=now + 30, others_too=False, most=9)
+        [first] = await batches.QUEUE.claim(session, "one", now=now, until=now + 30, others_too=False, most=9)
     async with queue.database.writing() as session:
-        assert not await batches.claim(session, "two", now=now + 29, until=now + 59, others_too=False, most=9)
+        assert not await batches.QUEUE.claim(session, "two", now=now + 29, until=now + 59, others_too=False, most=9)
     async with queue.database.writing() as session:
-        [second] = await batches.claim(session, "two", now=now + 30, until=now + 60, others_too=False, most=9)
+        [second] = await batches.QUEUE.claim(session, "two", now=now + 30, until=now + 60, others_too=False, most=9)
     assert first.id == second.id == created.id
     recorded = []
     for owner in ("one", "two"):
@@ -182,21 +182,21 @@ async def test_a_process_that_lost_the_lease_records_nothing(queue: JobQueue) ->
             )
     assert recorded == [False, True]
     async with queue.database.writing() as session:
-        assert await batches.renew(session, "one", now + 90) == {}
-        assert await batches.renew(session, "two", now + 90) == {created.id: "validating"}
+        assert await batches.QUEUE.renew(session, "one", now + 90) == {}
+        assert await batches.QUEUE.renew(session, "two", now + 90) == {(created.id,): "validating"}
 
 
 async def test_a_clock_that_is_set_back_does_not_keep_a_dead_process_s_jobs(queue: JobQueue) -> None:
     created = await queue.create(1)
     now, day = int(time.time()), 86_400
     async with queue.database.writing() as session:
-        await batches.claim(session, "dead", now=now + day, until=now + day + 30, others_too=False, most=9)
-        taken = await batches.claim(session, "two", now=now, until=now + 30, others_too=False, most=9)
+        await batches.QUEUE.claim(session, "dead", now=now + day, until=now + day + 30, others_too=False, most=9)
+        taken = await batches.QUEUE.claim(session, "two", now=now, until=now + 30, others_too=False, most=9)
         if queue.database.is_shared:  # another machine's clock may be ahead of ours
             assert not taken
             return
         assert [job.id for job in taken] == [created.id]
-        assert not await batches.claim(session, "three", now=now - 25, until=now + 5, others_too=False, most=9)
+        assert not await batches.QUEUE.claim(session, "three", now=now - 25, until=now + 5, others_too=False, most=9)
 
 
 async def test_organizations_take_turns(queue: JobQueue) -> None:
@@ -209,11 +209,11 @@ async def test_organizations_take_turns(queue: JobQueue) -> None:
     theirs = (await replace(queue, caller=neighbour).create(1)).id
     now = int(time.time())
     async with queue.database.writing() as session:
-        claimed = await batches.claim(session, "one", now=now, until=now + 30, others_too=False, most=2)
+        claimed = await batches.QUEUE.claim(session, "one", now=now, until=now + 30, others_too=False, most=2)
     assert {job.id for job in claimed} == {many[0], theirs}
     running = [job.organization_id for job in claimed]
     async with queue.database.writing() as session:
-        claimed = await batches.claim(
+        claimed = await batches.QUEUE.claim(
             session, "one", now=now, until=now + 30, others_too=False, most=2, running=running
         )
     assert {job.id for job in claimed} == {many[1], many[2]}

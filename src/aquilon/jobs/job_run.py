@@ -23,6 +23,7 @@ from aquilon.jobs.endpoints import InputLine, LineProblem, LineRequest, lines_of
 from aquilon.jobs.files_on_disk import FilesOnDisk
 from aquilon.jobs.metrics import JobMetrics
 from aquilon.jobs.pace import Pace
+from aquilon.jobs.queue import LeaseLost
 from aquilon.jobs.result_files import ResultFiles
 from aquilon.jobs.store import batches
 from aquilon.jobs.store import files as stored_files
@@ -44,10 +45,6 @@ _FORGOTTEN_AT_ONCE = 500
 _LAST_SECONDS = 3.0
 
 log = structlog.get_logger("aquilon.jobs")
-
-
-class LeaseLost(Exception):
-    """Another process runs the job now: this one records nothing more."""
 
 
 class JobFailed(Exception):
@@ -77,14 +74,12 @@ class JobRun:
     def __init__(self, context: JobContext, batch: Batch) -> None:
         self._context = context
         self.batch = batch
-        self.cancelled = asyncio.Event()
-        """Set when somebody asked for the job's cancellation."""
+        self._cancelled = asyncio.Event()
 
     async def run(self) -> None:
         """Run the job to its end. Raises LeaseLost. A run whose task is cancelled can be continued later."""
         batch = self.batch
-        if batch.status == "cancelling":
-            self.cancelled.set()
+        self.notice(batch.status)
         try:
             if batch.status == "finalizing":
                 await self._finalize(cast(Ending, batch.outcome))
@@ -101,6 +96,10 @@ class JobRun:
         finally:
             self._context.creators.forget(batch)
         await self._forget_lines()
+
+    def notice(self, status: str) -> None:
+        if status == "cancelling":
+            self._cancelled.set()
 
     def _paths(self) -> list[Path]:
         paths = [self._context.disk.path(self.batch.organization_id, id_) for id_ in self.batch.input_file_ids]
@@ -127,7 +126,7 @@ class JobRun:
     async def _ask_all(self) -> Ending:
         """Ask every line that isn't recorded yet; returns why the job ends."""
         asking = asyncio.create_task(self._ask_lines())
-        cancelled = asyncio.create_task(self.cancelled.wait())
+        cancelled = asyncio.create_task(self._cancelled.wait())
         try:
             while True:
                 done, _ = await asyncio.wait(
@@ -135,7 +134,7 @@ class JobRun:
                 )
                 if asking in done:
                     asking.result()
-                    return "cancelled" if self.cancelled.is_set() else "completed"
+                    return "cancelled" if self._cancelled.is_set() else "completed"
                 if cancelled in done:
                     return "cancelled"
                 if time.time() >= self.batch.expires_at:
@@ -293,7 +292,7 @@ class JobRun:
 
         async def write() -> bool:
             async with self._context.database.writing() as session:
-                if not await batches.advance(session, self.batch, self._context.owner, **values):
+                if not await batches.QUEUE.change(session, self.batch, self._context.owner, values=values):
                     return False
                 for row in files:
                     if row is not None:
@@ -331,7 +330,7 @@ class JobRun:
     async def _advance(self, **values: Any) -> None:
         async def write() -> bool:
             async with self._context.database.writing() as session:
-                return await batches.advance(session, self.batch, self._context.owner, **values)
+                return await batches.QUEUE.change(session, self.batch, self._context.owner, values=values)
 
         if not await _written(write):
             raise LeaseLost

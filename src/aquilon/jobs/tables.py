@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
+from aquilon.jobs.queue import Queued
 from aquilon.storage.base import Base, Owned
 
 
@@ -38,7 +39,7 @@ class StoredFile(Owned, Base):
     expires_at: Mapped[int | None] = mapped_column(index=True)
 
 
-class Batch(Owned, Base):
+class Batch(Queued, Base):
     """A batch job: requests of files, asked while the server has time."""
 
     __tablename__ = "batches"
@@ -88,9 +89,6 @@ class Batch(Owned, Base):
     finalizing_at: Mapped[int | None]
     cancelling_at: Mapped[int | None]
     ended_at: Mapped[int | None] = mapped_column(index=True)
-    lease_owner: Mapped[str | None]
-    """The process that runs the job. Only this process may record its lines."""
-    lease_until: Mapped[int]
 
 
 class BatchLine(Owned, Base):

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import ColumnElement
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.errors import ApiError
 from aquilon.extraction import Document, Unreadable
 from aquilon.jobs.files_on_disk import FilesOnDisk
+from aquilon.jobs.queue import LeaseLost
 from aquilon.jobs.store.creators import principal_of
 from aquilon.libraries.chunking import Chunk, Sizes, chunks, read_text
 from aquilon.libraries.embedding import Embedder
@@ -59,10 +59,6 @@ class Unread(Exception):
         self.message = message
 
 
-class LeaseLost(Exception):
-    """Another process reads the document now, or it is cancelled or gone."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """One document, read by the process with the lease ``owner``."""
@@ -90,6 +86,9 @@ class Reading:
             await self._fail("server_error", "Something went wrong while it was read; the server's log has the reason")
         else:
             await self._complete()
+
+    def notice(self, status: str) -> None:
+        """A document that is cancelled has no lease to renew."""
 
     async def _complete(self) -> None:
         await self._end({"status": "completed", "error_code": None, "error": None})
@@ -178,18 +177,10 @@ class Reading:
             await asyncio.sleep(wait)
         raise Unread("server_error", "Its vectors can't be computed: the limits left no room for too long")
 
-    @property
-    def _leased(self) -> tuple[ColumnElement[bool], ...]:
-        return (
-            LibraryDocument.lease_owner == self.owner,
-            LibraryDocument.status == "in_progress",
-            LibraryDocument.created_at == self.document.created_at,
-        )
-
     async def _note(self, **values: Any) -> None:
         """Raises LeaseLost."""
         async with self.database.writing() as session:
-            if not await stored.update(session, self.document, *self._leased, values=values):
+            if not await stored.QUEUE.change(session, self.document, self.owner, values=values):
                 raise LeaseLost
         for name, value in values.items():
             setattr(self.document, name, value)
@@ -198,7 +189,7 @@ class Reading:
         """Raises LeaseLost."""
         values |= {"completed_at": int(time.time()), "lease_owner": None, "lease_until": 0}
         async with self.database.writing() as session:
-            if not await stored.update(session, self.document, *self._leased, values=values):
+            if not await stored.QUEUE.change(session, self.document, self.owner, values=values):
                 raise LeaseLost
             scope = Scope(self.document.organization_id)
             await stored_libraries.touch(session, scope, self.document.library_id, changed=True)

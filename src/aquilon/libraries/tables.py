@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from aquilon.jobs.queue import Queued
 from aquilon.storage.base import Base, Owned
 
 
@@ -62,8 +63,8 @@ class LibraryBatch(Owned, Base):
     created_at: Mapped[int]
 
 
-class LibraryDocument(Owned, Base):
-    """A file in a library. Its text is read in the background; ``lease_owner`` is the process that does it."""
+class LibraryDocument(Queued, Base):
+    """A file in a library. Its text is read in the background."""
 
     __tablename__ = "library_documents"
     __table_args__ = (
@@ -104,8 +105,6 @@ class LibraryDocument(Owned, Base):
     """What its vectors cost."""
     created_at: Mapped[int]
     completed_at: Mapped[int | None]
-    lease_owner: Mapped[str | None]
-    lease_until: Mapped[int]
 
 
 class Passage(Owned, Base):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -26,20 +26,21 @@ from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method
 from aquilon.jobs.fine_tuning.jobs import field_of
 from aquilon.jobs.fine_tuning.preparing import Amount, Order, Source, Unusable, prepare_run
 from aquilon.jobs.fine_tuning.process import TrainingProcess, end_former
+from aquilon.jobs.fine_tuning.record import NO_LEASE, JobCancelled, JobRecord, patiently
 from aquilon.jobs.fine_tuning.result import described, forget_run, keep_model, model_name, write_losses
 from aquilon.jobs.fine_tuning.store import NewEvent
 from aquilon.jobs.fine_tuning.tables import FineTuningJob
+from aquilon.jobs.queue import LeaseLost
 from aquilon.jobs.store import files as stored_files
-from aquilon.jobs.store.creators import principal_of
 from aquilon.money.training_payment import TrainingPayment, TrainingPayments
-from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.storage import Database
 from aquilon.training.protocol import UNUSABLE
 from aquilon.wording import counted
 
-T = TypeVar("T")
-Wish = Literal["pause", "cancel"]
+Request = Literal["pause", "cancel"]
+
+_REQUESTS: dict[str, Request] = {"pausing": "pause", "cancelling": "cancel"}
 
 _FOLLOW_SECONDS = 0.5
 _MOST_STARTS = 5
@@ -47,14 +48,8 @@ _MOST_STARTS = 5
 _PAUSE_SECONDS = 4.0
 """How long a server that stops waits for a process' checkpoint; then the run goes on from the one before."""
 _MOST_DELAY = 30.0
-_METRICS: tuple[store.EventKind, ...] = ("metrics",)
-_ALL_METRICS = 100_000
 
 log = structlog.get_logger("aquilon.fine_tuning")
-
-
-class LeaseLost(Exception):
-    """Another process works on the job now: this one records nothing more."""
 
 
 class JobFailed(Exception):
@@ -62,10 +57,6 @@ class JobFailed(Exception):
         super().__init__(message)
         self.code = code
         self.field = field
-
-
-class _Cancelled(Exception):
-    """Somebody cancelled the job."""
 
 
 class _Paused(Exception):
@@ -94,19 +85,21 @@ class JobWork:
     def __init__(self, context: RunContext, job: FineTuningJob) -> None:
         self._context = context
         self.job = job
+        self._record = JobRecord(context.database, context.owner, job)
         self._numbers = msgspec.convert(job.hyperparameters, type=Hyperparameters)
         self._method: Method = "dpo" if job.method == "dpo" else "supervised"
         self._folder = context.runs_folder / job.id
         self._events = EventsFile(self._folder, job.read_bytes)
         self._starts = job.starts
-        self._wish: Wish | None = {"pausing": "pause", "cancelling": "cancel"}.get(job.status)  # type: ignore[assignment]
-        self._wished = asyncio.Event()
+        self._asked: Request | None = _REQUESTS.get(job.status)
+        self._is_asked = asyncio.Event()
         self._payment: TrainingPayment | None = None
 
-    def ask(self, wish: Wish) -> None:
-        """Have the job paused or cancelled; it was noted in the database before."""
-        self._wish = wish
-        self._wished.set()
+    def notice(self, status: str) -> None:
+        """Pause or end the work where the status says that somebody asked for that."""
+        if (request := _REQUESTS.get(status)) is not None:
+            self._asked = request
+            self._is_asked.set()
 
     async def run(self) -> None:
         """Validate the job's files, or train until it ends or pauses. Raises LeaseLost.
@@ -114,25 +107,32 @@ class JobWork:
         A run whose task is cancelled can be continued later.
         """
         try:
-            self._heed()
+            await self._run_to_an_end()
+        except (LeaseLost, asyncio.CancelledError):
+            await asyncio.shield(self._forget_deleted())
+            raise
+        finally:
+            if self._payment is not None:
+                self._payment.release()
+
+    async def _run_to_an_end(self) -> None:
+        try:
+            self._stop_if_asked()
             if self.job.status == "validating_files":
                 await self._validate()
             else:
                 await self._train()
         except _Paused:
             await self._end_paused()
-        except _Cancelled:
+        except JobCancelled:
             await self._end_cancelled()
         except JobFailed as error:
             await self._end_failed(error)
-        finally:
-            if self._payment is not None:
-                self._payment.release()
 
-    def _heed(self) -> None:
-        if self._wish == "cancel":
-            raise _Cancelled
-        if self._wish == "pause":
+    def _stop_if_asked(self) -> None:
+        if self._asked == "cancel":
+            raise JobCancelled
+        if self._asked == "pause":
             raise _Paused
 
     async def _validate(self) -> None:
@@ -141,9 +141,9 @@ class JobWork:
         payment = await self._reserved(amount.trained_tokens)
         cost = payment.cost(amount.trained_tokens)
         payment.release()
-        self._heed()
+        self._stop_if_asked()
         message = f"Files validated: {counted(amount.examples, 'example')}, {counted(amount.tokens, 'token')}"
-        await self._advance(
+        await self._record.advance(
             [NewEvent(message=message, data={"estimated_tokens": amount.trained_tokens})],
             when=("validating_files",),
             status="queued" if job.auto_start else "validated",
@@ -152,16 +152,18 @@ class JobWork:
             steps=amount.steps,
             estimated_tokens=amount.trained_tokens,
             estimated_cost=cost,
-            **_NO_LEASE,
+            **NO_LEASE,
         )
 
     async def _train(self) -> None:
         job = self.job
         self._payment = await self._reserved(job.estimated_tokens or 0)
         if job.started_at is None:
-            await self._advance([NewEvent(message="Fine-tuning job started")], status="running", started_at=_now())
+            await self._record.advance(
+                [NewEvent(message="Fine-tuning job started")], status="running", started_at=_now()
+            )
         else:
-            await self._advance(status="running")
+            await self._record.advance(status="running")
         base = await self._base()
         models_here = self._context.catalogue.store
         assert models_here is not None
@@ -197,19 +199,19 @@ class JobWork:
             return
         delay = 1.0
         while True:
-            self._heed()
+            self._stop_if_asked()
             if self._starts >= _MOST_STARTS:
                 raise JobFailed(
                     f"The training process ended {_MOST_STARTS} times without taking a step", code="process_failed"
                 )
             self._starts += 1
-            await self._advance(starts=self._starts)
+            await self._record.advance(starts=self._starts)
             process = await TrainingProcess.start(self._folder, self._context.program)
             code, progress = await self._follow(process)
             if progress.finished is not None:
                 await self._end_finished(progress.finished.trained_tokens)
                 return
-            self._heed()
+            self._stop_if_asked()
             if progress.failed is not None and progress.failed.code != "internal_error":
                 raise JobFailed(progress.failed.message, code=progress.failed.code)
             if code == UNUSABLE:
@@ -219,8 +221,8 @@ class JobWork:
             why = f"signal {-code}" if code < 0 else f"exit code {code}: {process.last_words()[:500]}"
             log.warning("A training process ended, and is started again", job=self.job.id, why=why)
             message = f"The training process ended ({why}); it goes on from its last checkpoint"
-            await self._advance([NewEvent(message=message, level="warn")])
-            await _first_of(self._wished, delay)
+            await self._record.advance([NewEvent(message=message, level="warn")])
+            await _first_of(self._is_asked, delay)
             delay = min(2 * delay, _MOST_DELAY)
 
     async def _follow(self, process: TrainingProcess) -> tuple[int, Progress]:
@@ -230,17 +232,17 @@ class JobWork:
         is_paused = False
         try:
             while True:
-                self._wished.clear()
-                wished = asyncio.create_task(self._wished.wait())
-                await asyncio.wait({ending, wished}, timeout=_FOLLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                wished.cancel()
+                self._is_asked.clear()
+                asked = asyncio.create_task(self._is_asked.wait())
+                await asyncio.wait({ending, asked}, timeout=_FOLLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
                 has_ended = ending.done()
-                await self._record(whole)
+                await self._take_in(whole)
                 if has_ended:
                     return ending.result(), whole
-                if self._wish == "cancel":
-                    raise _Cancelled
-                if self._wish == "pause" and not is_paused:
+                if self._asked == "cancel":
+                    raise JobCancelled
+                if self._asked == "pause" and not is_paused:
                     is_paused = True
                     process.pause()
                 self._check_memory(process)
@@ -249,19 +251,19 @@ class JobWork:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(ending), _PAUSE_SECONDS)
             with suppress(DBAPIError, OSError, LeaseLost):
-                await self._record(whole)
-                await self._advance(starts=max(0, self._starts - 1))
+                await self._take_in(whole)
+                await self._record.advance(starts=max(0, self._starts - 1))
             raise
         finally:
             await process.kill()
             await ending
 
-    async def _record(self, whole: Progress) -> None:
+    async def _take_in(self, whole: Progress) -> None:
         """Put what the process has reported since on record, in pieces of bounded size."""
         while events := await asyncio.to_thread(self._events.read):
             progress = progress_of(events)
             values = progress.values() | {"read_bytes": self._events.position}
-            await self._advance(progress.rows, forget_after=progress.restarted_at, **values)
+            await self._record.advance(progress.rows, forget_after=progress.restarted_at, **values)
             if progress.took_step:
                 whole.took_step, self._starts = True, 0
             whole.finished = progress.finished or whole.finished
@@ -278,17 +280,16 @@ class JobWork:
 
     async def _end_paused(self) -> None:
         await end_former(self._folder)
-        await self._record(Progress())
+        await self._take_in(Progress())
         message = NewEvent(message="The job is paused")
         try:
-            await self._advance([message], when=("pausing",), status="paused", **_NO_LEASE)
-        except _Cancelled:
+            await self._record.advance([message], when=("pausing",), status="paused", **NO_LEASE)
+        except JobCancelled:
             await self._end_cancelled()
 
     async def _end_finished(self, tokens: int) -> None:
         job, context = self.job, self._context
-        async with context.database.reading() as session:
-            metrics = await store.events(session, job, kinds=_METRICS, after=0, limit=_ALL_METRICS)
+        metrics = await self._record.metrics()
         try:
             folder = await asyncio.to_thread(keep_model, self._folder, job, context.models_folder)
             losses = await asyncio.to_thread(write_losses, context.disk, job, metrics)
@@ -313,7 +314,7 @@ class JobWork:
                     cost=payment.cost(tokens),
                     fine_tuned_model=name,
                     result_file_id=losses.id,
-                    **_NO_LEASE,
+                    **NO_LEASE,
                 )
                 if ended:
                     await stored_files.add(session, losses)
@@ -322,7 +323,7 @@ class JobWork:
                     await store.add_events(session, job, [NewEvent(message=message, data={"model": name})])
                 return ended
 
-        if not await _patiently(write):
+        if not await patiently(write):
             await asyncio.to_thread(context.disk.remove, job.organization_id, losses.id)
             payment.undo()
             self._payment = None
@@ -336,8 +337,7 @@ class JobWork:
         """Keep nothing; what was trained on until now is paid. Raises LeaseLost."""
         job, context = self.job, self._context
         await end_former(self._folder, patience=0)
-        async with context.database.reading() as session:
-            current = await store.current(session, job)
+        current = await self._record.current()
         tokens = 0 if current is None else current.trained_tokens
         if self._payment is None and tokens:
             with suppress(JobFailed):  # who may no longer pay
@@ -355,7 +355,7 @@ class JobWork:
                     status="cancelled",
                     ended_at=_now(),
                     cost=0 if payment is None else payment.cost(tokens),
-                    **_NO_LEASE,
+                    **NO_LEASE,
                 )
                 if ended:
                     await store.add_events(session, job, [NewEvent(message="The job is cancelled")])
@@ -363,7 +363,7 @@ class JobWork:
                         await self._pay(session, name, tokens, "cancelled")
                 return ended
 
-        if not await _patiently(write):
+        if not await patiently(write):
             if payment is not None:
                 payment.undo()
             raise LeaseLost
@@ -376,7 +376,7 @@ class JobWork:
 
     async def _end_failed(self, error: JobFailed) -> None:
         """A failed job costs nothing. Raises LeaseLost."""
-        await self._advance(
+        await self._record.advance(
             [NewEvent(message=str(error), level="error", data={"code": error.code})],
             status="failed",
             problem=str(error),
@@ -384,10 +384,16 @@ class JobWork:
             problem_field=error.field,
             ended_at=_now(),
             cost=0,
-            **_NO_LEASE,
+            **NO_LEASE,
         )
         await asyncio.to_thread(forget_run, self._folder)
         log.info("A fine-tuning job has ended", job=self.job.id, status="failed", problem=str(error))
+
+    async def _forget_deleted(self) -> None:
+        """Delete the run of a job that was deleted, as with its creator's account."""
+        with suppress(DBAPIError, OSError):
+            if await self._record.current() is None:
+                await asyncio.to_thread(forget_run, self._folder)
 
     async def _pay(self, session: Any, model: str, tokens: int, outcome: Literal["completed", "cancelled"]) -> None:
         assert self._payment is not None
@@ -396,24 +402,16 @@ class JobWork:
 
     async def _reserved(self, tokens: int) -> TrainingPayment:
         """The price of so many tokens, reserved for the job's creator. Raises JobFailed."""
-        principal = await self._creator()
-        try:
-            require(principal, "fine_tuning.use", principal.workspace_role)
-            return await _patiently(lambda: self._context.payments.open(principal, self.job.base, tokens=tokens))
-        except ApiError as error:
-            raise JobFailed(error.message, code=error.code or error.type) from None
-
-    async def _creator(self) -> Principal:
-        async def read() -> Principal | None:
-            async with self._context.database.reading() as session:
-                return await principal_of(session, self.job)
-
-        principal = await _patiently(read)
+        principal = await self._record.creator()
         if principal is None:
             raise JobFailed(
                 "The API key or account that created this job may no longer be used", code="creator_refused"
             )
-        return principal
+        try:
+            require(principal, "fine_tuning.use", principal.workspace_role)
+            return await patiently(lambda: self._context.payments.open(principal, self.job.base, tokens=tokens))
+        except ApiError as error:
+            raise JobFailed(error.message, code=error.code or error.type) from None
 
     async def _base(self) -> LocalModel:
         await self._context.catalogue.refresh()
@@ -427,59 +425,10 @@ class JobWork:
         path = self._context.disk.path(self.job.organization_id, file_id)
         return Source(file_id=file_id, path=path, field=field_of(self.job.contract, training=training))
 
-    async def _advance(
-        self,
-        events: Sequence[NewEvent] = (),
-        *,
-        when: Sequence[str] = store.WORKED_ON,
-        forget_after: int | None = None,
-        **values: Any,
-    ) -> None:
-        """Change the job and add events in one transaction. Raises LeaseLost, and then changes nothing; a job that was
-        asked to end or to pause meanwhile keeps that status, unless it has come to its end."""
-
-        async def write() -> bool:
-            async with self._context.database.writing() as session:
-                kept = values
-                if values.get("status") == "running":
-                    kept = {**values, "status": store.RUNNING}
-                if not await store.advance(session, self.job, self._context.owner, when=when, **kept):
-                    return False
-                if forget_after is not None:
-                    await store.forget_steps(session, self.job, after=forget_after)
-                if events:
-                    await store.add_events(session, self.job, events)
-                return True
-
-        if not await _patiently(write):
-            if when is not store.WORKED_ON and await self._is_cancelling():
-                raise _Cancelled
-            raise LeaseLost
-
-    async def _is_cancelling(self) -> bool:
-        async with self._context.database.reading() as session:
-            current = await store.current(session, self.job)
-        return current is not None and current.status == "cancelling"
-
-
-_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": 0}
-
 
 async def _first_of(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
-
-
-async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Do what needs the database, and try again while the database is away."""
-    delay = 0.2
-    while True:
-        try:
-            return await work()
-        except DBAPIError as error:
-            log.warning("A fine-tuning job waits for the database", error=str(error))
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _MOST_DELAY)
 
 
 def _now() -> int:

@@ -1,9 +1,8 @@
-"""Queries over fine-tuning jobs and their events: a queue whose jobs are claimed with a lease."""
+"""Queries over fine-tuning jobs and their events, and the jobs' queue."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from sqlalchemy import Select, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.jobs.fine_tuning.tables import FineTuningEvent, FineTuningJob
+from aquilon.jobs.queue import Queue
 from aquilon.jobs.store.files import sees_all_workspaces
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
@@ -26,6 +26,7 @@ RUNNING = case((FineTuningJob.status == "queued", "running"), else_=FineTuningJo
 WAITING = ("validated", "paused")
 OPEN = (*WORKED_ON, *WAITING)
 ENDED = ("succeeded", "failed", "cancelled")
+QUEUE = Queue(FineTuningJob, worked_on=WORKED_ON)
 
 EventKind = Literal["message", "metrics", "checkpoint"]
 Level = Literal["info", "warn", "error"]
@@ -112,83 +113,11 @@ async def change(
     return changed.first() is not None
 
 
-async def claim(
-    session: AsyncSession,
-    owner: str,
-    statuses: Collection[str],
-    *,
-    now: int,
-    until: int,
-    others_too: bool,
-    most: int,
-    running: Collection[str] = (),
-) -> list[FineTuningJob]:
-    """Lease at most ``most`` jobs of these statuses that no process works on; as `jobs.store.batches.claim`.
-
-    Organizations take turns. ``running`` has the organization of each job that the owner works on already.
-    """
-    free = or_(FineTuningJob.lease_owner.is_(None), FineTuningJob.lease_until <= now)
-    if (await session.connection()).dialect.name == "sqlite":
-        free = or_(free, FineTuningJob.lease_until > until + (until - now))
-    if others_too:
-        free = or_(free, FineTuningJob.lease_owner != owner)
-    turn = func.row_number().over(
-        partition_by=FineTuningJob.organization_id, order_by=(FineTuningJob.created_at, FineTuningJob.id)
-    )
-    waiting = Everyone.select(FineTuningJob).where(FineTuningJob.status.in_(statuses), free)
-    rows = await session.execute(
-        waiting.with_only_columns(
-            FineTuningJob.id, FineTuningJob.organization_id, turn.label("turn"), FineTuningJob.created_at
-        )
-    )
-    of_organization = Counter(running)
-    ranked = sorted(rows, key=lambda row: (of_organization[row.organization_id] + row.turn, row.created_at, row.id))
-    query = waiting.where(FineTuningJob.id.in_([row.id for row in ranked[:most]]))
-    jobs = list(await session.scalars(query.order_by(FineTuningJob.created_at).with_for_update(skip_locked=True)))
-    for job in jobs:
-        job.lease_owner, job.lease_until = owner, until
-    await session.flush()
-    return jobs
-
-
-async def any_to_work_on(session: AsyncSession) -> bool:
-    query = Everyone.select(FineTuningJob).where(FineTuningJob.status.in_(WORKED_ON))
-    return await session.scalar(query.with_only_columns(FineTuningJob.id).limit(1)) is not None
-
-
-async def renew(session: AsyncSession, owner: str, until: int) -> dict[str, str]:
-    """Renew the leases of this owner's jobs; returns each job's status by id."""
-    rows = await session.execute(
-        Everyone.update(FineTuningJob)
-        .where(FineTuningJob.lease_owner == owner, FineTuningJob.status.in_(WORKED_ON))
-        .values(lease_until=until)
-        .returning(FineTuningJob.id, FineTuningJob.status)
-    )
-    return {row.id: row.status for row in rows}
-
-
-async def release(session: AsyncSession, owner: str, job_id: str | None = None) -> None:
-    """Release the leases of this owner's jobs, or of one of them."""
-    update = Everyone.update(FineTuningJob).where(FineTuningJob.lease_owner == owner)
-    if job_id is not None:
-        update = update.where(FineTuningJob.id == job_id)
-    await session.execute(update.values(lease_owner=None, lease_until=0))
-
-
 async def advance(
     session: AsyncSession, job: FineTuningJob, owner: str, *, when: Collection[str] = WORKED_ON, **values: Any
 ) -> bool:
-    """Change a job; False, without a change, if it has another status, or this owner no longer its lease."""
-    mine = (FineTuningJob.id == job.id, FineTuningJob.lease_owner == owner, FineTuningJob.status.in_(when))
-    changed = await session.execute(
-        Scope(job.organization_id)
-        .update(FineTuningJob)
-        .where(*mine)
-        .values(modified_at=int(time.time()), **values)
-        .returning(FineTuningJob.id)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.first() is not None
+    """As `Queue.change`, which notes the time."""
+    return await QUEUE.change(session, job, owner, when=when, values={"modified_at": int(time.time()), **values})
 
 
 async def current(session: AsyncSession, job: FineTuningJob) -> FineTuningJob | None:

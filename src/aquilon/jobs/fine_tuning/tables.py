@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from aquilon.jobs.queue import Queued
 from aquilon.storage.base import Base, Owned
 
 
-class FineTuningJob(Owned, Base):
+class FineTuningJob(Queued, Base):
     __tablename__ = "fine_tuning_jobs"
     __table_args__ = (
         Index("ix_fine_tuning_jobs_organization_id", "organization_id", "id"),
@@ -72,9 +73,6 @@ class FineTuningJob(Owned, Base):
     modified_at: Mapped[int]
     started_at: Mapped[int | None]
     ended_at: Mapped[int | None] = mapped_column(index=True)
-    lease_owner: Mapped[str | None]
-    """The server process that works on the job. Only it may change the job's progress."""
-    lease_until: Mapped[int]
 
 
 class FineTuningEvent(Owned, Base):

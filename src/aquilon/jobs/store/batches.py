@@ -1,15 +1,13 @@
-"""Queries over batch jobs: a queue whose jobs are claimed with a lease."""
+"""Queries over batch jobs, and their queue."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Select, case, func, or_
+from sqlalchemy import Select, case, func
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.jobs.queue import Queue
 from aquilon.jobs.store.files import sees_all_workspaces
 from aquilon.jobs.tables import Batch, BatchLine
 from aquilon.money.usage_event import Usage
@@ -20,6 +18,7 @@ OPEN = ("validating", "in_progress", "finalizing", "cancelling")
 BEGUN = case((Batch.status == "validating", "in_progress"), else_=Batch.status)
 """The status of a job whose lines are asked from now on; one that was just cancelled keeps its status."""
 ENDED = ("completed", "failed", "expired", "cancelled")
+QUEUE = Queue(Batch, worked_on=OPEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,68 +86,6 @@ async def request_cancellation(session: AsyncSession, scope: Scope, batch_id: st
     return changed.first() is not None
 
 
-async def claim(
-    session: AsyncSession,
-    owner: str,
-    *,
-    now: int,
-    until: int,
-    others_too: bool,
-    most: int,
-    running: Collection[str] = (),
-) -> list[Batch]:
-    """Lease at most ``most`` jobs that no process runs; with ``others_too``, also those that other processes run.
-
-    A lease that ends later than two leases from now was given before the clock was set
-    back, and is ignored. This holds on one machine only, hence for SQLite.
-
-    Organizations take turns, so that none waits for all jobs of another. ``running`` has
-    the organization of each job that the owner runs already.
-    """
-    free = or_(Batch.lease_owner.is_(None), Batch.lease_until <= now)
-    if (await session.connection()).dialect.name == "sqlite":
-        free = or_(free, Batch.lease_until > until + (until - now))
-    if others_too:
-        free = or_(free, Batch.lease_owner != owner)
-    turn = func.row_number().over(partition_by=Batch.organization_id, order_by=(Batch.created_at, Batch.id))
-    waiting = Everyone.select(Batch).where(Batch.status.in_(OPEN), free)
-    rows = await session.execute(
-        waiting.with_only_columns(Batch.id, Batch.organization_id, turn.label("turn"), Batch.created_at)
-    )
-    running_jobs = Counter(running)
-    ranked = sorted(rows, key=lambda row: (running_jobs[row.organization_id] + row.turn, row.created_at, row.id))
-    query = waiting.where(Batch.id.in_([row.id for row in ranked[:most]]))
-    jobs = list(await session.scalars(query.order_by(Batch.created_at).with_for_update(skip_locked=True)))
-    for job in jobs:
-        job.lease_owner, job.lease_until = owner, until
-    await session.flush()
-    return jobs
-
-
-async def renew(session: AsyncSession, owner: str, until: int) -> dict[str, str]:
-    """Renew the leases of this owner's jobs; returns each job's status by id."""
-    rows = await session.execute(
-        Everyone.update(Batch)
-        .where(Batch.lease_owner == owner, Batch.status.in_(OPEN))
-        .values(lease_until=until)
-        .returning(Batch.id, Batch.status)
-    )
-    return {row.id: row.status for row in rows}
-
-
-async def release(session: AsyncSession, owner: str, batch_id: str | None = None) -> None:
-    """Release the leases of this owner's jobs, or of one of them."""
-    update = Everyone.update(Batch).where(Batch.lease_owner == owner)
-    if batch_id is not None:
-        update = update.where(Batch.id == batch_id)
-    await session.execute(update.values(lease_owner=None, lease_until=0))
-
-
-async def advance(session: AsyncSession, batch: Batch, owner: str, **values: Any) -> bool:
-    """Change a job; False, without a change, if this owner no longer has its lease."""
-    return await _advance(session, batch, owner, values=values)
-
-
 async def record_line(
     session: AsyncSession, batch: Batch, owner: str, *, number: int, failed: bool, result: str, usage: Usage
 ) -> bool:
@@ -162,7 +99,7 @@ async def record_line(
         "cached_tokens": Batch.cached_tokens + usage.cached_tokens,
         "completion_tokens": Batch.completion_tokens + usage.completion_tokens,
     }
-    if not await _advance(session, batch, owner, values=counts):
+    if not await QUEUE.change(session, batch, owner, values=counts):
         return False
     session.add(
         BatchLine(batch_id=batch.id, number=number, organization_id=batch.organization_id, failed=failed, result=result)
@@ -218,25 +155,6 @@ async def prune(session: AsyncSession, *, before: int, most: int) -> int:
     old = Everyone.select(Batch).with_only_columns(Batch.id).where(Batch.ended_at < before).limit(most)
     deleted = await session.execute(Everyone.delete(Batch).where(Batch.id.in_(old)).returning(Batch.id))
     return len(deleted.all())
-
-
-async def statuses(session: AsyncSession) -> dict[str, int]:
-    """How many jobs of all organizations have each open status."""
-    query = Everyone.select(Batch).where(Batch.status.in_(OPEN)).group_by(Batch.status)
-    rows = await session.execute(query.with_only_columns(Batch.status, func.count().label("number")))
-    return {row.status: row.number for row in rows}
-
-
-async def _advance(session: AsyncSession, batch: Batch, owner: str, *, values: dict[str, Any]) -> bool:
-    changed = await session.execute(
-        Scope(batch.organization_id)
-        .update(Batch)
-        .where(Batch.id == batch.id, Batch.lease_owner == owner)
-        .values(**values)
-        .returning(Batch.id)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.first() is not None
 
 
 def _lines(batch: Batch) -> Select[BatchLine]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.jobs.queue import Queue
 from aquilon.jobs.tables import StoredFile
 from aquilon.libraries.tables import LibraryDocument
-from aquilon.people.scope import Everyone, Scope
+from aquilon.people.scope import Scope
 
 Row = tuple[LibraryDocument, StoredFile]
+QUEUE = Queue(LibraryDocument, worked_on=("in_progress",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,21 +98,6 @@ async def names(session: AsyncSession, scope: Scope, keys: Collection[tuple[str,
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-async def update(
-    session: AsyncSession, document: LibraryDocument, *where: ColumnElement[bool], values: dict[str, Any]
-) -> bool:
-    """Change a document if the conditions hold; False otherwise, and if it is gone."""
-    changed = await session.execute(
-        Scope(document.organization_id)
-        .update(LibraryDocument)
-        .where(*_is(document), *where)
-        .values(**values)
-        .returning(LibraryDocument.file_id)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.first() is not None
-
-
 async def some_of_person(session: AsyncSession, scope: Scope, *, most: int) -> list[LibraryDocument]:
     """Documents that the scope's user added."""
     return list(await session.scalars(scope.select(LibraryDocument).limit(most)))
@@ -127,70 +113,6 @@ async def cancel(session: AsyncSession, scope: Scope, batch_id: str, *, now: int
         LibraryDocument.batch_id == batch_id, LibraryDocument.status == "in_progress"
     )
     await session.execute(waiting.values(status="cancelled", completed_at=now, lease_owner=None, lease_until=0))
-
-
-async def claim(
-    session: AsyncSession,
-    owner: str,
-    *,
-    now: int,
-    until: int,
-    others_too: bool,
-    most: int,
-    running: Collection[str] = (),
-) -> Sequence[LibraryDocument]:
-    """Lease at most ``most`` documents that no process reads; with ``others_too``, also those that others read.
-
-    Organizations take turns. ``running`` has the organization of each document that the owner reads already.
-    A lease that ends too late was given before the clock was set back; on one machine, with SQLite, it is ignored.
-    """
-    table = LibraryDocument
-    free = or_(table.lease_owner.is_(None), table.lease_until <= now)
-    if (await session.connection()).dialect.name == "sqlite":
-        free = or_(free, table.lease_until > until + (until - now))
-    if others_too:
-        free = or_(free, table.lease_owner != owner)
-    waiting = Everyone.select(table).where(table.status == "in_progress", free)
-    turn = func.row_number().over(partition_by=table.organization_id, order_by=(table.created_at, table.file_id))
-    columns = (table.library_id, table.file_id, table.organization_id, table.created_at, turn.label("turn"))
-    candidates = waiting.with_only_columns(*columns).subquery()
-    firsts = await session.execute(
-        select(candidates).where(candidates.c.turn <= most).order_by(candidates.c.turn, candidates.c.created_at)
-    )
-    busy = Counter(running)
-    ranked = sorted(firsts, key=lambda row: (busy[row.organization_id] + row.turn, row.created_at))
-    keys = [(row.library_id, row.file_id) for row in ranked[:most]]
-    query = waiting.where(tuple_(table.library_id, table.file_id).in_(keys)).order_by(table.created_at)
-    documents = list(await session.scalars(query.with_for_update(skip_locked=True)))
-    for document in documents:
-        document.lease_owner, document.lease_until = owner, until
-    await session.flush()
-    return documents
-
-
-async def any_waiting(session: AsyncSession) -> bool:
-    """Whether a document's text is still to be read, by this process or another one."""
-    query = Everyone.select(LibraryDocument).with_only_columns(LibraryDocument.file_id)
-    return await session.scalar(query.where(LibraryDocument.status == "in_progress").limit(1)) is not None
-
-
-async def renew(session: AsyncSession, owner: str, until: int) -> set[tuple[str, str]]:
-    """Renew this owner's leases; returns the library and file of each."""
-    rows = await session.execute(
-        Everyone.update(LibraryDocument)
-        .where(LibraryDocument.lease_owner == owner, LibraryDocument.status == "in_progress")
-        .values(lease_until=until)
-        .returning(LibraryDocument.library_id, LibraryDocument.file_id)
-    )
-    return {(row[0], row[1]) for row in rows}
-
-
-async def release(session: AsyncSession, owner: str, document: LibraryDocument | None = None) -> None:
-    """Release this owner's leases, or that of one document."""
-    query = Everyone.update(LibraryDocument).where(LibraryDocument.lease_owner == owner)
-    if document is not None:
-        query = query.where(*_is(document))
-    await session.execute(query.values(lease_owner=None, lease_until=0).execution_options(synchronize_session=False))
 
 
 def _is(document: LibraryDocument) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
