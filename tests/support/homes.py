@@ -35,6 +35,12 @@ END $$;
 SELECT setval(format('%I', sequencename)::regclass, start_value, false) FROM pg_sequences WHERE schemaname = 'public';
 """
 """Ends a database's other connections, deletes all rows and starts numbers anew."""
+_SCHEMA = """
+SELECT string_agg(concat_ws(' ', table_name, column_name, data_type), ', ' ORDER BY table_name, column_name)
+       || (SELECT version_num FROM alembic_version)
+  FROM information_schema.columns WHERE table_schema = 'public'
+"""
+"""Tells whether a test has changed more than rows."""
 
 
 @cache
@@ -79,7 +85,7 @@ async def postgresql_database(folder: str, *, migrated: bool) -> AsyncIterator[s
     """The address of a database on the server whose socket is in ``folder``: empty, or of this version's schema.
 
     One of this version's schema is emptied in the end, for the next test: the server takes half a second to create
-    one. An empty one is dropped: a folder with a few hundred of them takes long to remove.
+    one. Others are dropped: a folder with a few hundred of them takes long to remove.
     """
 
     def address(database: str) -> str:
@@ -95,8 +101,9 @@ async def postgresql_database(folder: str, *, migrated: bool) -> AsyncIterator[s
             with tempfile.TemporaryDirectory() as home:
                 database = await Database.open(Settings(home=Path(home), database_url=address(name)))
                 await database.close()
+    schema = await _value(folder, name, _SCHEMA) if migrated else None
     yield address(name)
-    if migrated:
+    if migrated and await _value(folder, name, _SCHEMA) == schema:
         await _execute(folder, name, _EMPTY)
         unused.append(name)
     else:
@@ -113,5 +120,13 @@ async def _execute(folder: str, database: str, statements: str) -> None:
     connection = await asyncpg.connect(host=folder, user="aquilon", database=database)
     try:
         await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
+async def _value(folder: str, database: str, query: str) -> object:
+    connection = await asyncpg.connect(host=folder, user="aquilon", database=database)
+    try:
+        return await connection.fetchval(query)
     finally:
         await connection.close()
