@@ -29,29 +29,33 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--held-out", type=Path, required=True)
     arguments = parser.parse_args()
+    divide(arguments.text, train=arguments.train, held_out=arguments.held_out)
+
+
+def divide(text: Path, *, train: Path, held_out: Path) -> None:
     for kind, every in _EVERY.items():
-        held_out: dict[str, list[str]] = {}
-        (arguments.train / kind).mkdir(parents=True, exist_ok=True)
-        for path in source_files([arguments.text / kind]):
+        measured: dict[str, list[str]] = {}
+        (train / kind).mkdir(parents=True, exist_ok=True)
+        for path in source_files([text / kind]):
             language = language_of(path)
             if language is None:
                 raise SystemExit(f"{path}: the name doesn't say the language, as fra-law.txt does")
-            is_held_out = "law" not in path.name
-            with (arguments.train / kind / f"{path.name.partition('.')[0]}.jsonl").open("w") as out:
+            has_held_out = "law" not in path.name
+            with (train / kind / f"{path.name.partition('.')[0]}.jsonl").open("w", encoding="utf-8") as out:
                 for number, document in enumerate(read_documents(path, refuse=print, piece_bytes=_PIECE_BYTES), 1):
-                    if is_held_out and number % every == 0:
-                        held_out.setdefault(language, []).append(document.text[:_MEASURED_CHARACTERS])
+                    if has_held_out and number % every == 0:
+                        measured.setdefault(language, []).append(document.text[:_MEASURED_CHARACTERS])
                     else:
                         out.write(_line(language, document.text))
-        arguments.held_out.mkdir(parents=True, exist_ok=True)
-        for language, texts in held_out.items():
-            _write(arguments.held_out / f"{language}-{kind}.jsonl", language, texts)
+        held_out.mkdir(parents=True, exist_ok=True)
+        for language, texts in measured.items():
+            _write(held_out / f"{language}-{kind}.jsonl", language, texts)
 
 
 def _write(path: Path, language: str, texts: list[str]) -> None:
     """As many whole texts as there is room for, spread over all of them."""
     step = max(1, round(sum(len(text.encode()) for text in texts) / _MOST_BYTES))
-    path.write_text("".join(_line(language, text) for text in texts[::step]))
+    path.write_text("".join(_line(language, text) for text in texts[::step]), encoding="utf-8")
 
 
 def _line(language: str, text: str) -> str:
