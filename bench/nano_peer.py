@@ -22,7 +22,7 @@ from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training.data.rows import UNTRAINED, Mixture, StreamRows, Weighted
 from aquilon.training.data.shards import Shard
 from aquilon.training.devices import choose_device
-from aquilon.training.protocol import DATA, TOKENIZER, Pretrain, read_job
+from aquilon.training.protocol import DATA, Pretrain, read_job
 from bench.nanochat import gpt
 
 _DEPTH, _CONTEXT, _BATCH_TOKENS = 6, 512, 16_384
@@ -40,7 +40,7 @@ def main(run: Path, minutes: float, out: Path) -> None:
     torch.manual_seed(42)
     depth, context = job.model.depth or _DEPTH, job.model.context or _CONTEXT
     precision = str(choose_device(job.training).dtype).removeprefix("torch.")
-    vocabulary = tokenizer_from_folder(run / TOKENIZER).vocab_size
+    vocabulary = tokenizer_from_folder(Path(job.tokenizer or "")).vocab_size
     model = gpt(depth=depth, vocabulary=vocabulary, context=context, precision=precision)
     batch_tokens = job.training.batch_tokens or _BATCH_TOKENS
     reference = gpt(depth=_REFERENCE_DEPTH, vocabulary=vocabulary, context=context, precision=precision)
