@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 from tests.support.server import ROOT
 
+from aquilon.evaluation.task_files import TaskFinder
 from aquilon.training.protocol import job_from
 
 RECIPES = ROOT / "recipes"
@@ -48,6 +49,19 @@ def test_quizzes_become_questions_and_answers_by_language(conversations: ModuleT
     [line] = conversations.quiz_conversations(tmp_path)
     assert line["language"] == "fr"
     assert [message["content"] for message in line["messages"]] == ["Qui ?", "Moi. C'est vrai."]
+
+
+def test_multiple_choice_is_made_of_held_out_quizzes_alone(conversations: ModuleType, tmp_path: Path) -> None:
+    for number in range(40):
+        question = {"question": f"Qui, {number} ?", "propositions": ["Moi", "Toi"], "réponse": "Moi"}
+        quiz = {"quizz": {"fr": {"débutant": [question, {**question, "réponse": "Lui"}]}}}
+        (tmp_path / f"openquizzdb_{number}.json").write_text(json.dumps(quiz))
+    held_out = [number for number in range(40) if conversations.is_held_out(f"openquizzdb_{number}")]
+    choices = list(conversations.quiz_choices(tmp_path))
+    assert sorted(fields["question"] for _, fields in choices) == sorted(f"Qui, {number} ?" for number in held_out)
+    conversations.write_quiz(tmp_path / "quiz", choices)
+    [task] = TaskFinder(tmp_path / "quiz").present()
+    assert (task.name, task.language) == ("quiz-fr", "fr")
 
 
 def test_examples_of_commands_lose_their_marks(conversations: ModuleType, tmp_path: Path) -> None:
