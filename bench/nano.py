@@ -28,12 +28,13 @@ from torch.nn.functional import cross_entropy
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.weights import load_transformer
 from aquilon.cli.train.recipe import job_of, read_recipe
-from aquilon.evaluation.bits_per_byte import windows
+from aquilon.evaluation.bits_per_byte import read_texts, windows
 from aquilon.evaluation.likelihood import target_logprobs
+from aquilon.evaluation.tasks import TextFile
 from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.text.tokenizer import Tokenizer
-from aquilon.training.data.documents import read_documents
+from aquilon.training.data.documents import source_files
 from aquilon.training.data.preparing import prepare
 from aquilon.training.history import History
 from aquilon.training.protocol import DATA, JOB, MODEL, Pretrain, process_environment, write_job
@@ -61,8 +62,11 @@ def main(*, quick: bool = False) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if quick else out
         run, peer = folder / "pretrained", folder / "nanochat"
+        if quick and (shards := out / "pretrained" / DATA).is_dir():
+            run.mkdir()
+            (run / DATA).symlink_to(shards)
         _train(job, run, peer)
-        _measure(job, run, peer, documents=1 if quick else None)
+        _measure(job, run, peer, size=20_000 if quick else 100_000)
 
 
 def _train(job: Pretrain, run: Path, peer: Path) -> None:
@@ -89,16 +93,17 @@ def _train(job: Pretrain, run: Path, peer: Path) -> None:
                 raise SystemExit(f"{shlex.join(map(str, process.args))} ended with {process.returncode}")
 
 
-def _measure(job: Pretrain, run: Path, peer: Path, *, documents: int | None) -> None:
+def _measure(job: Pretrain, run: Path, peer: Path, *, size: int) -> None:
+    """On about ``size`` bytes of each file that is held out."""
     tokenizer = tokenizer_from_folder(Path(job.tokenizer or ""))
     history = History.of(run)
     transformer = load_transformer(open_checkpoint(run / MODEL))
-    size = transformer.architecture.parameters()
+    own = transformer.architecture.parameters()
     theirs = nano_peer.trained(job, peer, tokenizer.vocab_size)
     result: dict[str, Any] = json.loads((peer / nano_peer.RESULT).read_text())
     last = history.steps[-1]
     trained = {
-        "Aquilon": (size, size, last.step, history.seconds, last.tokens),
+        "Aquilon": (own, own, last.step, history.seconds, last.tokens),
         "nanochat": (
             theirs.num_matmul_params(),
             sum(parameter.numel() for parameter in theirs.parameters()),
@@ -123,14 +128,14 @@ def _measure(job: Pretrain, run: Path, peer: Path, *, documents: int | None) -> 
     print(table(columns, rows))
     context = transformer.architecture.max_context
     contenders = {"Aquilon": _ours(transformer), "nanochat": _nanochat(theirs)}
-    files = sorted(path for source in job.validation for path in Path(source).iterdir())
     bits: dict[str, dict[str, float]] = {}
     with torch.inference_mode():
-        for path in files:
-            texts = [document.text for document in read_documents(path)][:documents]
+        for path in source_files([Path(source) for source in job.validation]):
+            texts = [document.text for document, _ in read_texts([TextFile(path=str(path))], bytes=size)]
             bits[path.stem] = {
                 name: _bits_per_byte(texts, tokenizer, nats, context) for name, nats in contenders.items()
             }
+            print(path.stem, *(f"{figure:.3f}" for figure in bits[path.stem].values()), flush=True)
     shown = [[name, *(f"{figure:.3f}" for figure in figures.values())] for name, figures in bits.items()]
     print(table(["bits per byte", *contenders], shown))
     print(f"kept in {keep('nano', {'trained': trained, 'bits_per_byte': bits})}")
