@@ -88,9 +88,9 @@ def _train(job: Pretrain, run: Path, peer: Path) -> None:
             lowly = ["nice", "-n", "19", "taskset", "-c", str(cores[number % len(cores)])]
             process = subprocess.Popen([*lowly, sys.executable, *command], env=environment)
             processes.append(open_things.enter_context(running(process)))
-        for process in processes:
+        for command, process in zip(commands, processes, strict=True):
             if process.wait():
-                raise SystemExit(f"{shlex.join(map(str, process.args))} ended with {process.returncode}")
+                raise SystemExit(f"python {shlex.join(command)} ended with {process.returncode}")
 
 
 def _measure(job: Pretrain, run: Path, peer: Path, *, size: int) -> None:

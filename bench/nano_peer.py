@@ -57,7 +57,7 @@ def main(run: Path, minutes: float, out: Path) -> None:
             some = [rows.row(step * rows_a_step + index) for index in range(rows_a_step)]
             ids = torch.tensor([row.token_ids.tolist() for row in some])
             targets = torch.tensor([row.targets.tolist() for row in some])
-            loss = forward(ids, targets.masked_fill(targets == UNTRAINED, -1))
+            loss = forward(ids, targets.masked_fill(targets == UNTRAINED, -1))  # type: ignore[no-untyped-call]
             loss.backward()
             steps = max(step + 1, round(step / share)) if share else _UNKNOWN_STEPS
             _set_rates(optimizer, step, steps, weight_decay)
