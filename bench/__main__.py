@@ -20,6 +20,8 @@ _PARTS = frozenset(
         "gateway_load",
         "gateway_standin",
         "llama_cpp",
+        "nano_peer",
+        "nanochat",
         "processes",
         "report",
         "retrieval_corpus",

@@ -13,7 +13,6 @@ threads that wait busily slow all contenders down more than tenfold.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import statistics
 import sys
@@ -33,8 +32,8 @@ from aquilon.training.pretraining import pretraining
 from aquilon.training.protocol import Event, EventLog, Pretrain, Size, Source, Step, Training, write_job
 from aquilon.training.tokenizer import train_tokenizer
 from bench import report
+from bench.nanochat import CLONE, gpt
 
-_CACHE = Path(__file__).parent / ".cache" / "nanochat"
 _DEPTH, _VOCABULARY, _CONTEXT = 8, 8192, 512
 
 Contender = Callable[[int], list[float]]
@@ -52,7 +51,7 @@ def main(*, quick: bool = False) -> None:
         contenders: dict[str, tuple[Contender, int]] = {"Aquilon": (_Ours(Path(folder), tokens), built.parameters())}
         for precision in precisions:
             contenders[f"Trainer, {precision}"] = _trainer(built, precision, tokens, Path(folder))
-            if _CACHE.is_dir():
+            if CLONE.is_dir():
                 contenders[f"nanochat, {precision}"] = _nanochat(precision, tokens, compiled=False)
                 contenders[f"nanochat, {precision}, compiled"] = _nanochat(precision, tokens, compiled=True)
         for steps_of, _ in contenders.values():
@@ -167,25 +166,7 @@ class _RandomRows(Dataset[dict[str, torch.Tensor]]):
 
 def _nanochat(precision: str, tokens: int, *, compiled: bool) -> tuple[Contender, int]:
     """Its model and optimizer, with the sizes of ours."""
-    if str(_CACHE) not in sys.path:
-        sys.path.insert(0, str(_CACHE))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "nanochat"]:
-        del sys.modules[name]  # it fixes its precision when it is imported
-    os.environ["NANOCHAT_DTYPE"] = precision
-    from nanochat.gpt import GPT, GPTConfig  # type: ignore[import-not-found]
-
-    model = GPT(
-        GPTConfig(
-            sequence_len=_CONTEXT,
-            vocab_size=_VOCABULARY,
-            n_layer=_DEPTH,
-            n_head=_DEPTH,
-            n_kv_head=_DEPTH,
-            n_embd=64 * _DEPTH,
-            window_pattern="L",
-        )
-    )
-    model.init_weights()
+    model = gpt(depth=_DEPTH, vocabulary=_VOCABULARY, context=_CONTEXT, precision=precision)
     optimizer = model.setup_optimizer()
     forward = torch.compile(model, dynamic=False) if compiled else model
     draw = torch.Generator().manual_seed(1)

@@ -4,9 +4,9 @@
     git clone https://github.com/tldr-pages/tldr         # CC BY 4.0
     python conversations.py --quizzes OpenQuizzDB/data --commands tldr --out conversations
 
-writes train.jsonl and held-out.jsonl, lines of {"language", "source", "messages"}. A quiz or a
-command is held out in all languages or in none, because its languages are translations of
-each other.
+writes train.jsonl and held-out.jsonl, lines of {"language", "source", "messages"}, and quiz/ with the held-out quizzes'
+multiple choice as tasks of ``aquilon eval``. A quiz or a command is held out in all languages or in none, because its
+languages are translations of each other.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,24 @@ _COMMAND = {
 
 def quiz_conversations(folder: Path) -> Iterator[dict[str, Any]]:
     """Questions of OpenQuizzDB; every third one with its choices."""
+    for source, number, language, question in _quizzes(folder):
+        if conversation := _quiz_conversation(language, question, with_choices=number % 3 == 2):
+            yield _line(language, source, *conversation)
+
+
+def quiz_choices(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Held-out questions with their language, as `aquilon eval` reads multiple choice."""
+    for source, _, language, question in _quizzes(folder):
+        choices = [_clean(choice) for choice in question.get("propositions", ())]
+        asked, answer = _clean(question.get("question")), _clean(question.get("réponse"))
+        if is_held_out(source) and asked and all(choices) and choices.count(answer) == 1 and len(choices) > 1:
+            yield language, {"question": asked, "choices": choices, "answer": answer}
+
+
+@cache
+def _quizzes(folder: Path) -> list[tuple[str, int, str, dict[str, Any]]]:
+    """Each question's quiz, number in it, and language."""
+    questions = []
     for path in sorted(folder.glob("openquizzdb_*.json")):
         data = path.read_bytes()
         try:
@@ -56,8 +75,8 @@ def quiz_conversations(folder: Path) -> Iterator[dict[str, Any]]:
             print(f"left out {path.name}, which is no JSON: {error}")
             continue
         for number, (language, question) in enumerate(_questions(quiz, "fr")):
-            if conversation := _quiz_conversation(language, question, with_choices=number % 3 == 2):
-                yield _line(language, path.stem, *conversation)
+            questions.append((path.stem, number, language, question))
+    return questions
 
 
 def _questions(part: Any, language: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -114,6 +133,17 @@ def is_held_out(source: str) -> bool:
     return hashlib.sha256(source.encode()).digest()[0] % _HELD_OUT == 0
 
 
+def write_quiz(folder: Path, choices: list[tuple[str, dict[str, Any]]]) -> None:
+    """A task for each language that has questions."""
+    folder.mkdir(exist_ok=True)
+    for language in dict.fromkeys(language for language, _ in choices):
+        lines = [json.dumps(fields, ensure_ascii=False) for own, fields in choices if own == language]
+        (folder / f"quiz-{language}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / f"quiz-{language}.toml").write_text(
+            f'kind = "choice"\ndata = "quiz-{language}.jsonl"\nlanguage = "{language}"\n'
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quizzes", type=Path, help="OpenQuizzDB's folder data")
@@ -129,6 +159,8 @@ def main() -> None:
             part, file = ("held out", held_out) if is_held_out(line["source"]) else ("train", train)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             counts[line["language"], part] += 1
+    if options.quizzes:
+        write_quiz(options.out / "quiz", list(quiz_choices(options.quizzes)))
     for language in LANGUAGES:
         print(f"{language}: {counts[language, 'train']:,} to train on, {counts[language, 'held out']:,} held out")
 

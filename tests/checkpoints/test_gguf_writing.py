@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.support.greedy_answers import check_same_but_for_ties, greedy
 from tests.support.llama_cpp import LlamaCppModel
-from tests.support.loaded_models import answer_all
 from tests.support.small_releases import SHAPES, small_release, small_tokenizer
 from tests.support.tiny_models import length_of, reference_logits, relative_difference, save_tiny_model
 from transformers import AutoModelForCausalLM
@@ -17,14 +17,9 @@ from aquilon.checkpoints.opening import Checkpoint, open_checkpoint
 from aquilon.checkpoints.text import load_text
 from aquilon.checkpoints.text_writing import gguf_vocabulary
 from aquilon.checkpoints.weights import load_tensor, load_transformer
-from aquilon.engine.loading import plan_loading
-from aquilon.engine.options import EngineOptions
-from aquilon.engine.protocol import LoadModel, SamplingParameters, SequenceRequest
 from aquilon.models.attention import DenseCausalAttention
 
 PROMPT = "Die Boote warten, les bateaux attendent, the boats wait"
-SMALLEST_GAP = 0.05
-"""Logits: a first difference between tokens that lie closer than this is rounding."""
 
 
 def convert(checkpoint: Checkpoint, path: Path, type_: GgufType = "bf16") -> Checkpoint:
@@ -95,26 +90,6 @@ def test_greedy_tokens_are_the_same_here_in_transformers_and_in_llama_cpp(
     }
     for where, answer in answers.items():
         check_same_but_for_ties(where, answer, expected, logits)
-
-
-def greedy(path: Path, prompt: list[int]) -> list[int]:
-    """Our engine's answer, ended by its length only."""
-    planned = plan_loading(LoadModel("m", str(path)), EngineOptions(dtype="float32", threads=1, kv_tokens=256))
-    sampling = SamplingParameters(temperature=0, max_tokens=24, ignore_eos=True)
-    request = SequenceRequest(id="r", model="m", prompt_ids=prompt, sampling=sampling)
-    return answer_all(planned.load(planned.limit, lambda share: None), [request])["r", 0].token_ids
-
-
-def check_same_but_for_ties(where: str, answer: list[int], expected: list[int], logits: torch.Tensor) -> None:
-    """Raises AssertionError unless the answers are equal up to a first difference between tokens of about one logit."""
-    for position, (token, wanted) in enumerate(zip(answer, expected, strict=False)):
-        if token != wanted:
-            gap = (logits[position, wanted] - logits[position, token]).item()
-            assert gap < SMALLEST_GAP, (
-                f"{where}: token {token} instead of {wanted} at {position}, {gap:.3f} logits lower"
-            )
-            print(f"{where}: a tie at token {position}: {token} and {wanted} are {gap:.3f} logits apart")
-            return
 
 
 @pytest.mark.parametrize(("type_", "tolerance"), [("q8_0", 0.005), ("q4_0", 0.15)])

@@ -63,6 +63,14 @@ def slowly(folder: Path, text: str, *, size: int, overlap: int) -> float:
     return bits
 
 
+def test_the_files_of_a_folder_say_their_languages_by_their_names(tmp_path: Path) -> None:
+    for name in ("de-novels.txt", "fr-prose.txt", "notes.txt"):
+        (tmp_path / name).write_text(name)
+    found = {document.text: language for document, language in read_texts([TextFile(path=str(tmp_path))])}
+    assert found == {"de-novels.txt": "de", "fr-prose.txt": "fr", "notes.txt": None}
+    assert {language for _, language in read_texts([TextFile(path=str(tmp_path), language="it")])} == {"it"}
+
+
 @pytest.mark.parametrize(("tokens", "size", "overlap"), [(1, 4, 2), (2, 4, 2), (5, 4, 3), (100, 7, 0), (64, 8, 5)])
 def test_windows_count_each_token_but_the_first_once_after_the_overlap(tokens: int, size: int, overlap: int) -> None:
     counted = []

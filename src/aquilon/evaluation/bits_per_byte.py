@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aquilon.evaluation.languages import language_of
 from aquilon.evaluation.likelihood import target_logprobs
 from aquilon.evaluation.results import TextRecord
 from aquilon.evaluation.tasks import TextFile, TextTask
@@ -129,15 +130,17 @@ def read_texts(
 ) -> Iterator[tuple[Document, str | None]]:
     """The documents of all files with their languages: at most ``limit`` of each, and about ``bytes``.
 
+    A folder's files say their languages by their names, unless the folder has one.
+
     ``on_read`` gets the size of each document's text before the document is returned. Raises UnreadableSource.
     """
     for file in files:
         for path in source_files([Path(file.path)]):
-            size = 0
+            size, language = 0, file.language or language_of(path)
             for count, document in enumerate(read_documents(path)):
                 if (limit is not None and count >= limit) or (bytes is not None and size >= bytes):
                     break
                 length = len(document.text.encode(errors="surrogatepass"))
                 size += length
                 on_read(length)
-                yield document, file.language
+                yield document, language
