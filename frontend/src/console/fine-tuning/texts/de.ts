@@ -38,7 +38,7 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.succeeded": "fertig",
   "tuning.failed": "fehlgeschlagen",
   "tuning.cancelled": "abgebrochen",
-  "tuning.show": "Kurven und Ereignisse",
+  "tuning.show": "Details",
   "tuning.pause": "Anhalten",
   "tuning.resume": "Fortsetzen",
   "tuning.start": "Starten",

@@ -36,7 +36,7 @@ export const texts = {
   "tuning.succeeded": "done",
   "tuning.failed": "failed",
   "tuning.cancelled": "cancelled",
-  "tuning.show": "Curves and events",
+  "tuning.show": "Details",
   "tuning.pause": "Pause",
   "tuning.resume": "Resume",
   "tuning.start": "Start",

@@ -38,7 +38,7 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.succeeded": "terminado",
   "tuning.failed": "fallido",
   "tuning.cancelled": "cancelado",
-  "tuning.show": "Curvas y eventos",
+  "tuning.show": "Detalles",
   "tuning.pause": "Pausar",
   "tuning.resume": "Reanudar",
   "tuning.start": "Empezar",

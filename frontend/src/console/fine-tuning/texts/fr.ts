@@ -38,7 +38,7 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.succeeded": "terminée",
   "tuning.failed": "échouée",
   "tuning.cancelled": "annulée",
-  "tuning.show": "Courbes et événements",
+  "tuning.show": "Détails",
   "tuning.pause": "Mettre en pause",
   "tuning.resume": "Reprendre",
   "tuning.start": "Démarrer",

@@ -38,7 +38,7 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.succeeded": "finito",
   "tuning.failed": "fallito",
   "tuning.cancelled": "annullato",
-  "tuning.show": "Curve ed eventi",
+  "tuning.show": "Dettagli",
   "tuning.pause": "Metti in pausa",
   "tuning.resume": "Riprendi",
   "tuning.start": "Avvia",
