@@ -38,7 +38,7 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.succeeded": "fertig",
   "tuning.failed": "fehlgeschlagen",
   "tuning.cancelled": "abgebrochen",
-  "tuning.show": "Details",
+  "tuning.show": "Einzelheiten",
   "tuning.pause": "Anhalten",
   "tuning.resume": "Fortsetzen",
   "tuning.start": "Starten",
