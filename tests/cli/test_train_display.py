@@ -6,11 +6,13 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support.commands import run_aquilon
 from tests.support.terminal import TerminalCommand
 
-from aquilon.cli.train.display import duration_text, energy_text, sparkline
+from aquilon.cli.train.display import duration_text, sparkline, speed_words
+from aquilon.training.energy import energy_text
 from aquilon.training.history import History
 from aquilon.training.protocol import (
     EventLog,
@@ -23,6 +25,7 @@ from aquilon.training.protocol import (
     job_from,
     write_job,
 )
+from aquilon.training.report import energy_words
 
 
 def started(step: int) -> Started:
@@ -80,6 +83,20 @@ def test_steps_that_were_taken_again_count_once_in_the_curve_and_twice_in_time_a
     assert history.smoothed_loss == pytest.approx(3.55, abs=0.05)
 
 
+def test_energy_that_no_machine_counted_is_an_estimate_and_says_so(tmp_path: Path) -> None:
+    history = History()
+    history.add(msgspec.structs.replace(started(0), device="cpu, 2 threads, float32", ranks=1))
+    history.extend(msgspec.structs.replace(step(number), joules=None) for number in range(1, 31))  # an earlier version
+    assert history.joules == 2 * 10 * 30
+    history.add(msgspec.structs.replace(started(30), device="cpu, 2 threads, float32", ranks=1))
+    history.add(msgspec.structs.replace(step(31), joules=20.0, joules_measured=False))
+    assert history.joules == 620
+    assert "about 0.62 kJ" in speed_words(history, None)
+    assert energy_words(history) == (
+        "about 0.000172 kWh: an estimate for 20 W while it trained, since this machine doesn't measure it"
+    )
+
+
 def test_a_terminal_shows_losses_speed_energy_and_time_left(run: Path) -> None:
     with TerminalCommand(["train", "show", str(run), "--follow"], os.environ) as shown:
         screen = shown.wait_for("last checkpoint: step 60")
@@ -120,4 +137,6 @@ def test_curves_durations_and_energy_are_short() -> None:
         "3 h 20 min",
         "2 days 7 h",
     ]
-    assert [energy_text(joules) for joules in (500, 12_000, 3_600_000)] == ["0.5 kJ", "12 kJ", "1 kWh"]
+    amounts = [energy_text(joules, is_measured=True) for joules in (500, 12_000, 3_600_000)]
+    assert amounts == ["0.5 kJ", "12 kJ", "1 kWh"]
+    assert energy_text(500, is_measured=False) == "about 0.5 kJ"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class Packages:
-    """What is installed for a client; the first is the client itself."""
+    """What is installed for a client; the first is the client itself, perhaps with extras and a version."""
 
     names: tuple[str, ...]
     npm: bool = False
@@ -31,12 +32,16 @@ class Packages:
     """The lowest version that the client runs on."""
 
     @property
+    def name(self) -> str:
+        return re.split(r"[\[<>=~!]", self.names[0])[0]
+
+    @property
     def folder(self) -> Path:
-        return CACHE / self.names[0].partition("[")[0].replace("/", "+").lstrip("@")
+        return CACHE / self.name.replace("/", "+").lstrip("@")
 
     @property
     def version(self) -> str:
-        name = self.names[0].partition("[")[0]
+        name = self.name
         if self.npm:
             return str(json.loads((self.folder / "node_modules" / name / "package.json").read_text())["version"])
         ask = f"import importlib.metadata; print(importlib.metadata.version({name!r}))"

@@ -52,6 +52,7 @@ LIBRARIES = [
     Library("llama-index", Packages(("llama-index-llms-openai-like",)), PROGRAMS / "llama_index_llm.py"),
     Library("litellm", Packages(("litellm",)), PROGRAMS / "litellm_completion.py"),
     Library("llm", Packages(("llm",)), PROGRAMS / "llm_prompt.sh", _llm),
+    Library("mistralai-1", Packages(("mistralai<2",)), PROGRAMS / "mistralai_fine_tuning.py"),
     Library("openai-agents", Packages(("openai-agents",)), PROGRAMS / "openai_agents_run.py"),
     Library("pydantic-ai", Packages(("pydantic-ai-slim[openai]",)), PROGRAMS / "pydantic_ai_run.py"),
     Library("ai-sdk", _AI_SDK, PROGRAMS / "ai_sdk.mjs"),

@@ -188,3 +188,18 @@ def test_every_change_in_the_audit_log_has_words() -> None:
     assert recorded - known == set()
     assert {change.split(".")[0] for change in known} == kinds
     assert "user.role_set" in recorded
+
+
+def test_every_reason_why_a_fine_tuning_job_fails_has_a_sentence() -> None:
+    texts = Path("frontend/src/console/fine-tuning/texts/en.ts").read_text(encoding="utf-8")
+    files = [*(SOURCE / "jobs" / "fine_tuning").glob("*.py"), SOURCE / "training" / "job.py"]
+    codes = {
+        keyword.value.value
+        for file in files
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("JobFailed", "Unusable", "Failed")
+        for keyword in call.keywords
+        if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
+    }
+    internal = {"internal_error"}  # such a process is started again
+    assert codes - internal - set(re.findall(r'"tuning\.problem\.(\w+)"', texts)) == set()

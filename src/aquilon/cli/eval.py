@@ -22,7 +22,7 @@ def evaluate(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL|RUN]…", help="Names in the store, checkpoints, or folders of runs.", show_default=False
+            metavar="MODEL|RUN", help="Names in the store, checkpoints, or folders of runs.", show_default=False
         ),
     ] = None,
     tasks: Annotated[

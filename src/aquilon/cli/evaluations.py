@@ -81,7 +81,7 @@ def _follow(process: subprocess.Popen[bytes], folder: Path) -> Iterator[Evaluati
                     bars.update(bar, description=what, completed=event.done, total=event.total)
                 elif isinstance(event, Measured):
                     yield read_evaluation(folder / event.file)
-                    bars.reset(bar)
+                    bars.reset(bar, total=None, description="Measured")
                 else:
                     failed = event
             if status is not None:

@@ -60,7 +60,7 @@ def show_job(job: JobArgument, organization: Organization = None, home: Home = N
     async def get(database: Database, operator: Principal) -> FineTuningJob:
         return await _jobs(database, home).get(operator, await _id(database, operator, job))
 
-    _show(as_operator(home, organization, get), as_json)
+    _show(as_operator(home, organization, get), home, as_json)
 
 
 @fine_tuning.command("cancel")
@@ -70,7 +70,7 @@ def cancel_job(job: JobArgument, organization: Organization = None, home: Home =
     async def cancel(database: Database, operator: Principal) -> FineTuningJob:
         return await _jobs(database, home).cancel(operator, await _id(database, operator, job))
 
-    _show(as_operator(home, organization, cancel), as_json)
+    _show(as_operator(home, organization, cancel), home, as_json)
 
 
 async def _id(database: Database, operator: Principal, beginning: str) -> str:
@@ -96,27 +96,34 @@ def _jobs(database: Database, home: Path | None) -> FineTuningJobs:
     )
 
 
-def _show(job: FineTuningJob, as_json: bool) -> None:
+def _show(job: FineTuningJob, home: Path | None, as_json: bool) -> None:
     from aquilon.api.jobs.openai_fine_tuning import openai_job
     from aquilon.cli.output import print_structs
     from aquilon.cli.tables import print_facts
+    from aquilon.money.prices import amount
 
     if as_json:
         print_structs(openai_job(job))
         return
-    print_facts(
-        (
-            ("id", job.id),
-            ("status", job.status),
-            ("problem", job.problem or ""),
-            ("base", job.base),
-            ("model", job.fine_tuned_model or ""),
-            ("method", job.method),
-            ("training", ", ".join(job.training_file_ids)),
-            ("validation", ", ".join(job.validation_file_ids)),
-            ("steps", f"{job.step:,} of {job.steps or '?'}"),
-            ("tokens", f"{job.trained_tokens:,} trained on"),
-            ("created", minute(job.created_at)),
-            ("ended", minute(job.ended_at) if job.ended_at else ""),
-        )
+    currency = settings_from(home=home).currency
+    cost = ""
+    if job.ended_at:
+        cost = f"{amount(job.cost or 0)} {currency}"
+    elif job.estimated_cost is not None:
+        cost = f"at most {amount(job.estimated_cost)} {currency}"
+    facts = (
+        ("id", job.id),
+        ("status", job.status),
+        ("problem", job.problem or ""),
+        ("base", job.base),
+        ("model", job.fine_tuned_model or ""),
+        ("method", job.method),
+        ("training", ", ".join(job.training_file_ids)),
+        ("validation", ", ".join(job.validation_file_ids)),
+        ("steps", f"{job.step:,} of {job.steps or '?'}"),
+        ("tokens", f"{job.trained_tokens:,} trained on"),
+        ("cost", cost),
+        ("created", minute(job.created_at)),
+        ("ended", minute(job.ended_at) if job.ended_at else ""),
     )
+    print_facts([(name, value) for name, value in facts if value])

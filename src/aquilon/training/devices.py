@@ -1,19 +1,15 @@
-"""What a run computes on: its device, precision, peak speed and energy."""
+"""What a run computes on: its device, precision and peak speed."""
 
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from aquilon.training.protocol import Training
 from aquilon.training.speeds import PEAK
-
-_RAPL = Path("/sys/class/powercap")
 
 
 @dataclass(frozen=True)
@@ -27,6 +23,10 @@ class Device:
     @property
     def is_first(self) -> bool:
         return self.rank == 0
+
+    @property
+    def is_first_on_machine(self) -> bool:
+        return os.environ.get("LOCAL_RANK", "0") == "0"
 
     @property
     def peak_flops(self) -> float | None:
@@ -64,52 +64,3 @@ def _dtype(training: Training, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if training.precision == "bfloat16" else torch.float32
     has_bf16 = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
     return torch.bfloat16 if has_bf16 else torch.float32
-
-
-class EnergyMeter:
-    """Joules that this machine's processor packages and this rank's GPU have taken, where they are measured.
-
-    The processor's counters (RAPL) count all that runs on the machine.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._packages = {}
-        for zone in sorted(_RAPL.glob("intel-rapl:?")):
-            try:
-                limit = int((zone / "max_energy_range_uj").read_text())
-                self._packages[zone / "energy_uj"] = (int((zone / "energy_uj").read_text()), limit)
-            except (OSError, ValueError):
-                continue
-        self._gpu = _gpu_energy(device)
-        self._device = device
-        self._joules = 0.0
-        self._began = time.monotonic()
-
-    def joules(self) -> float | None:
-        """Since the meter was made; None where nothing is measured."""
-        if not self._packages and self._gpu is None:
-            return None
-        for counter, (before, limit) in self._packages.items():
-            current = int(counter.read_text())
-            self._joules += ((current - before) % limit) / 1e6
-            self._packages[counter] = (current, limit)
-        current_gpu = _gpu_energy(self._device)
-        if current_gpu is not None and self._gpu is not None:
-            self._joules += (current_gpu - self._gpu) / 1e3
-            self._gpu = current_gpu
-        return self._joules
-
-
-def _gpu_energy(device: torch.device) -> int | None:
-    """Millijoules by NVML since the driver was loaded; None without a GPU, or where NVML isn't installed."""
-    if device.type != "cuda":
-        return None
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
-        energy: int = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-        return energy
-    except Exception:  # NVML's errors have no common base outside the package, which may be missing
-        return None

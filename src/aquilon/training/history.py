@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from aquilon.training.energy import assumed_watts
 from aquilon.training.protocol import (
     EVENTS,
     Event,
@@ -45,6 +46,8 @@ class History:
     _joules_before: float = 0.0
     """Energy of the processes before this one."""
     _joules: float | None = None
+    is_energy_measured: bool = True
+    """Whether the machines measured all of it; else some is an estimate."""
     _decayed_loss: float = 0.0
     _decayed_weight: float = 0.0
 
@@ -100,7 +103,7 @@ class History:
 
     @property
     def joules(self) -> float | None:
-        """Energy of all processes, also of steps that were taken twice; None where it isn't measured."""
+        """Energy of all processes, also of steps that were taken twice; None before the first step."""
         return None if self._joules is None else self._joules_before + self._joules
 
     def seconds_left(self, minutes: float | None) -> float | None:
@@ -127,7 +130,12 @@ class History:
     def _take(self, step: Step) -> None:
         self.steps.append(step)
         self.seconds += step.seconds
-        self._joules = step.joules
+        if step.joules is None:  # an earlier version, on a machine that doesn't measure it
+            started = self.starts[-1]
+            self._joules = (self._joules or 0.0) + step.seconds * assumed_watts(started.device, started.ranks)
+        else:
+            self._joules = step.joules
+        self.is_energy_measured &= step.joules is not None and step.joules_measured
         self._decayed_loss = _SMOOTHING * self._decayed_loss + (1 - _SMOOTHING) * step.loss
         self._decayed_weight = _SMOOTHING * self._decayed_weight + 1 - _SMOOTHING
 

@@ -7,7 +7,6 @@ models. What only the publisher knows is said to be open.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from aquilon.training.data.preparing import SourceFile, prepared_sources
 from aquilon.training.data.shards import Shard, ShardDescription, ShardError
 from aquilon.training.history import History
 from aquilon.training.protocol import DATA, Job, Pretrain, base_of
+from aquilon.training.report import energy_words
 from aquilon.training.run_weights import architecture_of
 
 CARD = "README.md"
@@ -35,7 +35,6 @@ _KINDS = {
     "sft": "was fine-tuned on conversations",
     "dpo": "was aligned with preferences (direct preference optimization)",
 }
-_WATTS_A_THREAD, _WATTS_A_GPU = 10, 500
 _OPEN = "*To be stated by the publisher.*"
 
 
@@ -195,20 +194,6 @@ def _flops_per_token(job: Job, architecture: Architecture) -> int:
     """Of the forward and the backward pass, which takes twice as much, or as much where weights are frozen."""
     passes = 3 if job.lora is None else 2
     return passes * architecture.flops_per_token(min(architecture.max_context, 4096) // 2)
-
-
-def energy_words(history: History) -> str:
-    """What was measured, else an estimate that is said to be one."""
-    if history.joules is not None:
-        return f"{history.joules / 3.6e6:.3g} kWh, measured on the machine"
-    device = history.starts[-1].device if history.starts else ""
-    threads = re.search(r"(\d+) threads", device)
-    ranks = history.starts[-1].ranks if history.starts else 1
-    watts = ranks * (_WATTS_A_THREAD * int(threads[1]) if threads else _WATTS_A_GPU)
-    return (
-        f"about {history.seconds * watts / 3.6e6:.2g} kWh: an estimate for {watts} W over the time of all steps, since "
-        "this machine doesn't measure it"
-    )
 
 
 def _evaluation(run: Path, history: History) -> str:

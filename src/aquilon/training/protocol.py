@@ -197,7 +197,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="st
     utilization: float | None = None
     """Model FLOPs per second over the device's peak (MFU); None where the peak is unknown."""
     joules: float | None = None
-    """Energy since the process began, where the machine measures it."""
+    """Energy of all ranks since the process began to train; None in events of earlier versions."""
+    joules_measured: bool = True
+    """False: the machine doesn't measure it, and the joules are those of the watts that `training.energy` assumes."""
     time: float
     data: int
     """Checksum of the rows that were trained on: equal for the same data in the same step, on any number of ranks."""

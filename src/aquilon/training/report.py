@@ -13,6 +13,7 @@ from aquilon.models.architecture import Architecture
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training import sizes
 from aquilon.training.data.shards import Shard, ShardDescription, ShardError
+from aquilon.training.energy import assumed_watts
 from aquilon.training.history import History
 from aquilon.training.line_charts import Point, lines
 from aquilon.training.protocol import DATA, REPORT, TOKENIZER, Job, Pretrain, Validated, read_job
@@ -53,6 +54,18 @@ def named_shards(run: Path, job: Job) -> list[tuple[str, ShardDescription]]:
         with contextlib.suppress(ShardError):  # a damaged one is tokenized again
             named.append((names.get(folder.name, folder.name), Shard(folder).description))
     return named
+
+
+def energy_words(history: History) -> str:
+    """What was measured, else an estimate that is said to be one."""
+    if history.joules is None:
+        return "none: no step was taken"
+    kilowatt_hours = f"{history.joules / 3.6e6:.3g} kWh"
+    if history.is_energy_measured:
+        return f"{kilowatt_hours}, measured on the machine"
+    started = history.starts[-1]
+    watts = assumed_watts(started.device, started.ranks)
+    return f"about {kilowatt_hours}: an estimate for {watts} W while it trained, since this machine doesn't measure it"
 
 
 def _facts(rows: list[tuple[str, Cell]]) -> str:
@@ -160,8 +173,8 @@ def _devices(history: History) -> list[tuple[Cell, ...]]:
 
 def _energy(history: History) -> list[tuple[str, Cell]]:
     if history.joules is None:
-        return [("energy", "this machine doesn't measure it")]
-    rows: list[tuple[str, Cell]] = [("energy, kWh", f"{history.joules / 3.6e6:.4g}")]
+        return []
+    rows: list[tuple[str, Cell]] = [("energy", energy_words(history))]
     if tokens := _trained_tokens(history):
         rows.append(("joules for 1,000 tokens", f"{1000 * history.joules / tokens:.4g}"))
     return rows

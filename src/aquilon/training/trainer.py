@@ -29,7 +29,8 @@ from aquilon.training.checkpoints import (
     whole_checkpoints,
 )
 from aquilon.training.data.rows import Row
-from aquilon.training.devices import Device, EnergyMeter
+from aquilon.training.devices import Device
+from aquilon.training.energy import EnergyMeter, assumed_watts
 from aquilon.training.optimizers import set_learning_rate
 from aquilon.training.parallelize import Forward, whole
 from aquilon.training.protocol import (
@@ -109,7 +110,11 @@ class Trainer:
         self._writer = CheckpointWriter(run, keep=training.keep_checkpoints, on_saved=self._on_saved)
         self._progress = Progress(step=0, tokens=0, seconds=0.0, loss=None, validation_loss=None)
         self._saved_step: int | None = None
-        self._energy = EnergyMeter(device.device)
+        self._energy = EnergyMeter(
+            gpu=(device.device.index or 0) if device.device.type == "cuda" else None,
+            watts=assumed_watts(str(device), 1),
+            is_first_on_machine=device.is_first_on_machine,
+        )
 
     def train(self) -> bool:
         """Take all steps that are left. False: the run was paused."""
@@ -159,8 +164,9 @@ class Trainer:
             (loss * (ranks / max(1, averaged))).backward()  # type: ignore[no-untyped-call]  # FSDP2 averages over ranks
             for name, part in sums.items():
                 shown[name] = shown.get(name, 0.0) + float(part)
-        means = [value / max(1, averaged) for value in self._summed_floats(list(shown.values()))]
-        metrics = dict(zip(shown, means, strict=True))
+        energy = [self._energy.joules(), float(self._energy.is_measured)]
+        *totals, joules, measured = self._summed_floats([*shown.values(), *energy])
+        metrics = {name: total / max(1, averaged) for name, total in zip(shown, totals, strict=True)}
         norm = float(whole(nn.utils.clip_grad_norm_(self._model.parameters(), self._training.clip)))
         for what, value in (("the loss", metrics["loss"]), ("the gradient", norm)):
             if not math.isfinite(value):
@@ -195,7 +201,8 @@ class Trainer:
                 seconds=seconds,
                 tokens_per_second=speed,
                 utilization=None if peak is None else speed * plan.flops_per_token / peak,
-                joules=self._energy.joules(),
+                joules=joules,
+                joules_measured=measured == ranks,
                 data=data,
                 time=now(),
                 metrics=metrics,

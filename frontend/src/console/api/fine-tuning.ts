@@ -18,7 +18,7 @@ export interface FineTuningJob {
   result_files: string[];
   suffix: string | null;
   method: { type: Method };
-  error: { message: string } | null;
+  error: { code: string; message: string } | null;
   stage: string;
   step: number;
   steps: number | null;

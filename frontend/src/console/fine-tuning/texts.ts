@@ -9,3 +9,8 @@ export const t = catalogue<keyof typeof texts>({
   es: () => import("./texts/es"),
   it: () => import("./texts/it"),
 });
+
+/** Why a job failed, in a sentence; its events have the server's own words, with lines and figures. */
+export function problem(code: string): string {
+  return t(`tuning.problem.${code}` as Parameters<typeof t>[0]) || t("tuning.problem");
+}

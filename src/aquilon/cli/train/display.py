@@ -17,6 +17,7 @@ from rich.text import Text
 
 from aquilon.checkpoints.arrival import size_text
 from aquilon.cli.output import parameters_text
+from aquilon.training.energy import energy_text
 from aquilon.training.history import History
 from aquilon.training.protocol import Event, Job, Prepared, Saved, Started, Step, Validated
 from aquilon.wording import counted
@@ -207,15 +208,10 @@ def speed_words(history: History, minutes: float | None) -> list[str]:
     if history.steps and (utilization := history.steps[-1].utilization) is not None:
         words.append(f"{100 * utilization:.1f} % MFU")
     if (joules := history.joules) is not None:
-        words.append(energy_text(joules))
+        words.append(energy_text(joules, is_measured=history.is_energy_measured))
     if (left := history.seconds_left(minutes)) is not None and history.step != history.total_steps:
         words.append(f"{duration_text(left)} left")
     return words
-
-
-def energy_text(joules: float) -> str:
-    """``1.2 kJ``, ``0.35 kWh``."""
-    return f"{joules / 3.6e6:.3g} kWh" if joules >= 3.6e5 else f"{joules / 1e3:.3g} kJ"
 
 
 def duration_text(seconds: float) -> str:

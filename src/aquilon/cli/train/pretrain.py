@@ -14,7 +14,7 @@ from aquilon.cli.train.options import EventsAsJson, Out, Ranks
 def pretrain(
     recipe: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RECIPE.toml]", help="A recipe; options override it.", show_default=False),
+        typer.Argument(metavar="RECIPE.toml", help="A recipe; options override it.", show_default=False),
     ] = None,
     data: Annotated[
         list[str] | None,

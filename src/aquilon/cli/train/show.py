@@ -79,6 +79,7 @@ def _fields(run: Path, job: Job, history: History) -> dict[str, Any]:
         "seconds": history.seconds,
         "seconds_left": history.seconds_left(job.training.minutes),
         "joules": history.joules,
+        "joules_measured": history.is_energy_measured,
         "checkpoints": [{"step": saved.step, "path": saved.path} for saved in _kept(run, history)],
         "end": msgspec.to_builtins(history.end),
         "data": [
@@ -99,7 +100,8 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
     import msgspec
 
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.train.display import duration_text, energy_text, sparkline, start_words, validation_words
+    from aquilon.cli.train.display import duration_text, sparkline, start_words, validation_words
+    from aquilon.training.energy import energy_text
     from aquilon.training.locking import holder
     from aquilon.training.protocol import MODEL, REPORT, Failed
     from aquilon.training.report import named_shards
@@ -125,7 +127,7 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
         rest = f"   {duration_text(left)} left" if left and not history.is_finished else ""
         facts.append(("time", duration_text(history.seconds) + rest))
         if history.joules is not None:
-            facts.append(("energy", energy_text(history.joules)))
+            facts.append(("energy", energy_text(history.joules, is_measured=history.is_energy_measured)))
     facts.append(("checkpoints", ", ".join(f"step {saved.step:,}" for saved in _kept(run, history)) or "none yet"))
     for source, shard in named_shards(run, job):
         amount = f"{shard.tokens:,} tokens, {counted(shard.documents, 'document')}, {size_text(shard.bytes)}"

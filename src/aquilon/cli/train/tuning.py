@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aquilon.training.protocol import Dpo, Sft
-    from aquilon.training.validation import Check
+    from aquilon.training.validation import Check, Problem
 
 RecipeAndData = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[RECIPE.toml]", help="A recipe; options override it.", show_default=False),
+    typer.Argument(metavar="RECIPE.toml", help="A recipe; options override it.", show_default=False),
 ]
 Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME|PATH", help="A model of the store, or a checkpoint.")
@@ -130,13 +132,25 @@ def _show(result: Check, job: Sft | Dpo, *, as_json: bool) -> None:
         print_structs(result)
         return
     console = err()
-    for problem in result.problems:
-        console.print(f"aquilon: {printable(str(problem))}", markup=False)
+    for line in problem_lines(result.problems):
+        console.print(f"aquilon: {printable(line)}", markup=False)
     if (more := result.problem_count - len(result.problems)) > 0:
         console.print(f"aquilon: … and {more:,} more", markup=False)
     for note in result.notes:
         console.print(f"Note: {printable(note)}", markup=False)
-    _show_statistics(result, job, console)
+    if result.statistics.lines:
+        _show_statistics(result, job, console)
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """A sentence for each problem; one for lines of a file, one after the other, that have the same."""
+    for (path, message), group in itertools.groupby(problems, lambda problem: (problem.path, problem.message)):
+        same = list(group)
+        first, last = same[0].line, same[-1].line
+        if first is None or last is None or first == last or last - first != len(same) - 1:
+            yield from map(str, same)
+        else:
+            yield f"{path}, lines {first} to {last}: {message}"
 
 
 def _show_statistics(result: Check, job: Sft | Dpo, console: Console) -> None:
