@@ -3170,6 +3170,11 @@ export interface MoveConversation {
   head_id?: string | null;
 }
 
+export interface NameConversation {
+  /** The model to ask; without it, the one that answered last. */
+  model?: string | null;
+}
+
 export interface NameRequest {
   name: string;
 }

@@ -218,7 +218,8 @@ class MemoryProposals:
             format=JsonSchema(_SCHEMA, "facts", strict=True),
         )
         prepared, written = await self._pipeline.prepare(request, principal), ""
-        async with aclosing(self._pipeline.answer([prepared], principal, request_id=new_id("memreq"))) as events:
+        answer = self._pipeline.answer([prepared], principal, request_id=new_id("memreq"), is_message=False)
+        async with aclosing(answer) as events:
             async for event in events:
                 if isinstance(event, Delta):
                     written += event.text
