@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { Drafts } from "../src/chat/drafts";
-import { cleanTitle, firstWords, LONGEST_TITLE } from "../src/chat/title";
 
 function storage(): Pick<Storage, "getItem" | "setItem" | "removeItem"> & { size: number } {
   const kept = new Map<string, string>();
@@ -64,31 +63,4 @@ describe("a draft", () => {
     expect(() => drafts.set("new", draft("text"))).not.toThrow();
     expect(drafts.get("new")).toEqual(draft(""));
   });
-});
-
-describe("a title", () => {
-  test.each([
-    ["North wind", "North wind"],
-    ['"The North Wind."', "The North Wind"],
-    ["**Title: North wind**\n\nHere is why", "North wind"],
-    ["# Vent du nord", "Vent du nord"],
-    ["Titre : « Le vent du nord »", "Le vent du nord"],
-    ["<think>short?</think>\nNordwind", "Nordwind"],
-    ["北风的故事。", "北风的故事"],
-    ["", null],
-    ["***", null],
-    ["<think>never ends", null],
-    [`This model answers with a whole text instead of a title ${"and goes on ".repeat(9)}`, null],
-  ])("is taken out of %j", (written, title) => {
-    expect(cleanTitle(written)).toBe(title);
-  });
-
-  test.each([["Short"], ["word ".repeat(40)], ["a".repeat(200)], ["👋🏽".repeat(90)], ["  many\n\n spaces  "]])(
-    "of the first words of %j is short",
-    (question) => {
-      const title = firstWords(question);
-      expect([...title].length).toBeLessThanOrEqual(LONGEST_TITLE);
-      expect(title).not.toMatch(/\s{2}|^\s|\s$/);
-    },
-  );
 });

@@ -36,6 +36,7 @@ PROGRAMS_ALONE = {
     "capability_impossible",
     "chat_completion_in_progress",
     "chunk_sizes_missing",
+    "conversation_empty",
     "embedding_failed",
     "entry_ids_or_first",
     "file_ids_or_files",

@@ -143,6 +143,33 @@ def test_an_entry_of_a_project_is_used_in_it_alone_and_goes_with_it(ada: httpx.C
     assert remembered(ada) == ["I have a greenhouse"]
 
 
+def test_an_entry_of_an_assistant_is_used_in_its_answers_alone_and_goes_with_it(
+    own_organization: RunningServer, ada: httpx.Client, ben: httpx.Client
+) -> None:
+    def assistant(person: httpx.Client) -> str:
+        created = person.post("/v1/agents", json={"name": "Cook", "model": MODEL, "visibility": "user"})
+        assert created.status_code == 200, created.text
+        return str(created.json()["id"])
+
+    cook, other, of_ben = assistant(ada), assistant(ada), assistant(ben)
+    everywhere = remember(ada, "I have two children")
+    with_cook = remember(ada, "I can't stand coriander", assistant_id=cook)
+    assert set(used(ada, answered(ada, model=f"assistant/{cook}"))) == {everywhere["id"], with_cook["id"]}
+    assert used(ada, answered(ada, model=f"assistant/{other}")) == used(ada, answered(ada)) == [everywhere["id"]]
+    begun = ada.post("/v1/conversations", json={"agent_id": cook, "inputs": "Dinner?"}).json()["conversation_id"]
+    [listed] = ada.get(f"/v1/conversations/{begun}/memories").json()["data"]
+    assert set(listed["memory_ids"]) == {everywhere["id"], with_cook["id"]}
+    assert remembered(ada, assistant_id=cook) == ["I can't stand coriander"]
+    refused = ada.post(f"/v1/memories/{everywhere['id']}", json={"assistant_id": of_ben})
+    assert (refused.status_code, refused.json()["code"]) == (404, "assistant_not_found")
+    moved = ada.post(f"/v1/memories/{with_cook['id']}", json={"assistant_id": None}).json()
+    assert moved["assistant_id"] is None
+    ada.post(f"/v1/memories/{with_cook['id']}", json={"assistant_id": cook}).raise_for_status()
+    ada.delete(f"/v1/agents/{cook}").raise_for_status()
+    assert remembered(ada) == ["I have two children"]
+    wait_until(lambda: not in_files(own_organization.home, "coriander"), 30)
+
+
 def test_of_many_entries_those_that_the_question_is_about_are_used(ada: httpx.Client) -> None:
     for number in range(14):
         remember(ada, f"My colleague number {number} sits in room {number * 7}")

@@ -73,6 +73,27 @@ def test_the_last_message_of_a_day_is_answered_and_the_next_one_refused(
     assert ask(emil).status_code == 200
 
 
+def test_a_title_is_no_message_and_takes_tokens(own_organization: RunningServer, owner: httpx.Client) -> None:
+    writer = joined(own_organization, owner, "writer")
+    set_quota(owner, messages=1, tokens=10_000)
+    conversation = writer.post("/v1/conversations", json={}).json()["id"]
+    path = f"/v1/conversations/{conversation}/title"
+    nothing_to_name = writer.post(path, json={})
+    assert (nothing_to_name.status_code, nothing_to_name.json()["code"]) == (400, "conversation_empty")
+    asked = {"model": "smollm2-135m", "input": "Why is the sky blue?", "max_output_tokens": 4}
+    writer.post("/v1/responses", json={**asked, "conversation": conversation}).raise_for_status()
+    (_, before), spent = standing(writer), standing(writer, "tokens")[0]
+    named = writer.post(path, json={})
+    assert named.status_code == 200, named.text
+    assert 0 < len(named.json()["title"]) <= 60
+    assert standing(writer) == (1, before)
+    assert standing(writer, "tokens")[0] > spent
+    spent = standing(writer, "tokens")[0]
+    assert writer.post(path, json={}).json()["title"] == named.json()["title"]  # one that has a title keeps it
+    assert standing(writer, "tokens")[0] == spent
+    assert ask(writer).status_code == 429
+
+
 def test_requests_at_the_same_moment_never_pass_the_quota(own_organization: RunningServer, owner: httpx.Client) -> None:
     crowd = joined(own_organization, owner, "crowd")
     set_quota(owner, messages=3)

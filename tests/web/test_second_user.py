@@ -100,6 +100,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_price": {"input": 1, "output": 1},
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},
     "change_conversation": {"title": "mine now"},
+    "name_conversation": {},
     "change_project": {"name": "mine now"},
     "change_prompt": {"name": "mine now"},
     "change_fine_tuned_model": {"name": "mine now"},

@@ -27,6 +27,11 @@ export async function changeConversation(
   return (await (await postJson(address(id), change)).json()) as ConversationBody;
 }
 
+/** Gives it a title, if it has none. */
+export async function nameConversation(id: string, model: string, signal: AbortSignal): Promise<ConversationBody> {
+  return (await (await postJson(`${address(id)}/title`, { model }, { signal })).json()) as ConversationBody;
+}
+
 /** A page of a path from its end upwards; `after` is the last item of the page before. */
 export async function readPath(id: string, of: PathOf, limit: number, after?: string): Promise<TreePage> {
   const query = new URLSearchParams({ tree: "true", limit: String(limit), ...of, ...(after ? { after } : {}) });

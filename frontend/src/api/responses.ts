@@ -80,12 +80,6 @@ export async function cancelResponse(id: string): Promise<void> {
   await postJson(`${path(id)}/cancel`, {});
 }
 
-/** A short answer that is kept nowhere. */
-export async function answerUnstored(request: ResponseRequest, signal: AbortSignal): Promise<AnswerEnd> {
-  const response = await postJson("/v1/responses", { ...request, store: false }, { signal });
-  return endOf((await response.json()) as ResponseBody);
-}
-
 /** Why an answer failed, as a person is told. */
 export function problemOfAnswer(error: ResponseError): Problem {
   const kinds: Record<string, ProblemKind> = {

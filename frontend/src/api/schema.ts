@@ -1,10 +1,12 @@
 /** The bodies that the server reads and writes. Written by scripts/api-types out of /openapi.json: don't change it here. */
 
-/** What isn't sent is as it was proposed; without `project_id` it is remembered for everywhere. */
+/** What isn't sent is as proposed; without `project_id` and `assistant_id` it is remembered for everywhere. */
 export interface AcceptProposal {
   text?: string | null;
   /** The project in whose conversations it is used; null for everywhere. */
   project_id?: string | null;
+  /** The assistant whose answers it is used in, the `id` of an agent; null for all answers. */
+  assistant_id?: string | null;
   /** When it is deleted, in unix seconds; null for when its person deletes it. */
   expires_at?: number | null;
   /** The id of an entry that it takes the place of. */
@@ -646,6 +648,8 @@ export interface ChangeMemory {
   text?: string | null;
   /** The project in whose conversations it is used; null for everywhere. */
   project_id?: string | null;
+  /** The assistant whose answers it is used in, the `id` of an agent; null for all answers. */
+  assistant_id?: string | null;
   /** When it is deleted, in unix seconds; null for when its person deletes it. */
   expires_at?: number | null;
 }
@@ -1371,6 +1375,8 @@ export interface CreateMemory {
   text: string;
   /** The project in whose conversations it is used; null for everywhere. */
   project_id?: string | null;
+  /** The assistant whose answers it is used in, the `id` of an agent; null for all answers. */
+  assistant_id?: string | null;
   /** When it is deleted, in unix seconds; null for when its person deletes it. */
   expires_at?: number | null;
   /** The stored message that it comes from. */
@@ -2657,6 +2663,7 @@ export interface MemoryBody {
   object: string;
   text: string;
   project_id: string | null;
+  assistant_id: string | null;
   source: MemorySource | null;
   created_at: number;
   updated_at: number;
@@ -3155,6 +3162,11 @@ export interface MoveConversation {
   project_id?: string | null;
   /** The item that the next one is added below, on any branch. */
   head_id?: string | null;
+}
+
+export interface NameConversation {
+  /** The model to ask; without it, the one that answered last. */
+  model?: string | null;
 }
 
 export interface NameRequest {

@@ -4,11 +4,10 @@
  * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
 import type { ConversationAgent } from "../api/schema";
-import { createConversation, changeConversation, readConversation, type ConversationBody } from "../api/conversations";
+import { createConversation, nameConversation, readConversation, type ConversationBody } from "../api/conversations";
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
 import { MemoryTalk, PAGE_ITEMS, ServerTalk, type Ask, type Events, type Talk } from "./talks";
-import { titleFor } from "./title";
 import { ALONE, isOpen, turnsOf, type AnswerFacts, type PathPage, type QuestionOnPath, type TurnOnPath } from "./tree";
 
 export type { Answer } from "./answer.svelte";
@@ -515,12 +514,11 @@ export class Conversation {
   async #nameItself(): Promise<void> {
     const [first] = this.turns;
     if (this.id === null || this.title !== null || this.#titling || !first?.question || this.earlier) return;
-    const { question, answer } = first;
+    const { answer } = first;
     if (answer === null || answer.running || answer.text === "") return;
     this.#titling = true;
     try {
-      const title = await titleFor(question.text, answer.text, { model: answer.model, signal: this.#left.signal });
-      if (this.title === null) this.title = (await changeConversation(this.id, { title })).title;
+      this.title = (await nameConversation(this.id, answer.model, this.#left.signal)).title;
       this.#around.onNamed();
     } catch (error) {
       // Without a connection it is named the next time that it is opened or answered.

@@ -26,6 +26,7 @@ from aquilon.chat.shares import Shares
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
+from aquilon.conversations.titles import Titles
 from aquilon.conversations.transfer.imports.imports import Imports
 from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import LocalEmbeddings
@@ -72,6 +73,7 @@ class Services:
     usage_writer: UsageWriter
     pipeline: Pipeline
     conversations: Conversations
+    titles: Titles
     projects: Projects
     prompts: Prompts
     runs: Runs

@@ -114,7 +114,7 @@ class Assistants:
     async def get(self, principal: Principal, assistant_id: str, version: str | int | None = None) -> VersionOf:
         """The present version, or one by its number or alias."""
         async with self._database.reading() as session:
-            row = await _required(session, principal, assistant_id)
+            row = await required(session, principal, assistant_id)
             return await self._shown(session, principal, row, await _found(session, principal, row, version))
 
     async def page(
@@ -181,7 +181,7 @@ class Assistants:
         """A page of the versions, the newest first."""
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
-            row = await _required(session, principal, assistant_id)
+            row = await required(session, principal, assistant_id)
             versions = await stored.versions(session, scope, row.id, offset=offset, limit=limit)
             numbers = (await stored.numbers(session, scope, [row.id]))[row.id]
         editable = _may_change(principal, row)
@@ -198,7 +198,7 @@ class Assistants:
 
     async def aliases(self, principal: Principal, assistant_id: str) -> Sequence[AssistantAlias]:
         async with self._database.reading() as session:
-            row = await _required(session, principal, assistant_id)
+            row = await required(session, principal, assistant_id)
             return await stored.aliases(session, Scope.of_organization(principal), row.id)
 
     async def set_alias(self, principal: Principal, assistant_id: str, alias: str, number: int) -> AssistantAlias:
@@ -230,7 +230,7 @@ class Assistants:
 
     async def picture(self, principal: Principal, assistant_id: str) -> AssistantPicture:
         async with self._database.reading() as session:
-            row = await _required(session, principal, assistant_id)
+            row = await required(session, principal, assistant_id)
             picture = await stored.picture(session, Scope.of_organization(principal), row.id)
         if picture is None:
             raise not_found("The assistant has no picture", code="picture_not_found")
@@ -289,15 +289,18 @@ def assistant_named(model: str) -> tuple[str, str | None] | None:
     return assistant_id, version or None
 
 
-async def _required(session: AsyncSession, principal: Principal, assistant_id: str) -> StoredAssistant:
+async def required(
+    session: AsyncSession, principal: Principal, assistant_id: str, *, param: str = "agent_id"
+) -> StoredAssistant:
+    """An assistant that the caller may see. Raises ApiError 404."""
     row = await stored.by_id(session, principal, assistant_id)
     if row is None:
-        raise not_found(f"There is no assistant '{assistant_id[:100]}'", param="agent_id", code="assistant_not_found")
+        raise not_found(f"There is no assistant '{assistant_id[:100]}'", param=param, code="assistant_not_found")
     return row
 
 
 async def _changeable(session: AsyncSession, principal: Principal, assistant_id: str) -> StoredAssistant:
-    row = await _required(session, principal, assistant_id)
+    row = await required(session, principal, assistant_id)
     if not _may_change(principal, row):
         raise forbidden(
             "Only the person whose assistant it is, signed in, may change or delete it: create another one like it",

@@ -11,6 +11,7 @@ import structlog
 from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.chat.assistants import required as required_assistant
 from aquilon.chat.store import memories as stored
 from aquilon.chat.tables.memories import Memory, MemorySettings
 from aquilon.conversations.conversations import item_not_found
@@ -68,6 +69,8 @@ class MemoryChange:
     text: str | UnsetType = UNSET
     project_id: str | UnsetType | None = UNSET
     """None for everywhere."""
+    assistant_id: str | UnsetType | None = UNSET
+    """None for all."""
     expires_at: int | UnsetType | None = UNSET
 
 
@@ -142,6 +145,7 @@ class Memories:
         *,
         query: str = "",
         project_id: str | None = None,
+        assistant_id: str | None = None,
         after: str | None = None,
         limit: int,
     ) -> tuple[Sequence[Memory], bool]:
@@ -154,6 +158,7 @@ class Memories:
             for row in rows
             if (after is None or row.id < after)
             and (project_id is None or row.project_id == project_id)
+            and (assistant_id is None or row.assistant_id == assistant_id)
             and (not query or (bool(asked) and _has_words(row.text, asked)))
         ]
         return rows[:limit], len(rows) > limit
@@ -164,19 +169,19 @@ class Memories:
         text: str,
         *,
         project_id: str | None = None,
+        assistant_id: str | None = None,
         source: Source | None = None,
         expires_at: int | None = None,
     ) -> Memory:
         """Raises ApiError: 403 where memory is turned off, 400 for a text without a letter or an expiry that is past,
-        404 for a project or message that the caller can't see, 409 for an entry that is there already, and where there
-        are too many."""
+        404 for a project, assistant or message that the caller can't see, 409 for an entry that is there already, and
+        where there are too many."""
         require_feature(principal, "memory")
         text, now, scope = checked_text(text), int(time.time()), Scope.of_user(principal)
         require_future(expires_at, now)
         async with self._database.reading() as session:
             require_on(await settings_of(session, scope))
-            if project_id is not None:
-                await required_project(session, principal, project_id)
+            await require_places(session, principal, project_id=project_id, assistant_id=assistant_id)
             if source is not None:
                 await required_item(session, principal, source)
             await require_new(session, scope, text, now=now)
@@ -187,6 +192,7 @@ class Memories:
             user_id=principal.user_id,
             text=text,
             project_id=project_id,
+            assistant_id=assistant_id,
             conversation_id=None if source is None else source.conversation_id,
             item_id=None if source is None else source.item_id,
             embedding_model=model,
@@ -197,9 +203,9 @@ class Memories:
             last_used_at=None,
             uses=0,
         )
-        async with self._database.writing(alone=project_id is not None) as session:
-            if project_id is not None:  # it may have been deleted meanwhile
-                await required_project(session, principal, project_id)
+        async with self._database.writing(alone=project_id is not None or assistant_id is not None) as session:
+            # they may have been deleted meanwhile
+            await require_places(session, principal, project_id=project_id, assistant_id=assistant_id)
             await require_new(session, scope, text, now=now)
             session.add(memory)
         return memory
@@ -218,15 +224,18 @@ class Memories:
                 await require_new(session, scope, text, now=now, instead_of=memory_id)
         if text is not None:
             vector = await self.vector(principal, text)
-        async with self._database.writing(alone=change.project_id is not UNSET) as session:
+        project_id = None if change.project_id is UNSET else change.project_id
+        assistant_id = None if change.assistant_id is UNSET else change.assistant_id
+        async with self._database.writing(alone=project_id is not None or assistant_id is not None) as session:
             memory = await _required(session, scope, memory_id, now=now)
-            if change.project_id not in (UNSET, None):
-                await required_project(session, principal, str(change.project_id))
+            await require_places(session, principal, project_id=project_id, assistant_id=assistant_id)
             if text is not None and vector is not None:
                 memory.text = text
                 memory.embedding_model, memory.vector = vector
             if change.project_id is not UNSET:
-                memory.project_id = change.project_id
+                memory.project_id = project_id
+            if change.assistant_id is not UNSET:
+                memory.assistant_id = assistant_id
             if change.expires_at is not UNSET:
                 memory.expires_at = change.expires_at
             memory.updated_at = now
@@ -326,6 +335,16 @@ def checked_text(text: str) -> str:
             "The entry has no letter and no digit: write what is to be remembered", param="text", code="memory_empty"
         )
     return line
+
+
+async def require_places(
+    session: AsyncSession, principal: Principal, *, project_id: str | None, assistant_id: str | None
+) -> None:
+    """Where an entry is used must be what the caller can see. Raises ApiError 404."""
+    if project_id is not None:
+        await required_project(session, principal, project_id)
+    if assistant_id is not None:
+        await required_assistant(session, principal, assistant_id, param="assistant_id")
 
 
 async def required_item(session: AsyncSession, principal: Principal, source: Source) -> StoredItem:

@@ -22,6 +22,7 @@ from aquilon.chat.memories import (
     require_future,
     require_new,
     require_on,
+    require_places,
     required_item,
     settings_of,
 )
@@ -29,7 +30,6 @@ from aquilon.chat.memory_use import nearness
 from aquilon.chat.store import memories as stored
 from aquilon.chat.tables.memories import Memory, MemoryProposal
 from aquilon.conversations.items import MessageItem, decoded
-from aquilon.conversations.projects import required as required_project
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.engine.protocol import SamplingParameters
@@ -165,14 +165,14 @@ class MemoryProposals:
         require_future(expires_at, now)
         text = proposal.text if change.text is UNSET else checked_text(change.text)
         project_id = None if change.project_id is UNSET else change.project_id
+        assistant_id = None if change.assistant_id is UNSET else change.assistant_id
         if text == proposal.text:
             embedding_model, vector = proposal.embedding_model, proposal.vector
         else:
             embedding_model, vector = await self._memories.vector(principal, text)
-        async with self._database.writing(alone=project_id is not None) as session:
+        async with self._database.writing(alone=project_id is not None or assistant_id is not None) as session:
             proposal = await _required(session, scope, proposal_id)
-            if project_id is not None:
-                await required_project(session, principal, project_id)
+            await require_places(session, principal, project_id=project_id, assistant_id=assistant_id)
             if replaces is not None and not await stored.delete_entry(session, scope, replaces):
                 raise no_memory(replaces)
             await require_new(session, scope, text, now=now)
@@ -182,6 +182,7 @@ class MemoryProposals:
                 user_id=principal.user_id,
                 text=text,
                 project_id=project_id,
+                assistant_id=assistant_id,
                 conversation_id=proposal.conversation_id,
                 item_id=proposal.item_id,
                 embedding_model=embedding_model,
@@ -217,7 +218,8 @@ class MemoryProposals:
             format=JsonSchema(_SCHEMA, "facts", strict=True),
         )
         prepared, written = await self._pipeline.prepare(request, principal), ""
-        async with aclosing(self._pipeline.answer([prepared], principal, request_id=new_id("memreq"))) as events:
+        answer = self._pipeline.answer([prepared], principal, request_id=new_id("memreq"), is_message=False)
+        async with aclosing(answer) as events:
             async for event in events:
                 if isinstance(event, Delta):
                     written += event.text

@@ -58,15 +58,17 @@ class MemoryUse:
         items: Sequence[Item],
         *,
         conversation: StoredConversation | None,
+        assistant_id: str | None,
         is_stored: bool,
         wanted: bool | None = None,
     ) -> Remembered | None:
         """The entries for an answer to these items; None if it uses none.
 
-        ``conversation``: None for a new one. ``wanted``: what the request says. Without a word, the memory is used for
-        a person who is signed in, where it is on, in a stored conversation that they alone see. Raises ApiError where
-        a request wants it and can't have it: 409 where the memory is off, 403 where the organization has turned it
-        off, or for a key that its person hasn't allowed.
+        ``conversation``: None for a new one. ``assistant_id``: whose answer it is; None for a model's alone.
+        ``wanted``: what the request says. Without a word, the memory is used for a person who is signed in, where it
+        is on, in a stored conversation that they alone see. Raises ApiError where a request wants it and can't have
+        it: 409 where the memory is off, 403 where the organization has turned it off, or for a key that its person
+        hasn't allowed.
         """
         if wanted is False or (wanted is None and not (is_stored and _is_private(principal, conversation))):
             return None
@@ -92,7 +94,9 @@ class MemoryUse:
                     code="memory_key_not_allowed",
                 )
             project_id = None if conversation is None else conversation.project_id
-            entries = await stored.usable(session, scope, project_id=project_id, now=int(time.time()))
+            entries = await stored.usable(
+                session, scope, project_id=project_id, assistant_id=assistant_id, now=int(time.time())
+            )
         if len(entries) > FEW:
             entries = await self._nearest(principal, entries, _question(items))
         return Remembered([entry.id for entry in entries], instruction(entries)) if entries else None

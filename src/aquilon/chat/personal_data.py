@@ -16,7 +16,8 @@ from aquilon.people.personal_data import ArchiveFile, Person, as_json
 from aquilon.storage import Database
 
 _AT_ONCE = 50
-_COLUMNS = ("id", "text", "project_id", "conversation_id", "item_id", "created_at", "updated_at", "expires_at")
+_PLACES = ("project_id", "assistant_id")
+_COLUMNS = ("id", "text", *_PLACES, "conversation_id", "item_id", "created_at", "updated_at", "expires_at")
 _OF_USE = ("last_used_at", "uses")
 _OF_PROPOSAL = ("id", "text", "conversation_id", "item_id", "created_at")
 

@@ -73,6 +73,7 @@ class Pipeline:
         request_id: str,
         headers: MutableMapping[str, str] | None = None,
         streamed: bool = False,
+        is_message: bool = True,
     ) -> AsyncGenerator[Event]:
         """Each prompt's Started, deltas, one Finished for each continuation; at the end the Usage of all together.
 
@@ -82,8 +83,9 @@ class Pipeline:
         are added to ``headers`` before the first event. ``streamed``: the client gets each
         event as it comes, and has it when the next one is requested. An answer that is
         sent as a whole delivers nothing before its end, and costs nothing if it fails.
+        ``is_message``: whether a person's quota of messages counts it.
         """
-        charge = await self.admit(prepared, principal, request_id=request_id, headers=headers)
+        charge = await self.admit(prepared, principal, request_id=request_id, headers=headers, is_message=is_message)
         outcome: Outcome = "cancelled"
         try:
             async with aclosing(self.generate(prepared, principal, charge)) as events:
@@ -108,6 +110,7 @@ class Pipeline:
         *,
         request_id: str,
         headers: MutableMapping[str, str] | None = None,
+        is_message: bool = True,
     ) -> Charge:
         """The first half of ``answer``, for a caller that ends the `Charge` itself. Raises ApiError."""
         return await self._settlement.open(
@@ -117,7 +120,7 @@ class Pipeline:
             prompt_tokens=sum(prompt.prompt_tokens for prompt in prepared),
             completion_tokens=sum(prompt.most_tokens * prompt.n for prompt in prepared),
             headers=headers,
-            message=True,
+            message=is_message,
         )
 
     def generate(self, prepared: Sequence[Prepared], principal: Principal, charge: Charge) -> AsyncGenerator[Event]:

@@ -31,6 +31,7 @@ from aquilon.conversations.histories import Histories
 from aquilon.conversations.personal_data import ConversationData
 from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
+from aquilon.conversations.titles import Titles
 from aquilon.conversations.transfer.imports.imports import Imports
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
 from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
@@ -153,6 +154,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         usage_writer=usage_writer,
         pipeline=pipeline,
         conversations=conversations,
+        titles=Titles(conversations, pipeline, catalogue),
         projects=Projects(database),
         prompts=Prompts(database, on_deletion=erase),
         runs=runs,

@@ -156,7 +156,9 @@ async def update_agent(request: Request, caller: Caller, agent_id: str) -> Respo
     status=204,
 )
 async def delete_agent(request: Request, caller: Caller, agent_id: str) -> Response:
-    await services(request).assistants.delete(caller, agent_id)
+    state = services(request)
+    await state.assistants.delete(caller, agent_id)
+    state.memories.erase()  # the entries for it alone went with it
     return Response(status_code=204)
 
 

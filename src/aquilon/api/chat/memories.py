@@ -44,6 +44,11 @@ class ChangeMemory(Fields):
         max_length=MOST_ID_CHARACTERS,
         description="The project in whose conversations it is used; null for everywhere.",
     )
+    assistant_id: str | None = Field(
+        None,
+        max_length=MOST_ID_CHARACTERS,
+        description="The assistant whose answers it is used in, the `id` of an agent; null for all answers.",
+    )
     expires_at: int | None = Field(
         None, description="When it is deleted, in unix seconds; null for when its person deletes it."
     )
@@ -54,6 +59,7 @@ class ChangeMemory(Fields):
         return MemoryChange(
             text=UNSET if self.text is None else self.text,
             project_id=self.project_id if "project_id" in sent else UNSET,
+            assistant_id=self.assistant_id if "assistant_id" in sent else UNSET,
             expires_at=self.expires_at if "expires_at" in sent else UNSET,
         )
 
@@ -101,6 +107,8 @@ class MemoryBody(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     project_id: str | None
     """The project in whose conversations it is used; null for everywhere."""
+    assistant_id: str | None
+    """The assistant whose answers it is used in; null for all answers."""
     source: MemorySource | None
     """The message that it comes from; null for none, or one that was deleted with its conversation."""
     created_at: int
@@ -177,11 +185,17 @@ async def list_memories(
     person: Person,
     query: str = "",
     project_id: str | None = None,
+    assistant_id: str | None = None,
     after: str | None = None,
     limit: int = 20,
 ) -> Response:
     rows, more = await services(request).memories.page(
-        person.principal, query=query[:MOST_CHARACTERS], project_id=project_id, after=after, limit=bounded(limit)
+        person.principal,
+        query=query[:MOST_CHARACTERS],
+        project_id=project_id,
+        assistant_id=assistant_id,
+        after=after,
+        limit=bounded(limit),
     )
     return json_answer(listed([memory_body(row) for row in rows], has_more=more))
 
@@ -195,6 +209,7 @@ async def create_memory(request: Request, person: Person) -> Response:
         person.principal,
         fields.text,
         project_id=fields.project_id,
+        assistant_id=fields.assistant_id,
         source=None if fields.source is None else fields.source.source,
         expires_at=fields.expires_at,
     )
@@ -264,6 +279,7 @@ def memory_body(row: Memory) -> MemoryBody:
         id=row.id,
         text=row.text,
         project_id=row.project_id,
+        assistant_id=row.assistant_id,
         source=source,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -35,7 +35,7 @@ class ProposeMemories(SourceFields):
 
 
 class AcceptProposal(ChangeMemory):
-    """What isn't sent is as it was proposed; without `project_id` it is remembered for everywhere."""
+    """What isn't sent is as proposed; without `project_id` and `assistant_id` it is remembered for everywhere."""
 
     replaces: str | None = Field(
         None, max_length=MOST_ID_CHARACTERS, description="The id of an entry that it takes the place of."

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
-from aquilon.api.body import read_either
+from aquilon.api.body import read_body, read_either
 from aquilon.api.conversations import mistral
 from aquilon.api.conversations.bodies import (
     ConversationBody,
@@ -71,6 +71,12 @@ class ChangeConversation(Fields):
         max_length=256,
         description="The project that it is put into, whose instructions then come first in each answer; null takes it "
         "out. A conversation that the workspace sees needs a project that the workspace sees.",
+    )
+
+
+class NameConversation(Fields):
+    model: str | None = Field(
+        None, min_length=1, max_length=1000, description="The model to ask; without it, the one that answered last."
     )
 
 
@@ -211,6 +217,20 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
         head_id=fields.head_id,
     )
     return json_answer(conversation_body(await services(request).conversations.change(caller, conversation_id, change)))
+
+
+@routes.post(
+    f"{_CONVERSATION}/title",
+    "Give a conversation a title",
+    request=NameConversation,
+    answer=ConversationBody,
+    says="The conversation, with a title in the language of its question: the model's, or the question's first words. "
+    "One that has a title keeps it. The request to the model is paid for, and is no message of a person's quota.",
+)
+async def name_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
+    fields = await read_body(request, NameConversation)
+    named = await services(request).titles.give(caller, conversation_id, model=fields.model)
+    return json_answer(conversation_body(named))
 
 
 @routes.delete(

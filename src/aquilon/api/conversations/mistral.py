@@ -195,6 +195,7 @@ async def _answer(
         caller,
         [*history, *inputs],
         conversation=None if context is None else context.conversation,
+        assistant_id=settings.agent_id,
         is_stored=is_stored,
     )
 

@@ -128,6 +128,7 @@ async def delete_project(
         await state.runs.cancel_all(caller, ids)
         await state.conversations.delete_all(caller, ids)
     await state.projects.delete(caller, project_id)
+    state.memories.erase()  # the entries for it alone went with it
     return json_answer(DeletedProject(id=project_id))
 
 

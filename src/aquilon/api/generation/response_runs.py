@@ -109,6 +109,7 @@ async def prepare_response(
         caller,
         (*history.items, *items),
         conversation=None if context is None else context.conversation,
+        assistant_id=None if assistant is None else assistant.agent_id,
         is_stored=context is not None and _stores(fields, context, caller),
         wanted=fields.memory,
     )

@@ -38,12 +38,15 @@ async def entries(session: AsyncSession, scope: Scope, *, now: int) -> Sequence[
     return list(await session.scalars(scope.select(Memory).where(_current(now)).order_by(Memory.id.desc())))
 
 
-async def usable(session: AsyncSession, scope: Scope, *, project_id: str | None, now: int) -> Sequence[Memory]:
-    """Those for an answer in this project, or in none; the latest changes first."""
-    places: list[ColumnElement[bool]] = [Memory.project_id.is_(None)]
-    if project_id is not None:
-        places.append(Memory.project_id == project_id)
-    query = scope.select(Memory).where(_current(now), or_(*places))
+async def usable(
+    session: AsyncSession, scope: Scope, *, project_id: str | None, assistant_id: str | None, now: int
+) -> Sequence[Memory]:
+    """Those for an answer in this project or in none, of this assistant or of none; the latest changes first."""
+    query = scope.select(Memory).where(
+        _current(now),
+        or_(Memory.project_id.is_(None), Memory.project_id == project_id),
+        or_(Memory.assistant_id.is_(None), Memory.assistant_id == assistant_id),
+    )
     return list(await session.scalars(query.order_by(Memory.updated_at.desc(), Memory.id.desc())))
 
 

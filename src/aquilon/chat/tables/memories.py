@@ -39,6 +39,7 @@ class Memory(Owned, Base):
         Index("ix_memories_organization_id", "organization_id", "user_id", "id"),
         Index("ix_memories_user_id", "user_id"),
         _set("memories", "project_id"),
+        _set("memories", "assistant_id"),
         _set("memories", "conversation_id"),
         _set("memories", "item_id"),
         _set("memories", "expires_at"),
@@ -50,6 +51,8 @@ class Memory(Owned, Base):
     text: Mapped[str]
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     """The project in whose conversations it is used; None for everywhere."""
+    assistant_id: Mapped[str | None] = mapped_column(ForeignKey("assistants.id", ondelete="CASCADE"))
+    """The assistant whose answers it is used in; None for all."""
     conversation_id: Mapped[str | None] = mapped_column(ForeignKey("conversations.id", ondelete="SET NULL"))
     item_id: Mapped[str | None] = mapped_column(ForeignKey("conversation_items.id", ondelete="SET NULL"))
     """The message that it comes from."""

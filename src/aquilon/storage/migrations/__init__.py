@@ -21,5 +21,6 @@ REVISIONS = (
     "0018",
     "0019",
     "0020",
+    "0021",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""
