@@ -38,7 +38,6 @@ def test_a_forked_command_prints_and_ends_as_a_new_interpreter_does(
     "arguments",
     [
         ["-P", "-m", "aquilon.training.job"],
-        ["-m", "aquilon.evaluation.job"],
         ["-c", "import sys; print(sys.stdin.read(), sys.argv)", "-m", "aquilon.training.job"],
     ],
 )

@@ -24,7 +24,7 @@ ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "LANG": "
 def shell(line: str, *, stdin: bytes = b"", environment: dict[str, str] | None = None) -> tuple[int, str]:
     """A line of shell in which ``aquilon`` is the program: its exit code, and both outputs together.
 
-    A new interpreter runs it where that has something to do before the program: streams that are closed, another encoding.
+    It is a new interpreter's where that prepares what is tested: streams that are closed, and their encoding.
     """
     path = {"PATH": f"{command_folder()}:{os.environ['PATH']}"}
     if "&-" in line or environment:
