@@ -43,7 +43,6 @@ WITH_TORCH = (
     "aquilon.checkpoints.trial",
     "aquilon.engine.process",
     "aquilon.evaluation.job",
-    "aquilon.jobs.fine_tuning.checking",
     "aquilon.training.export",
     "aquilon.training.job",
 )
