@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.prepared import command_folder, run_prepared
+from tests.support.prepared import command_folder, python_with_torch, run_prepared
 from tests.support.server import start_server
 
 
@@ -31,6 +31,21 @@ def test_a_forked_command_prints_and_ends_as_a_new_interpreter_does(
         text=True,
     )
     forked = run_prepared("aquilon", *arguments, variables=os.environ, stdin=stdin)
+    assert (forked.returncode, forked.stdout, forked.stderr) == (new.returncode, new.stdout, new.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-P", "-m", "aquilon.training.job"],
+        ["-c", "import sys; print(sys.stdin.read(), sys.argv)", "-m", "aquilon.training.job"],
+    ],
+)
+def test_what_imports_torch_is_forked_and_ends_as_in_a_new_interpreter(arguments: list[str]) -> None:
+    new, forked = (
+        subprocess.run([python, *arguments], input="read", capture_output=True, text=True)
+        for python in (sys.executable, python_with_torch())
+    )
     assert (forked.returncode, forked.stdout, forked.stderr) == (new.returncode, new.stdout, new.stderr)
 
 

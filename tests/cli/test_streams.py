@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 from tests.cli.test_chat import chat_server, delta
+from tests.support.prepared import command_folder
 
 from aquilon.cli.main import main
 
@@ -21,11 +22,15 @@ ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "LANG": "
 
 
 def shell(line: str, *, stdin: bytes = b"", environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """A line of shell in which ``aquilon`` is the program: its exit code, and both outputs together."""
-    line = line.replace("aquilon", f"{sys.executable} -m aquilon.cli.main", 1)
-    done = subprocess.run(
-        ["bash", "-c", line], input=stdin, capture_output=True, timeout=120, env=os.environ | (environment or {})
-    )
+    """A line of shell in which ``aquilon`` is the program: its exit code, and both outputs together.
+
+    It is a new interpreter's where that prepares what is tested: streams that are closed, and their encoding.
+    """
+    path = {"PATH": f"{command_folder()}:{os.environ['PATH']}"}
+    if "&-" in line or environment:
+        line = line.replace("aquilon", f"{sys.executable} -m aquilon.cli.main", 1)
+    variables = os.environ | path | (environment or {})
+    done = subprocess.run(["bash", "-c", line], input=stdin, capture_output=True, timeout=120, env=variables)
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 
 

@@ -10,7 +10,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.prepared import python_with_torch
+
 from aquilon.cli.main import main
+
+_STARTING_TORCH = ("eval", "export", "pull", "train")
 
 
 @dataclass(frozen=True)
@@ -22,14 +26,17 @@ class Outcome:
 
 def run_aquilon(home: Path, *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> Outcome:
     """How ``aquilon …`` ends on this home, and what it prints."""
-    variables, keyboard = dict(os.environ), sys.stdin
+    variables, keyboard, interpreter = dict(os.environ), sys.stdin, sys.executable
     os.environ.update({"AQUILON_HOME": str(home), **(environment or {})})
     sys.stdin = io.StringIO(stdin)
+    if arguments[0] in _STARTING_TORCH:
+        sys.executable = python_with_torch()
     try:
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
             code = main(list(arguments))
     finally:
         sys.stdin = keyboard
+        sys.executable = interpreter
         os.environ.clear()
         os.environ.update(variables)
     return Outcome(code, out.getvalue(), err.getvalue())

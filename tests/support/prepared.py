@@ -2,16 +2,19 @@
 
 One process imports them (``python -m tests.support.prepared SOCKET``) and forks for each that is asked for. Such a
 process then has its own arguments, variables, folder and streams, and runs what ``aquilon`` or ``tests.support.serve``
-run. What is promised of a new interpreter, such as its memory, is tested with one.
+run. What these start in their turn with torch, such as the engine, is forked from a second process, which the first one
+forks when it is needed. What is promised of a new interpreter, such as its memory, is tested with one.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import shutil
 import signal
@@ -21,9 +24,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO
 
@@ -36,20 +39,49 @@ IMPORTED = (
     "uvloop",
     *(name for name, _ in PROGRAMS.values()),
 )
+WITH_TORCH = (
+    "aquilon.checkpoints.trial",
+    "aquilon.engine.process",
+    "aquilon.evaluation.job",
+    "aquilon.training.export",
+    "aquilon.training.job",
+)
+"""What the program starts as ``python -m MODULE``, and what imports torch."""
+IMPORTED_WITH_TORCH = (*WITH_TORCH, "aquilon.engine.loading", "aquilon.evaluation.measuring")
 NUMBER = struct.Struct("!q")
 """How long a request is, the new process' id, and in the end its exit status."""
 
-_COMMAND = f"""\
+_ASK = f"""\
 #!{sys.executable} -IS
-import json, os, socket, struct, sys
+import json, os, signal, socket, struct, sys
+program, arguments, passed = "aquilon", sys.argv[1:], [0, 1, 2]
+%s
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(%r)
-request = {{"program": "aquilon", "arguments": sys.argv[1:], "folder": os.getcwd(), "variables": dict(os.environ)}}
-body = json.dumps(request).encode()
-socket.send_fds(connection, [struct.pack("!q", len(body))], [0, 1, 2])
+request = {{"program": program, "arguments": arguments, "folder": os.getcwd(), "variables": dict(os.environ)}}
+body = json.dumps(request | {{"numbers": passed}}).encode()
+socket.send_fds(connection, [struct.pack("!q", len(body))], passed)
 connection.sendall(body)
-_, status = struct.unpack("!qq", connection.recv(16, socket.MSG_WAITALL))
+pid, = struct.unpack("!q", connection.recv(8, socket.MSG_WAITALL))
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+for number in passed:
+    os.close(number)
+status, = struct.unpack("!q", connection.recv(8, socket.MSG_WAITALL))
+if status < 0:
+    signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+    os.kill(os.getpid(), -status)
 sys.exit(status)
+"""
+"""A program that has another forked with its files, and ends as that does, which is killed if this one is."""
+
+_UNLESS_WITH_TORCH = f"""\
+program = arguments[arguments.index("-m") + 1] if "-m" in arguments[:2] else ""
+if program not in {WITH_TORCH!r}:
+    os.execv({sys.executable!r}, [{sys.executable!r}, *arguments])
+del arguments[:arguments.index("-m") + 2]
+passed = [int(number) for number in os.listdir("/proc/self/fd")]
+passed = [number for number in passed if os.path.exists("/proc/self/fd/" + str(number))]  # less the listing's own
 """
 
 
@@ -146,12 +178,14 @@ def _forking() -> _Forking:
     folder = tempfile.mkdtemp(prefix="aquilon-prepared-")
     command = [sys.executable, "-m", "tests.support.prepared"]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")}
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{folder}/socket")
-        listener.listen()
-        passed = listener.fileno()
+    _write_program(Path(folder, "python"), _ASK % (_UNLESS_WITH_TORCH, f"{folder}/torch"))
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as with_torch:
+        for each, name in ((listener, "socket"), (with_torch, "torch")):
+            each.bind(f"{folder}/{name}")
+            each.listen()
+        passed = (listener.fileno(), with_torch.fileno())
         process = subprocess.Popen(
-            [*command, str(passed)], cwd=ROOT, env=variables, stdin=subprocess.PIPE, pass_fds=[passed]
+            [*command, *map(str, passed)], cwd=ROOT, env=variables, stdin=subprocess.PIPE, pass_fds=passed
         )
     atexit.register(process.communicate)
     return _Forking(f"{folder}/socket", process)
@@ -162,23 +196,47 @@ def command_folder() -> Path:
     """A folder for the PATH, whose ``aquilon`` is forked too."""
     address = _forking().address
     command = Path(address).with_name("aquilon")
-    command.write_text(_COMMAND % address)
-    command.chmod(0o755)
+    _write_program(command, _ASK % ("", address))
     return command.parent
 
 
-def main() -> int | None:
-    gc.disable()  # imports make no garbage to speak of
-    for module in IMPORTED:
-        importlib.import_module(module)
-    gc.freeze()
-    program = _fork_as_asked(socket.socket(fileno=int(sys.argv[1])))
+def python_with_torch() -> str:
+    """In place of `sys.executable`: what imports torch is forked, anything else has a new interpreter."""
+    return str(Path(_forking().address).with_name("python"))
+
+
+def _write_program(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(0o755)
+
+
+def main() -> object:
+    listener, with_torch = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    interpreter, sys.executable = sys.executable, str(Path(listener.getsockname()).with_name("python"))
+    _import(IMPORTED)
+    program = _fork_as_asked(listener, with_torch)
+    if program is None:
+        sys.executable = interpreter
+        os.environ["OMP_WAIT_POLICY"] = "passive"  # as the program starts what trains; read when torch is imported
+        _import(IMPORTED_WITH_TORCH)
+        program = _fork_as_asked(with_torch)
+        assert program is not None
     gc.enable()
     return program()
 
 
-def _fork_as_asked(listener: socket.socket) -> Callable[[], int | None]:
-    """Fork for each request until standard input ends. Returns in the new processes, with what each is to run."""
+def _import(modules: tuple[str, ...]) -> None:
+    gc.disable()  # imports make no garbage to speak of
+    for module in modules:
+        importlib.import_module(module)
+    gc.freeze()
+
+
+def _fork_as_asked(listener: socket.socket, with_torch: socket.socket | None = None) -> Callable[[], object] | None:
+    """Fork for each request until standard input ends. Returns in the new processes, with what each is to run.
+
+    None is for the one that forks those with torch, which is forked when the first one asks at ``with_torch``.
+    """
     forked: dict[int, socket.socket] = {}
     woken, waker = socket.socketpair()
     waker.setblocking(False)
@@ -186,21 +244,29 @@ def _fork_as_asked(listener: socket.socket) -> Callable[[], int | None]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends pytest, which closes standard input
     signal.set_wakeup_fd(waker.fileno())
     selector = selectors.DefaultSelector()
-    for file in (listener, woken, 0):
+    for file in (listener, woken, 0, *([with_torch] if with_torch else [])):
         selector.register(file, selectors.EVENT_READ)
     while True:
         ready = [key.fileobj for key, _ in selector.select()]
         if 0 in ready:
-            shutil.rmtree(Path(listener.getsockname()).parent)
+            shutil.rmtree(Path(listener.getsockname()).parent, ignore_errors=True)
             sys.exit()
         if woken in ready:
             woken.recv(4096)
-            _report_ended(forked)
-        if listener not in ready:
+            _report_ended(forked, selector)
+        for connection in forked.values():
+            if connection in ready:  # it was closed: who asked has ended
+                selector.unregister(connection)
+                os.kill(next(pid for pid, asked in forked.items() if asked is connection), signal.SIGKILL)
+        request: dict[str, object] = {}
+        if with_torch in ready:
+            selector.unregister(with_torch)
+        elif listener in ready:
+            connection, _ = listener.accept()
+            start, streams, _, _ = socket.recv_fds(connection, NUMBER.size, 16)
+            request = json.loads(connection.recv(NUMBER.unpack(start)[0], socket.MSG_WAITALL))
+        else:
             continue
-        connection, _ = listener.accept()
-        start, streams, _, _ = socket.recv_fds(connection, NUMBER.size, 3)
-        request = json.loads(connection.recv(NUMBER.unpack(start)[0], socket.MSG_WAITALL))
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
@@ -208,26 +274,42 @@ def _fork_as_asked(listener: socket.socket) -> Callable[[], int | None]:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             selector.close()
-            for opened in (listener, woken, waker, connection, *forked.values()):
+            for opened in (listener, woken, waker, *forked.values()):
                 opened.close()
+            if not request:
+                return None
+            connection.close()
+            if with_torch is not None:
+                with_torch.close()
             return _become(request, streams)
-        for stream in streams:
-            os.close(stream)
-        forked[pid] = connection
-        connection.sendall(NUMBER.pack(pid))
+        if request:
+            for stream in streams:
+                os.close(stream)
+            forked[pid] = connection
+            if "numbers" in request:
+                selector.register(connection, selectors.EVENT_READ)
+            connection.sendall(NUMBER.pack(pid))
+        elif with_torch is not None:
+            with_torch.close()
 
 
-def _report_ended(forked: dict[int, socket.socket]) -> None:
+def _report_ended(forked: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
     for pid in list(forked):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            with forked.pop(pid) as connection:
+            with forked.pop(pid) as connection, suppress(OSError):
+                if connection in selector.get_map():
+                    selector.unregister(connection)
                 connection.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
 
 
-def _become(request: dict[str, object], streams: list[int]) -> Callable[[], int | None]:
+def _become(request: dict[str, object], streams: list[int]) -> Callable[[], object]:
     """Give this process the arguments, the variables, the folder and the streams of the request."""
-    for number, stream in enumerate(streams):
+    numbers = request.get("numbers", [0, 1, 2])
+    assert isinstance(numbers, list)
+    streams = [fcntl.fcntl(stream, fcntl.F_DUPFD, 100) for stream in streams]  # where none of the numbers is
+    os.closerange(3, 100)
+    for number, stream in zip(numbers, streams, strict=True):
         os.dup2(stream, number)
         os.close(stream)
     sys.stdin = os.fdopen(0, closefd=False)
@@ -241,9 +323,18 @@ def _become(request: dict[str, object], streams: list[int]) -> Callable[[], int 
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(str(request["folder"]))
+    if name in WITH_TORCH:
+        if threads := os.environ.get("OMP_NUM_THREADS"):
+            sys.modules["torch"].set_num_threads(int(threads))
+        return partial(_run_module, name)
     module, function = PROGRAMS[name]
-    program: Callable[[], int | None] = getattr(importlib.import_module(module), function)
+    program: Callable[[], object] = getattr(importlib.import_module(module), function)
     return program
+
+
+def _run_module(name: str) -> None:
+    del sys.modules[name]  # as ``python -m`` has it only as __main__
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
