@@ -85,5 +85,6 @@ export default defineConfig(({ mode }) => ({
       "/artifact-frame": proxied,
     },
   },
-  test: { include: ["tests/**/*.test.ts"] },
+  // the files are small: to start a process for each takes longer than to run all
+  test: { include: ["tests/**/*.test.ts"], pool: "threads", isolate: false, fileParallelism: false },
 }));

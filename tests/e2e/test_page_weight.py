@@ -2,13 +2,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.async_api import expect
-from tests.support.browser import Visitor, fresh_link
+from playwright.async_api import Browser, expect
+from tests.support.browser import Visitor, fresh_link, visitor
+from tests.support.server import RunningServer
 
 BUDGET = 120 * 1024
 
 
-async def test_the_page_can_be_typed_into_within_its_javascript_budget(guest: Visitor) -> None:
+async def test_the_page_can_be_typed_into_within_its_javascript_budget(browser: Browser, server: RunningServer) -> None:
+    async with visitor(browser, server, anew=True) as guest:
+        await check_weight(guest)
+
+
+async def check_weight(guest: Visitor) -> None:
     devtools = await guest.page.context.new_cdp_session(guest.page)
     scripts: dict[str, str] = {}
     encodings: set[str] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path("src/aquilon")
@@ -121,14 +122,30 @@ OTHER_CLIENTS = (
 """Where an error may be without a code."""
 
 
+@cache
+def calls() -> list[tuple[Path, ast.Call]]:
+    """All calls in the source, each with its file."""
+    return [
+        (file, node)
+        for file in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+
+
+def raised() -> Iterator[tuple[Path, str, ast.Call]]:
+    """The file and the name of each call that makes an error."""
+    for file, call in calls():
+        if isinstance(call.func, ast.Name) and call.func.id in RAISES:
+            yield file, call.func.id, call
+
+
 def errors() -> Iterator[tuple[str, int, ast.expr | None]]:
     """The file and line of each error in the source, and its code."""
-    for file in sorted(SOURCE.rglob("*.py")):
-        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISES:
-                code = next((keyword.value for keyword in call.keywords if keyword.arg == "code"), None)
-                if code is not None or call.func.id not in ("overloaded", "refused"):
-                    yield str(file.relative_to(SOURCE)), call.lineno, code
+    for file, name, call in raised():
+        code = next((keyword.value for keyword in call.keywords if keyword.arg == "code"), None)
+        if code is not None or name not in ("overloaded", "refused"):
+            yield str(file.relative_to(SOURCE)), call.lineno, code
 
 
 def sentences() -> dict[str, str]:
@@ -157,20 +174,17 @@ def test_every_error_that_a_page_can_meet_has_a_code() -> None:
 
 def test_every_number_in_a_sentence_is_sent_by_every_error_that_has_its_code() -> None:
     needed = {code: set(re.findall(r"\{(\w+)[},]", text)) - {"field"} for code, text in sentences().items()}
-    for file in sorted(SOURCE.rglob("*.py")):
-        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISES):
-                continue
-            keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-            code, values = keywords.get("code"), keywords.get("values")
-            if not isinstance(code, ast.Constant):
-                continue
-            sent = (
-                {str(key.value) for key in values.keys if isinstance(key, ast.Constant)}
-                if isinstance(values, ast.Dict)
-                else set()
-            )
-            assert needed.get(str(code.value), set()) <= sent, f"{file}:{call.lineno}: {code.value}"
+    for file, _, call in raised():
+        keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+        code, values = keywords.get("code"), keywords.get("values")
+        if not isinstance(code, ast.Constant):
+            continue
+        sent = (
+            {str(key.value) for key in values.keys if isinstance(key, ast.Constant)}
+            if isinstance(values, ast.Dict)
+            else set()
+        )
+        assert needed.get(str(code.value), set()) <= sent, f"{file}:{call.lineno}: {code.value}"
 
 
 def test_every_change_in_the_audit_log_has_words() -> None:
@@ -179,9 +193,9 @@ def test_every_change_in_the_audit_log_has_words() -> None:
     kinds = set(re.findall(r'"did\.kind\.(\w+)"', texts))
     recorded = {
         value.value
-        for file in sorted(SOURCE.rglob("*.py"))
-        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("record")
+        for _, call in calls()
+        if isinstance(call.func, ast.Attribute | ast.Name)
+        and (call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id).endswith("record")
         for argument in call.args
         for value in ast.walk(argument)
         if isinstance(value, ast.Constant) and re.fullmatch(r"[a-z_]+\.[a-z_]+", str(value.value))

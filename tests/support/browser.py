@@ -7,11 +7,23 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, async_playwright, expect
+from playwright._impl._api_structures import SetCookieParam
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Route,
+    StorageState,
+    async_playwright,
+    expect,
+)
 from tests.support.frontend import frontend
 from tests.support.server import RunningServer
 
@@ -26,6 +38,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--process-per-site",  # a new page of a context that has one open starts no process, nor compiles scripts again
 ]
 ANSWER_SECONDS = 60
 V = TypeVar("V", bound="Visitor")
@@ -204,25 +217,68 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visitor(browser: Browser, server: RunningServer, kind: type[V] = Visitor, **options: Any) -> AsyncIterator[V]:
-    """A person whose browser must have nothing to complain about; options are those of a Playwright context."""
-    context = await browser.new_context(
-        # a service worker would answer before the routes that tests set
-        **{
-            "locale": "en-GB",
-            "service_workers": "block",
-            "permissions": ["clipboard-read", "clipboard-write"],
-            **options,
-        }
-    )
+async def visitor(
+    browser: Browser,
+    server: RunningServer,
+    kind: type[V] = Visitor,
+    *,
+    anew: bool = False,
+    storage_state: StorageState | None = None,
+    **options: Any,
+) -> AsyncIterator[V]:
+    """A person whose browser must have nothing to complain about; options are those of a Playwright context.
+
+    The context has been that of an earlier person with the same options, whose cookies and storage were deleted, but
+    not the browser's cache: ``anew`` is for tests of what it loads, and those that change the context itself.
+    """
+    # a service worker would answer before the routes that tests set
+    options = {
+        "locale": "en-GB",
+        "service_workers": "block",
+        "permissions": ["clipboard-read", "clipboard-write"],
+        **options,
+    }
+    anew = anew or options["service_workers"] == "allow"
+    unused = _unused_contexts(browser, json.dumps(options, sort_keys=True))
+    context = await _new_context(browser, server, options) if anew or not unused else unused.pop()
     try:
-        await context.add_init_script(_VIOLATIONS)
+        await context.add_cookies([cast(SetCookieParam, each) for each in (storage_state or {}).get("cookies", [])])
         someone = kind(await context.new_page(), server)
         yield someone
         await someone.page.unroute_all(behavior="wait")
         assert someone.complaints == []
+        if not anew:
+            await _forget(context, server)
+            unused.append(context)
     finally:
-        await context.close()
+        if context not in unused:
+            await context.close()
+
+
+@cache
+def _unused_contexts(browser: Browser, options: str) -> list[BrowserContext]:
+    """Those with these options in which nobody is."""
+    return []
+
+
+async def _new_context(browser: Browser, server: RunningServer, options: dict[str, Any]) -> BrowserContext:
+    """A context whose first page keeps the process alive that the site's pages share."""
+    context = await browser.new_context(**options)
+    await context.add_init_script(_VIOLATIONS)
+    await (await context.new_page()).goto(f"{server.url}/health")
+    return context
+
+
+async def _forget(context: BrowserContext, server: RunningServer) -> None:
+    """Close all pages but the first; delete what the server's pages have stored."""
+    first, *others = context.pages
+    for page in others:
+        await page.close()
+    await context.unroute_all()
+    await context.clear_cookies()
+    devtools = await context.new_cdp_session(first)
+    await devtools.send("Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "all"})
+    await devtools.detach()
 
 
 async def fresh_link(server: RunningServer) -> str:

@@ -31,7 +31,7 @@ from aquilon.training.checkpoints import whole_checkpoints
 from aquilon.training.history import EventReader, History
 from aquilon.training.protocol import CHECKPOINTS, EVENTS, Failed, Pretrain, Step, Training
 
-STEPS = 60
+STEPS = 40
 
 
 @pytest.fixture(scope="module")
