@@ -16,12 +16,13 @@ from sqlalchemy import create_engine
 from aquilon.people.first_run import FirstRun, prepare_first_run
 from aquilon.settings import Settings
 from aquilon.storage import Database
+from aquilon.storage.migrations import REVISIONS
 from aquilon.storage.upgrade import upgrade
 
 ORGANIZATION = "Example House"
 """What the servers of tests call the organization that runs them."""
 
-_EMPTY = """
+_EMPTY = f"""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid();
 SET session_replication_role = replica;  -- neither triggers nor foreign keys
@@ -32,9 +33,10 @@ BEGIN
     EXECUTE format('DELETE FROM %I', name);
   END LOOP;
 END $$;
+UPDATE alembic_version SET version_num = '{REVISIONS[-1]}';
 SELECT setval(format('%I', sequencename)::regclass, start_value, false) FROM pg_sequences WHERE schemaname = 'public';
 """
-"""Ends a database's other connections, deletes all rows and starts numbers anew."""
+"""Ends a database's other connections, deletes all rows, starts numbers anew and calls the schema this version's."""
 
 
 @cache
