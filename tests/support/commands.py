@@ -10,11 +10,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.prepared import python_with_torch
-
 from aquilon.cli.main import main
 
-_STARTING_TORCH = ("eval", "export", "pull", "train")
+_WITH_TORCH = {"dpo", "eval", "export", "pretrain", "pull", "resume", "sft"}
+"""Commands that start a process which imports torch."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,11 @@ def run_aquilon(home: Path, *arguments: str, stdin: str = "", environment: Mappi
     variables, keyboard, interpreter = dict(os.environ), sys.stdin, sys.executable
     os.environ.update({"AQUILON_HOME": str(home), **(environment or {})})
     sys.stdin = io.StringIO(stdin)
-    if arguments[0] in _STARTING_TORCH:
-        sys.executable = python_with_torch()
     try:
+        if _WITH_TORCH & set(arguments[:2]):
+            from tests.support.prepared import python_with_torch  # a test whose file imports it isn't quick
+
+            sys.executable = python_with_torch()
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
             code = main(list(arguments))
     finally:

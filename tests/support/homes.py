@@ -96,18 +96,25 @@ async def postgresql_database(folder: str, *, migrated: bool) -> AsyncIterator[s
         name = unused.pop()
     else:
         name = f"test_{uuid.uuid4().hex}"
-        await _execute(folder, "postgres", f"CREATE DATABASE {name}")
+        async with _connected(folder, "postgres") as server:
+            await server.execute(f"CREATE DATABASE {name}")
         if migrated:
             with tempfile.TemporaryDirectory() as home:
                 database = await Database.open(Settings(home=Path(home), database_url=address(name)))
                 await database.close()
-    schema = await _value(folder, name, _SCHEMA) if migrated else None
-    yield address(name)
-    if migrated and await _value(folder, name, _SCHEMA) == schema:
-        await _execute(folder, name, _EMPTY)
-        unused.append(name)
+    if not migrated:
+        yield address(name)
     else:
-        await _execute(folder, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
+        async with _connected(folder, name) as connection:
+            schema = await connection.fetchval(_SCHEMA)
+        yield address(name)
+        async with _connected(folder, name) as connection:
+            if await connection.fetchval(_SCHEMA) == schema:
+                await connection.execute(_EMPTY)
+                unused.append(name)
+                return
+    async with _connected(folder, "postgres") as server:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @cache
@@ -116,17 +123,10 @@ def _unused_databases(folder: str) -> list[str]:
     return []
 
 
-async def _execute(folder: str, database: str, statements: str) -> None:
+@asynccontextmanager
+async def _connected(folder: str, database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     connection = await asyncpg.connect(host=folder, user="aquilon", database=database)
     try:
-        await connection.execute(statements)
-    finally:
-        await connection.close()
-
-
-async def _value(folder: str, database: str, query: str) -> object:
-    connection = await asyncpg.connect(host=folder, user="aquilon", database=database)
-    try:
-        return await connection.fetchval(query)
+        yield connection
     finally:
         await connection.close()
