@@ -26,7 +26,7 @@ import asyncpg
 import httpx
 from tests.support.databases import postgresql, postgresql_programs
 from tests.support.server import RunningServer, prepare_home, start_server
-from tests.support.upstream_server import Line, upstream_server
+from tests.support.upstream_server import Connection, upstream_server
 
 from aquilon.money import shared_stock
 from aquilon.money.prices import Price
@@ -62,16 +62,16 @@ class Run:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def answer(line: Line) -> None:
+async def answer(connection: Connection) -> None:
     """As many tokens as were asked for, 5 ms each."""
-    body = line.asked.json
+    body = connection.request.json
     tokens = body.get("max_tokens") or body.get("max_completion_tokens") or 50
-    await line.begin()
+    await connection.begin()
     for _ in range(tokens):
-        await line.say("word ")
+        await connection.say("word ")
         await asyncio.sleep(_TOKEN_SECONDS)
-    await line.finish("length", usage={"prompt_tokens": 12, "completion_tokens": tokens})
-    await line.end()
+    await connection.finish("length", usage={"prompt_tokens": 12, "completion_tokens": tokens})
+    await connection.end()
 
 
 async def prepare(settings: Settings, limit: int, model: str = MODEL) -> tuple[str, str]:

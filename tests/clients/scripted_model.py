@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.upstream_server import Line
+from tests.support.upstream_server import Connection
 
 NAME = "scripted"
 CONTEXT = 200_000
@@ -101,22 +101,22 @@ WEATHER: Call = ("get_weather", {"city": "Paris"})
 """The call of a conversation without a task, where this function is offered."""
 
 
-async def scripted_model(line: Line) -> None:
+async def scripted_model(connection: Connection) -> None:
     """The `Script` of an `upstream_server`."""
-    if line.asked.path == "/v1/models":
+    if connection.request.path == "/v1/models":
         model = {"id": NAME, "object": "model", "max_model_len": CONTEXT}
-        await line.answer(200, {"object": "list", "data": [model]})
+        await connection.answer(200, {"object": "list", "data": [model]})
         return
-    request = line.asked.json
+    request = connection.request.json
     call = next_call(request)
-    await line.begin()
+    await connection.begin()
     if call is None:
-        await line.say("Done.")
+        await connection.say("Done.")
     else:
-        await _call(line, *call)
-    usage = {"prompt_tokens": len(line.asked.body) // 4, "completion_tokens": 30}
-    await line.finish("stop" if call is None else "tool_calls", usage=usage)
-    await line.end()
+        await _call(connection, *call)
+    usage = {"prompt_tokens": len(connection.request.body) // 4, "completion_tokens": 30}
+    await connection.finish("stop" if call is None else "tool_calls", usage=usage)
+    await connection.end()
 
 
 def next_call(request: dict[str, Any]) -> Call | None:
@@ -153,17 +153,17 @@ def _texts(content: str | list[dict[str, Any]]) -> Iterator[str]:
         yield from (part["text"] for part in content if part["type"] == "text")
 
 
-async def _call(line: Line, name: str, arguments: dict[str, Any]) -> None:
+async def _call(connection: Connection, name: str, arguments: dict[str, Any]) -> None:
     """In three chunks: the name, and the arguments in two halves."""
     text = json.dumps(arguments)
     half = len(text) // 2
     first = {
         "index": 0,
-        "id": f"call_{len(line.asked.body)}",
+        "id": f"call_{len(connection.request.body)}",
         "type": "function",
         "function": {"name": name, "arguments": ""},
     }
-    await line.chunk({"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [first]}}]})
+    await connection.chunk({"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [first]}}]})
     for piece in (text[:half], text[half:]):
         more = {"index": 0, "function": {"arguments": piece}}
-        await line.chunk({"choices": [{"index": 0, "delta": {"tool_calls": [more]}}]})
+        await connection.chunk({"choices": [{"index": 0, "delta": {"tool_calls": [more]}}]})

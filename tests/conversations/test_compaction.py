@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.upstream_gateway import MODEL, Gateway, open_gateway
-from tests.support.upstream_server import Line, upstream_server
+from tests.support.upstream_server import Connection, upstream_server
 
 from aquilon.conversations.compaction import Compactor, transcript
 from aquilon.conversations.items import CompactionItem, MessageItem, Text
@@ -42,12 +42,12 @@ def compactor(gateway: Gateway) -> Compactor:
 async def test_a_long_conversation_is_summarised_in_parts_and_each_part_is_billed(gateway: Gateway) -> None:
     asked: list[str] = []
 
-    async def summarise(line: Line) -> None:
-        asked.append(line.asked.json["messages"][-1]["content"])
-        await line.begin()
-        await line.say(f" Summary {len(asked)}. ")
-        await line.finish(usage={"prompt_tokens": 100, "completion_tokens": 5})
-        await line.end()
+    async def summarise(connection: Connection) -> None:
+        asked.append(connection.request.json["messages"][-1]["content"])
+        await connection.begin()
+        await connection.say(f" Summary {len(asked)}. ")
+        await connection.finish(usage={"prompt_tokens": 100, "completion_tokens": 5})
+        await connection.end()
 
     async with upstream_server(summarise) as upstream:
         await gateway.add(upstream.url)
@@ -62,11 +62,11 @@ async def test_a_long_conversation_is_summarised_in_parts_and_each_part_is_bille
 
 
 async def test_without_a_summary_nothing_is_compacted(gateway: Gateway) -> None:
-    async def say_nothing(line: Line) -> None:
-        await line.begin()
-        await line.say(" ")
-        await line.finish(usage={"prompt_tokens": 100, "completion_tokens": 1})
-        await line.end()
+    async def say_nothing(connection: Connection) -> None:
+        await connection.begin()
+        await connection.say(" ")
+        await connection.finish(usage={"prompt_tokens": 100, "completion_tokens": 1})
+        await connection.end()
 
     async with upstream_server(say_nothing) as upstream:
         await gateway.add(upstream.url)

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, expect
 from tests.support.browser import visitor
 from tests.support.people import cookie_header, signed_in_owner
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line, well
+from tests.support.upstream_server import Connection, well
 from tests.support.upstream_stand_ins import stand_in
 
 PIXEL = bytes.fromhex(
@@ -37,12 +37,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 @pytest.fixture(scope="module")
 def owner(gateway: RunningServer, prompts: list[Any]) -> Iterator[httpx.Client]:
-    async def answer(line: Line) -> None:
-        if line.asked.method == "POST":
-            prompts.append(line.asked.json)
-            await well(line)
+    async def answer(connection: Connection) -> None:
+        if connection.request.method == "POST":
+            prompts.append(connection.request.json)
+            await well(connection)
         else:
-            await line.answer(404, {})
+            await connection.answer(404, {})
 
     with stand_in(answer) as url, closing(signed_in_owner(gateway)) as owner:
         body = {"name": "there", "base_url": url, "models": [{"name": "far"}]}

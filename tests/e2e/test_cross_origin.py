@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser
 from tests.support.people import cookie_header, signed_in_owner
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line, well
+from tests.support.upstream_server import Connection, well
 from tests.support.upstream_stand_ins import stand_in
 
 CALL = """
@@ -26,17 +26,17 @@ async ([path, options]) => {
 """
 
 
-async def page(line: Line) -> None:
+async def page(connection: Connection) -> None:
     """Serves the application's page, and answers as its model's upstream."""
-    if line.asked.path == "/":
+    if connection.request.path == "/":
         text = b"<!doctype html><title>An application</title>"
-        await line.raw(
+        await connection.raw(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n%s" % (len(text), text)
         )
-    elif line.asked.method == "POST":
-        await well(line)
+    elif connection.request.method == "POST":
+        await well(connection)
     else:
-        await line.answer(404, {})
+        await connection.answer(404, {})
 
 
 @pytest.fixture(scope="module")

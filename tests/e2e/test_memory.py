@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.support.browser import visitor
 from tests.support.people import cookie_header, signed_in_owner
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line
+from tests.support.upstream_server import Connection
 from tests.support.upstream_stand_ins import stand_in
 
 
@@ -26,15 +26,17 @@ def prompts() -> list[Any]:
 def upstream(prompts: list[Any]) -> Iterator[str]:
     """Suggests one fact where it is asked for facts, and answers with a word otherwise."""
 
-    async def answer(line: Line) -> None:
-        if line.asked.method != "POST":
-            await line.answer(404, {})
+    async def answer(connection: Connection) -> None:
+        if connection.request.method != "POST":
+            await connection.answer(404, {})
             return
-        prompts.append(line.asked.json)
-        await line.begin()
-        await line.say('{"facts": ["I keep bees."]}' if "response_format" in line.asked.json else "Gladly.")
-        await line.finish(usage={"prompt_tokens": 7, "completion_tokens": 3})
-        await line.end()
+        prompts.append(connection.request.json)
+        await connection.begin()
+        await connection.say(
+            '{"facts": ["I keep bees."]}' if "response_format" in connection.request.json else "Gladly."
+        )
+        await connection.finish(usage={"prompt_tokens": 7, "completion_tokens": 3})
+        await connection.end()
 
     with stand_in(answer) as url:
         yield url

@@ -13,7 +13,7 @@ from tests.support.browser import visitor
 from tests.support.people import cookie_header, signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line, well
+from tests.support.upstream_server import Connection, well
 from tests.support.upstream_stand_ins import stand_in
 
 DESK = {"width": 1440, "height": 900}
@@ -28,12 +28,12 @@ def prompts() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def upstream(prompts: list[Any]) -> Iterator[str]:
-    async def answer(line: Line) -> None:
-        if line.asked.method == "POST":
-            prompts.append(line.asked.json)
-            await well(line)
+    async def answer(connection: Connection) -> None:
+        if connection.request.method == "POST":
+            prompts.append(connection.request.json)
+            await well(connection)
         else:
-            await line.answer(404, {})
+            await connection.answer(404, {})
 
     with stand_in(answer) as url:
         yield url

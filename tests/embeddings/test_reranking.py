@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.support.upstream_gateway import MODEL, Gateway, open_gateway
-from tests.support.upstream_server import Line, UpstreamServer, upstream_server
+from tests.support.upstream_server import Connection, UpstreamServer, upstream_server
 
 from aquilon.embeddings.request import RerankRequest
 from aquilon.errors import ApiError
@@ -38,8 +38,8 @@ async def upstream() -> AsyncIterator[UpstreamServer]:
 
 
 def says(body: Any, status: int = 200) -> Any:
-    async def answer(line: Line) -> None:
-        await line.answer(status, body)
+    async def answer(connection: Connection) -> None:
+        await connection.answer(status, body)
 
     return answer
 
@@ -70,7 +70,7 @@ async def test_a_rerankers_scores_are_sorted_and_its_tokens_billed(
     await add(gateway, upstream)
     answer = await rank(gateway)
     assert answer.result.ranking == [(1, 0.97), (0, 0.5), (2, 0.01)]
-    [asked] = upstream.asked
+    [asked] = upstream.requests
     assert (asked.path, asked.json["query"], asked.json["documents"]) == ("/rerank", "cats", list(DOCUMENTS))
     assert (asked.json["model"], asked.json["top_n"]) == ("there", 3)
     row = gateway.events()["r1"]
@@ -117,23 +117,23 @@ async def test_an_upstreams_embedding_model_ranks_by_the_angle_of_its_vectors(
 ) -> None:
     vectors = {"cats": [2, 0], "about dogs": [3, 4], "about cats": [0.5, 0], "about taxes": [0, -1]}
 
-    async def embed(line: Line) -> None:
-        data = [{"embedding": vectors[text]} for text in line.asked.json["input"]]
-        await line.answer(200, {"data": data, "usage": {"prompt_tokens": 2 * len(data)}})
+    async def embed(connection: Connection) -> None:
+        data = [{"embedding": vectors[text]} for text in connection.request.json["input"]]
+        await connection.answer(200, {"data": data, "usage": {"prompt_tokens": 2 * len(data)}})
 
     upstream.script = embed
     await add(gateway, upstream, "embeddings", kind="aquilon")
     answer = await rank(gateway)
     assert [index for index, _ in answer.result.ranking] == [1, 0, 2]
     assert [score for _, score in answer.result.ranking] == pytest.approx([1, 0.6, 0])
-    assert [asked.json.get("input_type") for asked in upstream.asked] == [None, "passage"]
+    assert [asked.json.get("input_type") for asked in upstream.requests] == [None, "passage"]
     assert gateway.events()["r1"]["prompt_tokens"] == 8
 
 
 async def test_vectors_of_different_sizes_are_an_error(gateway: Gateway, upstream: UpstreamServer) -> None:
-    async def embed(line: Line) -> None:
-        inputs = line.asked.json["input"]
-        await line.answer(200, {"data": [{"embedding": [1.0] * len(inputs)} for _ in inputs]})
+    async def embed(connection: Connection) -> None:
+        inputs = connection.request.json["input"]
+        await connection.answer(200, {"data": [{"embedding": [1.0] * len(inputs)} for _ in inputs]})
 
     upstream.script = embed
     await add(gateway, upstream, "embeddings")
@@ -143,11 +143,11 @@ async def test_vectors_of_different_sizes_are_an_error(gateway: Gateway, upstrea
 
 
 async def test_an_embedding_model_stands_in_for_a_reranker(gateway: Gateway, upstream: UpstreamServer) -> None:
-    async def embed(line: Line) -> None:
-        if line.asked.path == "/rerank":
-            await line.answer(500, {})
+    async def embed(connection: Connection) -> None:
+        if connection.request.path == "/rerank":
+            await connection.answer(500, {})
         else:
-            await line.answer(200, {"data": [{"embedding": [1, 0]} for _ in line.asked.json["input"]]})
+            await connection.answer(200, {"data": [{"embedding": [1, 0]} for _ in connection.request.json["input"]]})
 
     upstream.script = embed
     await add(gateway, upstream)
@@ -169,9 +169,9 @@ async def test_a_model_that_neither_ranks_nor_embeds_is_refused(gateway: Gateway
 async def test_a_client_that_leaves_ends_the_upstreams_work(gateway: Gateway, upstream: UpstreamServer) -> None:
     received, gone = asyncio.Event(), asyncio.Event()
 
-    async def waits(line: Line) -> None:
+    async def waits(connection: Connection) -> None:
         received.set()
-        await line.gone()
+        await connection.gone()
         gone.set()
 
     upstream.script = waits

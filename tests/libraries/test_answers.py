@@ -13,7 +13,7 @@ from mistralai.client import Mistral
 from openai import AsyncOpenAI
 from openai.types.responses import ResponseFileSearchToolCall, ResponseOutputMessage
 from tests.support.homes import place_database
-from tests.support.upstream_server import Line, upstream_server
+from tests.support.upstream_server import Connection, upstream_server
 
 from aquilon.people import first_run
 from aquilon.settings import Settings
@@ -49,13 +49,13 @@ class House:
         self.answer = ANSWER
         self.prompts: list[list[dict[str, Any]]] = []
 
-    async def say(self, line: Line) -> None:
-        self.prompts.append(line.asked.json["messages"])
-        await line.begin()
+    async def say(self, connection: Connection) -> None:
+        self.prompts.append(connection.request.json["messages"])
+        await connection.begin()
         for at in range(0, len(self.answer), 3):  # marks come in pieces
-            await line.say(self.answer[at : at + 3])
-        await line.finish(usage={"prompt_tokens": 5, "completion_tokens": 9})
-        await line.end()
+            await connection.say(self.answer[at : at + 3])
+        await connection.finish(usage={"prompt_tokens": 5, "completion_tokens": 9})
+        await connection.end()
 
 
 @asynccontextmanager
@@ -66,8 +66,8 @@ async def house_in(settings: Settings) -> AsyncIterator[House]:
     assert first is not None
     house: list[House] = []
 
-    async def say(line: Line) -> None:
-        await house[0].say(line)
+    async def say(connection: Connection) -> None:
+        await house[0].say(connection)
 
     async with upstream_server(say) as upstream:
         there = Upstream(

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from tests.support.polling import until
 from tests.support.server import RunningServer
-from tests.support.upstream_server import Line
+from tests.support.upstream_server import Connection
 
 from aquilon.money.prices import Price
 from aquilon.money.store import budgets, prices
@@ -31,15 +31,15 @@ _ENOUGH = 10
 """Whole answers to wait for before and after the outage, so that there is a load."""
 
 
-async def paced(line: Line) -> None:
+async def paced(connection: Connection) -> None:
     """Answer with as many tokens as the request allows, ten milliseconds apart."""
-    tokens = line.asked.json.get("max_tokens") or line.asked.json.get("max_completion_tokens") or 50
-    await line.begin()
+    tokens = connection.request.json.get("max_tokens") or connection.request.json.get("max_completion_tokens") or 50
+    await connection.begin()
     for _ in range(tokens):
-        await line.say("word ")
+        await connection.say("word ")
         await asyncio.sleep(_TOKEN_SECONDS)
-    await line.finish("length", usage={"prompt_tokens": 12, "completion_tokens": tokens})
-    await line.end()
+    await connection.finish("length", usage={"prompt_tokens": 12, "completion_tokens": tokens})
+    await connection.end()
 
 
 async def prepare(server: RunningServer, settings: Settings, upstream: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ import httpx
 from tests.support.kills import kill
 from tests.support.people import signed_in_owner
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line, upstream_server
+from tests.support.upstream_server import Connection, upstream_server
 
 MODEL = "stand-in"
 FINAL = ("completed", "incomplete", "failed", "cancelled")
@@ -49,17 +49,17 @@ class Load:
     """Seconds from a start until each run was seen in a final state."""
     asked: int = 0
 
-    async def upstream(self, line: Line) -> None:
+    async def upstream(self, connection: Connection) -> None:
         """Thoughts, then words."""
-        question = line.asked.json["messages"][-1]["content"]
-        await line.begin()
+        question = connection.request.json["messages"][-1]["content"]
+        await connection.begin()
         for word in range(int(question.split()[0])):
             kind = {"reasoning_content": "hm "} if word < 3 else {"content": "word "}
-            await line.chunk({"choices": [{"index": 0, "delta": kind}]})
+            await connection.chunk({"choices": [{"index": 0, "delta": kind}]})
             self.sent[question] += 1
             await asyncio.sleep(_PACE)
-        await line.finish()
-        await line.end()
+        await connection.finish()
+        await connection.end()
 
     async def ask(self, http: httpx.AsyncClient, previous: str | None, *, words: int) -> str:
         """Ask and follow the events to the end; returns the run's id."""

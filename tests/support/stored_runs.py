@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.support.upstream_server import Line, upstream_server
+from tests.support.upstream_server import Connection, upstream_server
 
 from aquilon.api.services import Services
 from aquilon.conversations.conversations import Context, new_items
@@ -42,25 +42,25 @@ class Speaker:
     sent: dict[str, int] = field(default_factory=dict)
     """How many words were sent, by the text that asked for them."""
 
-    async def answer(self, line: Line) -> None:
-        asked = line.asked.json["messages"][-1]["content"]
+    async def answer(self, connection: Connection) -> None:
+        asked = connection.request.json["messages"][-1]["content"]
         number = re.match(r"(\d+) words", asked)
         waits = re.search(r"wait after (\d+)", asked)
-        words, choices = int(number[1]) if number else 1, line.asked.json.get("n") or 1
-        await line.begin()
+        words, choices = int(number[1]) if number else 1, connection.request.json.get("n") or 1
+        await connection.begin()
         for position in range(words):
             if waits and position == int(waits[1]):
                 await self.go_on.wait()
             for index in range(choices):
-                await line.say(f"w{position} ", index=index)
+                await connection.say(f"w{position} ", index=index)
                 self.sent[asked] = self.sent.get(asked, 0) + 1
         if "break off" in asked:
-            line.cut()
+            connection.cut()
             return
         for index in range(choices):
-            await line.finish(index=index)
-        await line.chunk({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": words * choices}})
-        await line.end()
+            await connection.finish(index=index)
+        await connection.chunk({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": words * choices}})
+        await connection.end()
 
 
 @dataclass(kw_only=True)

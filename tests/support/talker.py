@@ -15,7 +15,7 @@ from playwright.async_api import Browser, expect
 from tests.support.browser import Visitor, visitor
 from tests.support.people import cookie_header, signed_in_owner
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line
+from tests.support.upstream_server import Connection
 from tests.support.upstream_stand_ins import stand_in
 
 MODEL = "talker"
@@ -40,17 +40,17 @@ def talking_server(home: Path) -> Iterator[Talker]:
     answers: dict[str, str] = {}
     pause: dict[str, float] = {}
 
-    async def answer(line: Line) -> None:
-        if line.asked.method != "POST":
-            await line.answer(404, {})
+    async def answer(connection: Connection) -> None:
+        if connection.request.method != "POST":
+            await connection.answer(404, {})
             return
-        question = str(line.asked.json["messages"][-1]["content"])
-        await line.begin()
+        question = str(connection.request.json["messages"][-1]["content"])
+        await connection.begin()
         for piece in re.findall(r"\s*\S{1,6}|\s+$", answers.get(question, "Nothing to say.")):
-            await line.say(piece)
+            await connection.say(piece)
             await asyncio.sleep(pause.get(question, 0.0))
-        await line.finish(usage={"prompt_tokens": 9, "completion_tokens": 9})
-        await line.end()
+        await connection.finish(usage={"prompt_tokens": 9, "completion_tokens": 9})
+        await connection.end()
 
     with stand_in(answer) as url:
         running = start_server(home, environment={"AQUILON_MODELS": "none"})

@@ -8,9 +8,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.support.upstream_server import OK, Line
+from tests.support.upstream_server import OK, Connection
 
-Script = Callable[[Line], Awaitable[None]]
+Script = Callable[[Connection], Awaitable[None]]
 
 WORDS = ("One ", "two ", "three")
 TEXT = "".join(WORDS)
@@ -35,12 +35,12 @@ ALL = SAID + FINISHED + COUNTED + DONE
 def sends(*pieces: bytes) -> Script:
     """Send a head, these pieces with a pause between them, and the end of the answer."""
 
-    async def script(line: Line) -> None:
-        await line.begin()
+    async def script(connection: Connection) -> None:
+        await connection.begin()
         for number, piece in enumerate(pieces):
             await asyncio.sleep(PAUSE if number else 0)
-            await line.data(piece)
-        await line.raw(b"0\r\n\r\n")
+            await connection.data(piece)
+        await connection.raw(b"0\r\n\r\n")
 
     return script
 
@@ -48,48 +48,48 @@ def sends(*pieces: bytes) -> Script:
 def raw(*pieces: bytes, then: str = "") -> Script:
     """Send these pieces with a pause between them, without a head."""
 
-    async def script(line: Line) -> None:
+    async def script(connection: Connection) -> None:
         for number, piece in enumerate(pieces):
             await asyncio.sleep(PAUSE if number else 0)
-            await line.raw(piece)
+            await connection.raw(piece)
         if then == "hang":
-            await line.gone()
+            await connection.gone()
         elif then == "cut":
-            line.cut()
+            connection.cut()
         elif then == "close":
-            line.close()
+            connection.close()
 
     return script
 
 
 def floods(begin: bytes, piece: bytes, times: int) -> Script:
-    async def script(line: Line) -> None:
-        await line.raw(begin)
+    async def script(connection: Connection) -> None:
+        await connection.raw(begin)
         for _ in range(times):
-            await line.raw(piece)
-        await line.gone()
+            await connection.raw(piece)
+        await connection.gone()
 
     return script
 
 
-async def drips(line: Line) -> None:
+async def drips(connection: Connection) -> None:
     """Send an endless head, one byte at a time."""
     for byte in HEAD * 20:
-        await line.raw(bytes([byte]))
+        await connection.raw(bytes([byte]))
         await asyncio.sleep(0.02)
 
 
-async def interims_for_ever(line: Line) -> None:
+async def interims_for_ever(connection: Connection) -> None:
     while True:
-        await line.raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        await connection.raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
         await asyncio.sleep(0.001)
 
 
-async def one_byte_at_a_time(line: Line) -> None:
-    await line.begin()
+async def one_byte_at_a_time(connection: Connection) -> None:
+    await connection.begin()
     for byte in ALL:
-        await line.data(bytes([byte]))
-    await line.raw(b"0\r\n\r\n")
+        await connection.data(bytes([byte]))
+    await connection.raw(b"0\r\n\r\n")
 
 
 answers_all = sends(ALL)
@@ -225,46 +225,46 @@ BREAKS: dict[str, tuple[Script, int]] = {
 """Scripts that fail after the first words, and the status of the error."""
 
 
-async def calls_without_numbers(line: Line) -> None:
+async def calls_without_numbers(connection: Connection) -> None:
     """Each chunk repeats its call's id; the second call's second piece repeats its name too."""
     pieces = [("a", "f", '{"x"'), ("a", None, ":1}"), ("b", "g", "{"), ("b", "g", "}")]
-    await line.begin()
+    await connection.begin()
     for id_, name, arguments in pieces:
-        await line.say("", tool_calls=[{"id": id_, "function": {"name": name, "arguments": arguments}}])
-    await line.finish("tool_calls")
-    await line.end()
+        await connection.say("", tool_calls=[{"id": id_, "function": {"name": name, "arguments": arguments}}])
+    await connection.finish("tool_calls")
+    await connection.end()
 
 
-async def calls_without_anything(line: Line) -> None:
+async def calls_without_anything(connection: Connection) -> None:
     calls = [{"function": {"name": "f", "arguments": {"x": 1}}}, {"function": {"name": "g", "arguments": "{}"}}]
-    await line.begin()
-    await line.say("", tool_calls=calls)
-    await line.finish("tool_calls")
-    await line.end()
+    await connection.begin()
+    await connection.say("", tool_calls=calls)
+    await connection.finish("tool_calls")
+    await connection.end()
 
 
-async def never_stops(line: Line) -> None:
-    await line.begin()
+async def never_stops(connection: Connection) -> None:
+    await connection.begin()
     while True:
-        await line.say("word ")
+        await connection.say("word ")
 
 
-async def never_stops_in_one_word(line: Line) -> None:
-    await line.begin()
-    await line.say("x" * 60_000)
-    await line.finish(usage={"prompt_tokens": 7, "completion_tokens": 10_000})
-    await line.end()
+async def never_stops_in_one_word(connection: Connection) -> None:
+    await connection.begin()
+    await connection.say("x" * 60_000)
+    await connection.finish(usage={"prompt_tokens": 7, "completion_tokens": 10_000})
+    await connection.end()
 
 
-async def speaks_unasked(line: Line) -> None:
+async def speaks_unasked(connection: Connection) -> None:
     """Send a second answer after the first, which the connection's next request could take for its own."""
-    await line.raw(HEAD + b"content-length: %d\r\n\r\n" % len(ALL) + ALL)
+    await connection.raw(HEAD + b"content-length: %d\r\n\r\n" % len(ALL) + ALL)
     stolen = event({"content": "stolen"}) + FINISHED + DONE
-    await line.raw(HEAD + b"content-length: %d\r\n\r\n" % len(stolen) + stolen)
+    await connection.raw(HEAD + b"content-length: %d\r\n\r\n" % len(stolen) + stolen)
 
 
-async def sets_a_cookie(line: Line) -> None:
-    await line.raw(HEAD + b"set-cookie: tenant=1\r\ncontent-length: %d\r\n\r\n" % len(ALL) + ALL)
+async def sets_a_cookie(connection: Connection) -> None:
+    await connection.raw(HEAD + b"set-cookie: tenant=1\r\ncontent-length: %d\r\n\r\n" % len(ALL) + ALL)
 
 
 OTHERS: dict[str, Script] = {

@@ -13,7 +13,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: 
 
 
 @dataclass(kw_only=True)
-class Asked:
+class ReceivedRequest:
     """A request that the server received."""
 
     method: str
@@ -26,11 +26,11 @@ class Asked:
         return json.loads(self.body)
 
 
-class Line:
+class Connection:
     """The connection of one request, on which a script answers."""
 
-    def __init__(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.asked = asked
+    def __init__(self, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.request = request
         self._reader = reader
         self._writer = writer
 
@@ -81,22 +81,24 @@ class Line:
         self._writer.close()
 
 
-Script = Callable[[Line], Awaitable[None]]
+Script = Callable[[Connection], Awaitable[None]]
 
 
-async def well(line: Line) -> None:
+async def well(connection: Connection) -> None:
     """Answer with three words and their usage."""
-    await line.begin()
-    await line.say("One ", "two ", "three")
-    await line.finish(usage={"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}})
-    await line.end()
+    await connection.begin()
+    await connection.say("One ", "two ", "three")
+    await connection.finish(
+        usage={"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}
+    )
+    await connection.end()
 
 
 @dataclass(kw_only=True)
 class UpstreamServer:
     url: str = ""
     script: Script = well
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     connections: int = 0
     busy: int = 0
     """Answers that have not ended."""
@@ -110,11 +112,11 @@ class UpstreamServer:
         assert task is not None
         self.tasks.add(task)
         try:
-            while (asked := await _read(reader)) is not None:
-                self.asked.append(asked)
+            while (request := await _read(reader)) is not None:
+                self.requests.append(request)
                 self.busy += 1
                 try:
-                    await self.script(Line(asked, reader, writer))
+                    await self.script(Connection(request, reader, writer))
                 finally:
                     self.busy -= 1
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -125,7 +127,7 @@ class UpstreamServer:
             writer.close()
 
 
-async def _read(reader: asyncio.StreamReader) -> Asked | None:
+async def _read(reader: asyncio.StreamReader) -> ReceivedRequest | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -134,7 +136,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(method=method, path=path, headers=headers, body=body)
+    return ReceivedRequest(method=method, path=path, headers=headers, body=body)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.upstream_server import Line, Script, upstream_server
+from tests.support.upstream_server import Connection, Script, upstream_server
 
 
 @contextmanager
@@ -34,31 +34,35 @@ def stand_in(script: Script) -> Iterator[str]:
         loop.close()
 
 
-async def _say(line: Line, *words: str) -> None:
-    await line.begin()
-    await line.say(*words)
-    await line.finish(usage={"prompt_tokens": 9, "completion_tokens": len(words)})
-    await line.end()
+async def _say(connection: Connection, *words: str) -> None:
+    await connection.begin()
+    await connection.say(*words)
+    await connection.finish(usage={"prompt_tokens": 9, "completion_tokens": len(words)})
+    await connection.end()
 
 
-async def vllm(line: Line) -> None:
+async def vllm(connection: Connection) -> None:
     """One model, with its context in the list of models, as vLLM has it."""
-    if line.asked.path == "/v1/models":
+    if connection.request.path == "/v1/models":
         model = {"id": "mistralai/Ministral-8B-Instruct-2410", "object": "model", "max_model_len": 32768}
-        await line.answer(200, {"object": "list", "data": [model]})
-    elif line.asked.path == "/v1/chat/completions" and line.asked.json["model"].startswith("mistralai/"):
-        await _say(line, "Hello ", "from ", "vLLM")
+        await connection.answer(200, {"object": "list", "data": [model]})
+    elif connection.request.path == "/v1/chat/completions" and connection.request.json["model"].startswith(
+        "mistralai/"
+    ):
+        await _say(connection, "Hello ", "from ", "vLLM")
     else:
-        await line.answer(404, {"error": {"message": "not found"}})
+        await connection.answer(404, {"error": {"message": "not found"}})
 
 
-async def azure(line: Line) -> None:
+async def azure(connection: Connection) -> None:
     """A deployment called ``chat-eu``, which needs the key, and the version in the query."""
-    if line.asked.headers.get("api-key") != "azure-secret":
-        await line.answer(401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}})
-    elif line.asked.path == "/openai/models?api-version=2024-10-21":
-        await line.answer(200, {"data": [{"id": "gpt-4o-mini"}]})
-    elif line.asked.path == "/openai/deployments/chat-eu/chat/completions?api-version=2024-10-21":
-        await _say(line, "Hello ", "from ", "Azure")
+    if connection.request.headers.get("api-key") != "azure-secret":
+        await connection.answer(
+            401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}}
+        )
+    elif connection.request.path == "/openai/models?api-version=2024-10-21":
+        await connection.answer(200, {"data": [{"id": "gpt-4o-mini"}]})
+    elif connection.request.path == "/openai/deployments/chat-eu/chat/completions?api-version=2024-10-21":
+        await _say(connection, "Hello ", "from ", "Azure")
     else:
-        await line.answer(404, {"error": {"code": "DeploymentNotFound", "message": "no such deployment"}})
+        await connection.answer(404, {"error": {"code": "DeploymentNotFound", "message": "no such deployment"}})

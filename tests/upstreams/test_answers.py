@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.polling import until
 from tests.support.upstream_gateway import MODEL, QUICK, Gateway, another_process, open_gateway, text
-from tests.support.upstream_server import Line, UpstreamServer, upstream_server, well
+from tests.support.upstream_server import Connection, UpstreamServer, upstream_server, well
 
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import ApiError
@@ -81,7 +81,7 @@ class TestPassedOn:
         row = gateway.events()["r1"]
         assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (7, 2, 3)
         assert (row["model"], row["outcome"]) == (MODEL, "completed")
-        [request] = upstream.asked
+        [request] = upstream.requests
         assert (request.method, request.path) == ("POST", "/v1/chat/completions")
         assert request.headers["authorization"] == "Bearer sk-very-secret-key"
         assert request.json == {
@@ -96,13 +96,13 @@ class TestPassedOn:
     ) -> None:
         seen = asyncio.Event()
 
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say("One ")
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say("One ")
             await seen.wait()
-            await line.say("two")
-            await line.finish()
-            await line.end()
+            await connection.say("two")
+            await connection.finish()
+            await connection.end()
 
         upstream.script = script
         await gateway.add(upstream.url, timeouts=Timeouts())
@@ -139,7 +139,7 @@ class TestPassedOn:
             stop=("END",),
             upstream_fields={"reasoning_effort": "low", "model": "another", "api_base": "http://x", "models": ["y"]},
         )
-        body = upstream.asked[0].json
+        body = upstream.requests[0].json
         assert body["messages"] == [
             {"role": "system", "content": "Be brief."},
             {
@@ -181,21 +181,21 @@ class TestPassedOn:
     async def test_token_ids_come_back_where_the_client_asks_for_them(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            chat = line.asked.path.endswith("/chat/completions")
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            chat = connection.request.path.endswith("/chat/completions")
             choice = {"index": 0, "token_ids": [4, 5]} | ({"delta": {"content": "ab"}} if chat else {"text": "ab"})
             ids = {"prompt_token_ids": [1, 2, 3]}
-            await line.chunk({"choices": [choice], **ids} if chat else {"choices": [choice | ids]})
-            await line.chunk({"choices": [{"index": 0, "token_ids": [6], "finish_reason": "stop"}]})
-            await line.end()
+            await connection.chunk({"choices": [choice], **ids} if chat else {"choices": [choice | ids]})
+            await connection.chunk({"choices": [{"index": 0, "token_ids": [6], "finish_reason": "stop"}]})
+            await connection.end()
 
         upstream.script = script
         await gateway.add(upstream.url)
         for number, prompt in enumerate(("Hello", TextPrompt("Hello"))):
             fields = {"return_token_ids": True}
             events = await gateway.whole(prompt, f"r{number}", returns_ids=True, upstream_fields=fields)
-            assert upstream.asked[-1].json["return_token_ids"] is True
+            assert upstream.requests[-1].json["return_token_ids"] is True
             assert isinstance(events[0], Started)
             assert events[0].prompt_ids == (1, 2, 3)
             assert [event.ids for event in events if isinstance(event, Drawn)] == [(4, 5), (6,)]
@@ -208,16 +208,18 @@ class TestPassedOn:
     async def test_tool_calls_reasoning_and_log_probabilities_come_back(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say("", reasoning_content="Hm.")
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say("", reasoning_content="Hm.")
             scores = {"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}]}
-            await line.chunk({"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": scores}]})
-            await line.say("", tool_calls=[{"index": 0, "id": "x", "function": {"name": "look", "arguments": '{"a'}}])
-            await line.say("", tool_calls=[{"index": 0, "function": {"arguments": '":1}'}}])
-            await line.say("", tool_calls=[{"id": "y", "function": {"name": "see", "arguments": {"b": 2}}}])
-            await line.finish("tool_calls")
-            await line.end()
+            await connection.chunk({"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": scores}]})
+            await connection.say(
+                "", tool_calls=[{"index": 0, "id": "x", "function": {"name": "look", "arguments": '{"a'}}]
+            )
+            await connection.say("", tool_calls=[{"index": 0, "function": {"arguments": '":1}'}}])
+            await connection.say("", tool_calls=[{"id": "y", "function": {"name": "see", "arguments": {"b": 2}}}])
+            await connection.finish("tool_calls")
+            await connection.end()
 
         upstream.script = script
         await gateway.add(upstream.url)
@@ -233,13 +235,13 @@ class TestPassedOn:
         assert Finished(0, "tool_calls") in events
 
     async def test_several_continuations_are_kept_apart(self, gateway: Gateway, upstream: UpstreamServer) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say("a", index=1)
-            await line.say("b", index=0)
-            await line.finish(index=1)
-            await line.finish("length", index=0, usage={"prompt_tokens": 3, "completion_tokens": 2})
-            await line.end()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say("a", index=1)
+            await connection.say("b", index=0)
+            await connection.finish(index=1)
+            await connection.finish("length", index=0, usage={"prompt_tokens": 3, "completion_tokens": 2})
+            await connection.end()
 
         upstream.script = script
         await gateway.add(upstream.url)
@@ -247,17 +249,17 @@ class TestPassedOn:
         assert events[1:] == [Delta(1, "a"), Delta(0, "b"), Finished(1, "stop"), Finished(0, "length"), Usage(3, 2)]
 
     async def test_plain_text_is_continued(self, gateway: Gateway, upstream: UpstreamServer) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
             scores = {"tokens": [" upon"], "token_logprobs": [-1.5], "top_logprobs": [{" upon": -1.5, " more": -2}]}
-            await line.chunk({"choices": [{"index": 0, "text": " upon", "logprobs": scores}]})
-            await line.chunk({"choices": [{"index": 0, "text": "", "finish_reason": "length"}]})
-            await line.end()
+            await connection.chunk({"choices": [{"index": 0, "text": " upon", "logprobs": scores}]})
+            await connection.chunk({"choices": [{"index": 0, "text": "", "finish_reason": "length"}]})
+            await connection.end()
 
         upstream.script = script
         await gateway.add(f"{upstream.url}/v1")
         events = await gateway.whole(TextPrompt("Once"), sampling=SamplingParameters(max_tokens=1, logprobs=2))
-        assert (upstream.asked[0].path, upstream.asked[0].json["prompt"]) == ("/v1/completions", "Once")
+        assert (upstream.requests[0].path, upstream.requests[0].json["prompt"]) == ("/v1/completions", "Once")
         assert text(events) == " upon"
         [scored] = [event for event in events if isinstance(event, Delta) and event.tokens]
         assert [other.text for other in scored.tokens[0].top] == [" upon", " more"]
@@ -274,7 +276,7 @@ class TestPassedOn:
     ) -> None:
         await gateway.add(upstream.url, kind=kind, api_version="2024-10-21")  # type: ignore[arg-type]
         await gateway.whole()
-        [request] = upstream.asked
+        [request] = upstream.requests
         assert request.path == path
         assert request.headers["api-key"] == "sk-very-secret-key"
         assert "authorization" not in request.headers
@@ -285,7 +287,7 @@ class TestPassedOn:
         await gateway.add(upstream.url, kind="azure", api_version="2024-10-21")
         error = await refused(gateway, format=Regex("a+"))
         assert (error.status, "JSON formats only" in error.message) == (400, True)
-        assert upstream.asked == []
+        assert upstream.requests == []
 
     async def test_a_request_beyond_the_model_s_capabilities_is_refused_at_once(
         self, gateway: Gateway, upstream: UpstreamServer
@@ -297,16 +299,16 @@ class TestPassedOn:
         assert (await refused(gateway, prompt=tools)).code == "no_function_calling"
         assert (await refused(gateway, prompt=TextPrompt("x"))).code == "not_a_completion_model"
         assert (await refused(gateway, prompt="x" * 300_000)).code == "context_length_exceeded"
-        assert upstream.asked == []
+        assert upstream.requests == []
 
 
 class TestMetering:
     async def test_without_usage_our_own_count_is_charged(self, gateway: Gateway, upstream: UpstreamServer) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say(*["word "] * 50)
-            await line.finish()
-            await line.end()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say(*["word "] * 50)
+            await connection.finish()
+            await connection.end()
 
         upstream.script = script
         await gateway.add(upstream.url)
@@ -317,11 +319,11 @@ class TestMetering:
     async def test_a_usage_that_can_t_be_true_is_not_charged(
         self, gateway: Gateway, upstream: UpstreamServer, reported: int, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say(*["word "] * 50)
-            await line.finish(usage={"prompt_tokens": reported and 10**9, "completion_tokens": reported})
-            await line.end()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say(*["word "] * 50)
+            await connection.finish(usage={"prompt_tokens": reported and 10**9, "completion_tokens": reported})
+            await connection.end()
 
         upstream.script = script
         await gateway.add(upstream.url)
@@ -334,13 +336,13 @@ class TestMetering:
     async def test_hidden_reasoning_tokens_are_charged_as_far_as_the_budget_goes(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say("Yes")
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say("Yes")
             details = {"reasoning_tokens": 2000}
             usage = {"prompt_tokens": 9, "completion_tokens": 2001, "completion_tokens_details": details}
-            await line.finish(usage=usage)
-            await line.end()
+            await connection.finish(usage=usage)
+            await connection.end()
 
         upstream.script = script
         await gateway.add(upstream.url, capabilities=frozenset({"chat", "reasoning"}))
@@ -357,10 +359,10 @@ class TestMetering:
     async def test_an_answer_ends_with_length_when_the_budget_is_spent(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
             while True:
-                await line.say("word ")
+                await connection.say("word ")
 
         upstream.script = script
         await gateway.add(upstream.url, timeouts=Timeouts())
@@ -377,10 +379,10 @@ class TestMetering:
     async def test_a_client_that_leaves_ends_the_upstream_s_work_and_pays_for_received_tokens(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say(*["word "] * 10)
-            await line.gone()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say(*["word "] * 10)
+            await connection.gone()
 
         upstream.script = script
         await gateway.add(upstream.url, timeouts=Timeouts())
@@ -397,14 +399,14 @@ class TestMetering:
     async def test_a_client_that_leaves_before_the_first_token_ends_the_upstream_s_work(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.gone()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.gone()
 
         upstream.script = script
         await gateway.add(upstream.url, timeouts=Timeouts())
         waiting = asyncio.create_task(gateway.whole())
-        await until(lambda: bool(upstream.asked))
+        await until(lambda: bool(upstream.requests))
         waiting.cancel()
         await until(lambda: not upstream.busy)
         await until(lambda: bool(gateway.events()))
@@ -419,111 +421,111 @@ async def collect(answer: AsyncGenerator[Event], seen: list[Event], shown: async
                 shown.set()
 
 
-async def hang(line: Line) -> None:
-    await line.gone()
+async def hang(connection: Connection) -> None:
+    await connection.gone()
 
 
-async def hang_after_the_head(line: Line) -> None:
-    await line.begin()
-    await line.gone()
+async def hang_after_the_head(connection: Connection) -> None:
+    await connection.begin()
+    await connection.gone()
 
 
-async def heartbeats_for_ever(line: Line) -> None:
-    await line.begin()
+async def heartbeats_for_ever(connection: Connection) -> None:
+    await connection.begin()
     while True:
-        await line.data(": waiting\n\n")
+        await connection.data(": waiting\n\n")
         await asyncio.sleep(0.01)
 
 
-async def no_http(line: Line) -> None:
-    await line.raw(b"\x00\xff garbage \x00 not HTTP\r\n\r\n")
-    line.cut()
+async def no_http(connection: Connection) -> None:
+    await connection.raw(b"\x00\xff garbage \x00 not HTTP\r\n\r\n")
+    connection.cut()
 
 
-async def a_page(line: Line) -> None:
-    await line.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>")
+async def a_page(connection: Connection) -> None:
+    await connection.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>")
 
 
-async def no_json(line: Line) -> None:
-    await line.begin()
-    await line.data("data: {nonsense\n\n")
-    await line.gone()
+async def no_json(connection: Connection) -> None:
+    await connection.begin()
+    await connection.data("data: {nonsense\n\n")
+    await connection.gone()
 
 
-async def the_wrong_json(line: Line) -> None:
-    await line.begin()
-    await line.data('data: {"choices": "none"}\n\n')
-    await line.gone()
+async def the_wrong_json(connection: Connection) -> None:
+    await connection.begin()
+    await connection.data('data: {"choices": "none"}\n\n')
+    await connection.gone()
 
 
-async def a_choice_that_nobody_asked_for(line: Line) -> None:
-    await line.begin()
-    await line.say("x", index=7)
-    await line.gone()
+async def a_choice_that_nobody_asked_for(connection: Connection) -> None:
+    await connection.begin()
+    await connection.say("x", index=7)
+    await connection.gone()
 
 
-async def nested_for_ever(line: Line) -> None:
-    await line.begin()
-    await line.data(b"data: " + b'{"choices":[{"x":' + b"[" * 400_000 + b"\n\n")
-    await line.gone()
+async def nested_for_ever(connection: Connection) -> None:
+    await connection.begin()
+    await connection.data(b"data: " + b'{"choices":[{"x":' + b"[" * 400_000 + b"\n\n")
+    await connection.gone()
 
 
-async def a_line_of_100_mb(line: Line) -> None:
-    await line.begin()
-    await line.data("data: ")
+async def a_line_of_100_mb(connection: Connection) -> None:
+    await connection.begin()
+    await connection.data("data: ")
     piece = b"x" * 2**20
     for _ in range(100):
-        await line.data(piece)
+        await connection.data(piece)
 
 
-async def an_event_of_100_mb_in_lines(line: Line) -> None:
-    await line.begin()
+async def an_event_of_100_mb_in_lines(connection: Connection) -> None:
+    await connection.begin()
     piece = b"data: " + b"x" * 1000 + b"\n"
     for _ in range(1000):
-        await line.data(piece * 100)
+        await connection.data(piece * 100)
 
 
-async def a_header_without_end(line: Line) -> None:
-    await line.raw(b"HTTP/1.1 200 OK\r\nx: ")
+async def a_header_without_end(connection: Connection) -> None:
+    await connection.raw(b"HTTP/1.1 200 OK\r\nx: ")
     for _ in range(2000):
-        await line.raw(b"y" * 1000)
+        await connection.raw(b"y" * 1000)
 
 
-async def compressed(line: Line) -> None:
-    await line.raw(
+async def compressed(connection: Connection) -> None:
+    await connection.raw(
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"
     )
 
 
-async def cut_at_once(line: Line) -> None:
-    line.cut()
+async def cut_at_once(connection: Connection) -> None:
+    connection.cut()
 
 
-async def empty(line: Line) -> None:
-    await line.begin()
-    await line.raw(b"0\r\n\r\n")
+async def empty(connection: Connection) -> None:
+    await connection.begin()
+    await connection.raw(b"0\r\n\r\n")
 
 
-async def an_error_at_once(line: Line) -> None:
-    await line.begin()
-    await line.data('data: {"error": {"message": "CUDA out of memory on 10.1.2.3"}}\n\n')
-    await line.gone()
+async def an_error_at_once(connection: Connection) -> None:
+    await connection.begin()
+    await connection.data('data: {"error": {"message": "CUDA out of memory on 10.1.2.3"}}\n\n')
+    await connection.gone()
 
 
-async def a_redirection(line: Line) -> None:
-    await line.answer(307, {}, location="http://169.254.169.254/latest/meta-data/")
+async def a_redirection(connection: Connection) -> None:
+    await connection.answer(307, {}, location="http://169.254.169.254/latest/meta-data/")
 
 
-async def teapot(line: Line) -> None:
-    await line.answer(500, {"error": {"message": "down at http://internal.example:99/x"}})
+async def teapot(connection: Connection) -> None:
+    await connection.answer(500, {"error": {"message": "down at http://internal.example:99/x"}})
 
 
-async def denied(line: Line) -> None:
-    await line.answer(401, {"error": {"message": "Incorrect API key provided: sk-very-secret-key"}})
+async def denied(connection: Connection) -> None:
+    await connection.answer(401, {"error": {"message": "Incorrect API key provided: sk-very-secret-key"}})
 
 
-async def unknown_there(line: Line) -> None:
-    await line.answer(404, {"error": {"message": "The model `there` does not exist"}})
+async def unknown_there(connection: Connection) -> None:
+    await connection.answer(404, {"error": {"message": "The model `there` does not exist"}})
 
 
 BAD = [
@@ -563,7 +565,7 @@ class TestMisbehaviour:
         answer = json.dumps([error.message, error.code, error.detail, error.headers])
         for secret in ("sk-very", "127.0.0.1", "10.1.2.3", "169.254", "internal.example", "there", "elsewhere"):
             assert secret not in answer
-        assert len(upstream.asked) == 1  # no redirection is followed, nothing is tried twice
+        assert len(upstream.requests) == 1  # no redirection is followed, nothing is tried twice
         await until(lambda: bool(gateway.events()))
         row = gateway.events()["r1"]
         assert (row["outcome"], row["completion_tokens"], row["prompt_tokens"]) == ("failed", 0, 0)
@@ -587,25 +589,25 @@ class TestMisbehaviour:
     ) -> None:
         shown = asyncio.Event()
 
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say("One ", "two ")
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say("One ", "two ")
             if how != "hang":
                 await shown.wait()
             if how == "cut":
-                line.cut()
+                connection.cut()
             elif how == "end":
-                await line.raw(b"0\r\n\r\n")
+                await connection.raw(b"0\r\n\r\n")
             elif how == "error":
-                await line.data('event: error\ndata: {"message": "overheated"}\n\n')
+                await connection.data('event: error\ndata: {"message": "overheated"}\n\n')
             elif how == "garbage":
-                await line.data("data: }\n\n")
+                await connection.data("data: }\n\n")
             elif how == "drip":
                 while True:
-                    await line.data("x")
+                    await connection.data("x")
                     await asyncio.sleep(0.02)
             if how == "hang":
-                await line.gone()
+                await connection.gone()
 
         upstream.script = script
         timeouts = Timeouts(connect=1, first_token=0.5, between=0.3, total=1.0) if how == "drip" else QUICK
@@ -616,7 +618,7 @@ class TestMisbehaviour:
             answer = await gateway.answer(gateway.request())
             with pytest.raises(ApiError) as caught:
                 await collect(answer, seen, shown)
-            assert other.asked == []  # never after the first token
+            assert other.requests == []  # never after the first token
         assert caught.value.status == (504 if how in ("hang", "drip") else 502)
         assert text(seen) == "One two "
         await until(lambda: bool(gateway.events()))
@@ -634,11 +636,11 @@ class TestMisbehaviour:
     async def test_an_answer_that_is_cut_after_its_finish_reason_is_complete(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.begin()
-            await line.say("One")
-            await line.finish()
-            line.cut()
+        async def script(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say("One")
+            await connection.finish()
+            connection.cut()
 
         upstream.script = script
         await gateway.add(upstream.url)
@@ -647,24 +649,24 @@ class TestMisbehaviour:
     async def test_an_error_of_the_client_is_passed_on_without_names_and_addresses(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
+        async def script(connection: Connection) -> None:
             message = f"there at {upstream.url}/v1 (key sk-very-secret-key) wants temperature <= 1"
-            await line.answer(400, {"error": {"message": message, "code": "bad_temperature"}})
+            await connection.answer(400, {"error": {"message": message, "code": "bad_temperature"}})
 
         upstream.script = script
         await gateway.add(upstream.url)
         async with upstream_server() as other:
             await gateway.add(other.url, "standby", weight=0)
             error = await refused(gateway)
-            assert other.asked == []
+            assert other.requests == []
         assert (error.status, error.code) == (400, "bad_temperature")
         assert error.message == "m at [address] (key [secret]) wants temperature <= 1"
 
     async def test_a_full_upstream_is_not_asked_for_as_long_as_it_says(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:
-        async def script(line: Line) -> None:
-            await line.answer(429, {"error": {"message": "slow down"}}, retry_after="30")
+        async def script(connection: Connection) -> None:
+            await connection.answer(429, {"error": {"message": "slow down"}}, retry_after="30")
 
         upstream.script = script
         await gateway.add(upstream.url)
@@ -674,7 +676,7 @@ class TestMisbehaviour:
         assert (error.status, error.code) == (503, "upstream_unavailable")
         assert error.retry_after is not None
         assert 25 <= error.retry_after <= 30
-        assert len(upstream.asked) == 1
+        assert len(upstream.requests) == 1
 
     async def test_the_operator_s_log_names_upstream_and_reason_without_the_key(
         self,
@@ -700,7 +702,7 @@ class TestRouting:
             await gateway.add(standby.url, "c", weight=0)
             for number in range(40):
                 await gateway.whole(request_id=f"r{number}")
-            assert (len(upstream.asked), len(other.asked), len(standby.asked)) == (30, 10, 0)
+            assert (len(upstream.requests), len(other.requests), len(standby.requests)) == (30, 10, 0)
 
     async def test_a_circuit_opens_after_failures_and_closes_after_a_probe(
         self, gateway: Gateway, upstream: UpstreamServer
@@ -712,15 +714,15 @@ class TestRouting:
         target.health.clock = lambda: now
         for number in range(5):
             await refused(gateway, request_id=f"r{number}")
-        assert len(upstream.asked) == 3
+        assert len(upstream.requests) == 3
         assert target.health.state == "open"
         assert b'aquilon:upstream_available{model_name="m",upstream="elsewhere"} 0.0' in gateway.metrics.text()
         now += 2.1
         await refused(gateway, request_id="r5")  # the probe
-        assert (len(upstream.asked), target.health.state) == (4, "open")
+        assert (len(upstream.requests), target.health.state) == (4, "open")
         now += 2.1
         await refused(gateway, request_id="r6")  # twice the pause
-        assert len(upstream.asked) == 4
+        assert len(upstream.requests) == 4
         now += 2.1
         upstream.script = well
         assert text(await gateway.whole(request_id="r7")) == "One two three"
@@ -741,7 +743,7 @@ class TestRouting:
         answers = await asyncio.gather(
             *(gateway.whole(request_id=f"p{number}") for number in range(10)), return_exceptions=True
         )
-        assert len(upstream.asked) == 4
+        assert len(upstream.requests) == 4
         assert sum(isinstance(answer, list) for answer in answers) == 1
 
     async def test_a_chain_of_fallbacks_is_asked_in_its_order(self, gateway: Gateway, upstream: UpstreamServer) -> None:
@@ -755,8 +757,8 @@ class TestRouting:
             )
             await gateway.registry.refresh()
             assert text(await gateway.whole()) == "One two three"
-            assert third.asked[0].json["model"] == "m-three"
-            assert (len(upstream.asked), len(second.asked)) == (1, 1)
+            assert third.requests[0].json["model"] == "m-three"
+            assert (len(upstream.requests), len(second.requests)) == (1, 1)
         assert gateway.events()["r1"]["model"] == MODEL
 
 

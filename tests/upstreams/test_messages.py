@@ -12,7 +12,7 @@ import pytest
 from anthropic.types import RawMessageStreamEvent
 from pydantic import TypeAdapter
 from tests.support.upstream_gateway import Gateway, open_gateway, text
-from tests.support.upstream_server import Line, UpstreamServer, upstream_server
+from tests.support.upstream_server import Connection, UpstreamServer, upstream_server
 
 from aquilon.conversations.dialects.chat_fields import ChatCompletionRequest
 from aquilon.conversations.dialects.messages_events import Answer, message_frames
@@ -59,16 +59,16 @@ def message_end(reason: str = "end_turn", sequence: str | None = None, **usage: 
     yield {"type": "message_stop"}
 
 
-async def send(line: Line, *events: dict[str, Any]) -> None:
-    await line.begin()
+async def send(connection: Connection, *events: dict[str, Any]) -> None:
+    await connection.begin()
     for event in events:
-        await line.data(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n")
-    await line.raw(b"0\r\n\r\n")
+        await connection.data(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n")
+    await connection.raw(b"0\r\n\r\n")
 
 
 async def streamed(gateway: Gateway, upstream: UpstreamServer, *events: dict[str, Any], **more: Any) -> list[Event]:
-    async def script(line: Line) -> None:
-        await send(line, *events)
+    async def script(connection: Connection) -> None:
+        await send(connection, *events)
 
     upstream.script = script
     if not gateway.registry.cards():
@@ -93,7 +93,7 @@ class TestAnswers:
             *(Delta(0, "Hel"), Delta(0, "lo"), Finished(0, "stop")),
             Usage(9, 5, 4),
         ]
-        [request] = upstream.asked
+        [request] = upstream.requests
         assert (request.method, request.path) == ("POST", "/v1/messages")
         assert request.headers["x-api-key"] == "sk-very-secret-key"
         assert "authorization" not in request.headers
@@ -178,9 +178,9 @@ class TestAnswers:
     async def test_a_refusal_has_the_status_of_other_upstreams_refusals(
         self, gateway: Gateway, upstream: UpstreamServer, status: int, expected: int
     ) -> None:
-        async def script(line: Line) -> None:
+        async def script(connection: Connection) -> None:
             body = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: too many"}}
-            await line.answer(status, body)
+            await connection.answer(status, body)
 
         upstream.script = script
         await gateway.add(upstream.url, kind="anthropic", capabilities=CAN)
@@ -195,7 +195,7 @@ class TestAnswers:
         messages = (Message("user", "Hi"), Message("assistant", "Well, "))
         prompt = ChatPrompt(messages, continue_final=True, repeats_final=True)
         assert text(await streamed(gateway, upstream, message_start(), *WORDS, prompt=prompt)) == "Well, Hello"
-        assert upstream.asked[0].json["messages"][-1] == {
+        assert upstream.requests[0].json["messages"][-1] == {
             "role": "assistant",
             "content": [{"type": "text", "text": "Well, "}],
         }
@@ -343,16 +343,16 @@ class TestRequests:
 
 class TestAdministration:
     async def test_a_check_lists_models_with_their_context(self, gateway: Gateway, upstream: UpstreamServer) -> None:
-        async def script(line: Line) -> None:
+        async def script(connection: Connection) -> None:
             model = {"type": "model", "id": "there", "display_name": "There", "max_input_tokens": 200_000}
-            await line.answer(200, {"data": [model], "has_more": False})
+            await connection.answer(200, {"data": [model], "has_more": False})
 
         upstream.script = script
         added = await gateway.add(f"{upstream.url}/v1", kind="anthropic", capabilities=CAN)
         answer = await check(added)
         assert answer.problem == ""
         assert [(model.name, model.max_context) for model in answer.models] == [("there", 200_000)]
-        assert upstream.asked[0].path == "/v1/models?limit=1000"
+        assert upstream.requests[0].path == "/v1/models?limit=1000"
 
     async def test_a_capability_that_anthropic_s_api_lacks_is_refused(self, gateway: Gateway) -> None:
         with pytest.raises(ValueError, match="can't have embeddings"):
@@ -363,11 +363,11 @@ async def test_a_request_without_max_tokens_asks_for_the_rest_of_the_context(
     gateway: Gateway, upstream: UpstreamServer
 ) -> None:
     await streamed(gateway, upstream, message_start(), *WORDS, prompt="word " * 1000)
-    assert 1 < upstream.asked[0].json["max_tokens"] < 4096 - 1000
+    assert 1 < upstream.requests[0].json["max_tokens"] < 4096 - 1000
     await streamed(
         gateway, upstream, message_start(), *WORDS, request_id="r2", sampling=SamplingParameters(max_tokens=7)
     )
-    assert upstream.asked[1].json["max_tokens"] == 7
+    assert upstream.requests[1].json["max_tokens"] == 7
 
 
 def test_calls_with_broken_arguments_are_sent_without_them() -> None:
@@ -379,11 +379,11 @@ def test_calls_with_broken_arguments_are_sent_without_them() -> None:
 
 
 async def test_vllm_names_the_stop_string(gateway: Gateway, upstream: UpstreamServer) -> None:
-    async def script(line: Line) -> None:
-        await line.begin()
-        await line.say("a")
-        await line.chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "stop_reason": "END"}]})
-        await line.end()
+    async def script(connection: Connection) -> None:
+        await connection.begin()
+        await connection.say("a")
+        await connection.chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "stop_reason": "END"}]})
+        await connection.end()
 
     upstream.script = script
     await gateway.add(f"{upstream.url}/v1")

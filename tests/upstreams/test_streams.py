@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.upstream_gateway import Gateway, open_gateway, text
-from tests.support.upstream_server import Line, UpstreamServer, upstream_server
+from tests.support.upstream_server import Connection, UpstreamServer, upstream_server
 
 from aquilon.errors import ApiError
 from aquilon.request import Delta, Event, Finished, ToolCallDelta
@@ -54,11 +54,11 @@ def a_call(**function: Any) -> dict[str, Any]:
 
 
 async def streamed(gateway: Gateway, upstream: UpstreamServer, *chunks: dict[str, Any] | str) -> list[Event]:
-    async def script(line: Line) -> None:
-        await line.begin()
+    async def script(connection: Connection) -> None:
+        await connection.begin()
         for chunk in chunks:
-            await line.data(f"data: {chunk}\n\n" if isinstance(chunk, str) else f"data: {json.dumps(chunk)}\n\n")
-        await line.end()
+            await connection.data(f"data: {chunk}\n\n" if isinstance(chunk, str) else f"data: {json.dumps(chunk)}\n\n")
+        await connection.end()
 
     upstream.script = script
     await gateway.add(upstream.url)
@@ -180,11 +180,11 @@ class TestReasons:
         call = a_chunk(a_call(id="c", name="f", arguments="{}"))
         assert Finished(0, "tool_calls") in await streamed(gateway, upstream, call, a_chunk(finish=server_reason))
 
-        async def only_text(line: Line) -> None:
-            await line.begin()
-            await line.say("No.")
-            await line.finish(server_reason)
-            await line.end()
+        async def only_text(connection: Connection) -> None:
+            await connection.begin()
+            await connection.say("No.")
+            await connection.finish(server_reason)
+            await connection.end()
 
         upstream.script = only_text
         assert Finished(0, "stop") in await gateway.whole(request_id="r2")

@@ -15,7 +15,7 @@ import pytest
 from tests.support.commands import aquilon
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line
+from tests.support.upstream_server import Connection
 from tests.support.upstream_stand_ins import stand_in
 
 from aquilon.people.identity import KEY_SCOPES
@@ -59,12 +59,12 @@ def ask(client: httpx.Client, **more: Any) -> httpx.Response:
     return client.post("/v1/chat/completions", json=QUESTION | more)
 
 
-async def upstream(line: Line) -> None:
+async def upstream(connection: Connection) -> None:
     """One prompt token and one completion token: two cents."""
-    await line.begin()
-    await line.say("word")
-    await line.finish(usage={"prompt_tokens": 1, "completion_tokens": 1})
-    await line.end()
+    await connection.begin()
+    await connection.say("word")
+    await connection.finish(usage={"prompt_tokens": 1, "completion_tokens": 1})
+    await connection.end()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from tests.support.people import signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Asked, Line
+from tests.support.upstream_server import Connection, ReceivedRequest
 from tests.support.upstream_stand_ins import stand_in
 
 MODEL = "smollm2-135m"
@@ -173,28 +173,28 @@ def test_a_reader_that_leaves_in_mid_line_pays_for_what_was_generated(
 
 
 @pytest.fixture(scope="module")
-def received() -> list[Asked]:
+def received() -> list[ReceivedRequest]:
     """The requests that the upstream received."""
     return []
 
 
 @pytest.fixture(scope="module")
-def upstream(received: list[Asked]) -> Iterator[str]:
-    async def script(line: Line) -> None:
-        received.append(line.asked)
-        await line.begin()
-        if line.asked.json["messages"][-1]["role"] == "tool":
-            await line.say("", reasoning_content="Now I know. ")
-            await line.say("It is ", "sunny.")
-            await line.finish(usage={"prompt_tokens": 30, "completion_tokens": 9})
+def upstream(received: list[ReceivedRequest]) -> Iterator[str]:
+    async def script(connection: Connection) -> None:
+        received.append(connection.request)
+        await connection.begin()
+        if connection.request.json["messages"][-1]["role"] == "tool":
+            await connection.say("", reasoning_content="Now I know. ")
+            await connection.say("It is ", "sunny.")
+            await connection.finish(usage={"prompt_tokens": 30, "completion_tokens": 9})
         else:
-            await line.say("", reasoning_content="I must look. ")
+            await connection.say("", reasoning_content="I must look. ")
             parts = ('{"city": ', '"Paris"}')
             head = {"index": 0, "id": "up-1", "function": {"name": "weather", "arguments": parts[0]}}
-            await line.say("", tool_calls=[head])
-            await line.say("", tool_calls=[{"index": 0, "function": {"arguments": parts[1]}}])
-            await line.finish("tool_calls", usage={"prompt_tokens": 20, "completion_tokens": 7})
-        await line.end()
+            await connection.say("", tool_calls=[head])
+            await connection.say("", tool_calls=[{"index": 0, "function": {"arguments": parts[1]}}])
+            await connection.finish("tool_calls", usage={"prompt_tokens": 20, "completion_tokens": 7})
+        await connection.end()
 
     with stand_in(script) as url:
         yield url
@@ -216,7 +216,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: str) -> Iterator
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_s_result_goes_back_to_a_model_that_thinks(
-    gateway: RunningServer, received: list[Asked], stream: bool
+    gateway: RunningServer, received: list[ReceivedRequest], stream: bool
 ) -> None:
     with ollama.Client(host=gateway.url) as client:
 
@@ -244,14 +244,14 @@ def test_a_tool_s_result_goes_back_to_a_model_that_thinks(
     assert json.loads(assistant["tool_calls"][0]["function"]["arguments"]) == {"city": "Paris"}
 
 
-def test_a_model_elsewhere_is_asked_not_to_think(gateway: RunningServer, received: list[Asked]) -> None:
+def test_a_model_elsewhere_is_asked_not_to_think(gateway: RunningServer, received: list[ReceivedRequest]) -> None:
     with ollama.Client(host=gateway.url) as client:
         client.chat("thinker", messages=QUESTION, think=False)
         client.generate("thinker", "Hello", think=False)
     assert [asked.json["reasoning_effort"] for asked in received[-2:]] == ["none", "none"]
 
 
-def test_an_image_goes_to_a_model_that_sees(gateway: RunningServer, received: list[Asked]) -> None:
+def test_an_image_goes_to_a_model_that_sees(gateway: RunningServer, received: list[ReceivedRequest]) -> None:
     with ollama.Client(host=gateway.url) as client:
         picture = b"\x89PNG\r\n\x1a\n and pixels"
         client.chat("thinker", messages=[{"role": "user", "content": "See", "images": [picture]}])

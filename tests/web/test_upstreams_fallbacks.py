@@ -17,7 +17,7 @@ from tests.support.people import signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
-from tests.support.upstream_server import Asked, Line
+from tests.support.upstream_server import Connection, ReceivedRequest
 from tests.support.upstream_stand_ins import stand_in
 
 from aquilon.checkpoints.pull import pull
@@ -32,28 +32,28 @@ NOWHERE = "http://127.0.0.1:9/v1"
 
 
 @pytest.fixture(scope="module")
-def received() -> list[Asked]:
+def received() -> list[ReceivedRequest]:
     """The requests that the working upstream received."""
     return []
 
 
 @pytest.fixture(scope="module")
-def upstream(received: list[Asked]) -> Iterator[str]:
-    async def script(line: Line) -> None:
-        received.append(line.asked)
-        if line.asked.json.get("temperature") == 2:
-            await line.answer(400, {"error": {"message": "temperature is 2"}})
+def upstream(received: list[ReceivedRequest]) -> Iterator[str]:
+    async def script(connection: Connection) -> None:
+        received.append(connection.request)
+        if connection.request.json.get("temperature") == 2:
+            await connection.answer(400, {"error": {"message": "temperature is 2"}})
             return
-        await line.begin()
-        for index in range(line.asked.json.get("n", 1)):
-            if line.asked.path.endswith("/chat/completions"):
-                await line.say("From ", "afar", index=index)
+        await connection.begin()
+        for index in range(connection.request.json.get("n", 1)):
+            if connection.request.path.endswith("/chat/completions"):
+                await connection.say("From ", "afar", index=index)
             else:
-                await line.chunk({"choices": [{"index": index, "text": "From afar"}]})
-            await line.finish(index=index)
+                await connection.chunk({"choices": [{"index": index, "text": "From afar"}]})
+            await connection.finish(index=index)
         usage = {"prompt_tokens": 3, "completion_tokens": 2}
-        await line.chunk({"choices": [], "usage": usage})
-        await line.end()
+        await connection.chunk({"choices": [], "usage": usage})
+        await connection.end()
 
     with stand_in(script) as url:
         yield url
@@ -116,7 +116,7 @@ def caller(house: RunningServer, operator: httpx.Client, **more: Any) -> Iterato
         yield client, key["id"]
 
 
-def test_an_answer_without_a_limit_ends_at_the_operators(http: httpx.Client, received: list[Asked]) -> None:
+def test_an_answer_without_a_limit_ends_at_the_operators(http: httpx.Client, received: list[ReceivedRequest]) -> None:
     prompts = {"/v1/chat/completions": {"messages": QUESTION}, "/v1/completions": {"prompt": "a"}}
     for path, prompt in prompts.items():
         answer = http.post(path, json={"model": "tiny", "ignore_eos": True, **prompt}).json()
@@ -196,7 +196,7 @@ class TestLocalForUpstream:
 
 class TestUpstreamForLocal:
     def test_a_fallback_answers_when_too_many_requests_wait(
-        self, house: RunningServer, http: httpx.Client, received: list[Asked]
+        self, house: RunningServer, http: httpx.Client, received: list[ReceivedRequest]
     ) -> None:
         full = {"n": 9}  # more than the 8 that may wait
         answer = chat(http, "local", **full).json()
@@ -221,7 +221,7 @@ class TestUpstreamForLocal:
         wait_until(lambda: chat(http, "local").json()["model"] == "local")  # the local model answers again
 
     def test_no_fallback_answers_after_the_first_token(
-        self, house: RunningServer, http: httpx.Client, received: list[Asked]
+        self, house: RunningServer, http: httpx.Client, received: list[ReceivedRequest]
     ) -> None:
         before = len(received)
         body = {"model": "local", "messages": QUESTION, "stream": True, "ignore_eos": True, "n": 8}
@@ -233,14 +233,16 @@ class TestUpstreamForLocal:
         assert len(received) == before
         wait_until(lambda: chat(http, "local").json()["model"] == "local")
 
-    def test_no_fallback_answers_for_a_client_s_mistake(self, http: httpx.Client, received: list[Asked]) -> None:
+    def test_no_fallback_answers_for_a_client_s_mistake(
+        self, http: httpx.Client, received: list[ReceivedRequest]
+    ) -> None:
         before = len(received)
         for wrong in ({"max_tokens": 10**6}, {"min_tokens": 9}, {"logit_bias": {"99999": 1}}):
             assert chat(http, "local", **wrong).status_code == 400
         assert len(received) == before
 
     def test_a_fallback_s_refusal_is_not_returned_for_the_requested_model(
-        self, http: httpx.Client, received: list[Asked]
+        self, http: httpx.Client, received: list[ReceivedRequest]
     ) -> None:
         refused = chat(http, "local", n=9, temperature=2)
         assert (refused.status_code, refused.json()["type"]) == (503, "overloaded")
@@ -248,7 +250,7 @@ class TestUpstreamForLocal:
         assert received[-1].json["temperature"] == 2
 
     def test_a_key_never_gets_a_fallback_that_it_may_not_use(
-        self, house: RunningServer, operator: httpx.Client, received: list[Asked]
+        self, house: RunningServer, operator: httpx.Client, received: list[ReceivedRequest]
     ) -> None:
         before = len(received)
         with caller(house, operator, allowed_models=["local"]) as (bound, _):

@@ -16,7 +16,7 @@ from tests.support.people import signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.upstream_hostility import BAD, BREAKS, MIB, OTHERS, TEXT, WELL, answers_all
-from tests.support.upstream_server import Asked, Line
+from tests.support.upstream_server import Connection, ReceivedRequest
 from tests.support.upstream_stand_ins import stand_in
 
 PATIENCE = {"connect": 1, "first_token": 0.4, "between": 0.3, "total": 2}
@@ -25,7 +25,7 @@ PATIENCE = {"connect": 1, "first_token": 0.4, "between": 0.3, "total": 2}
 @dataclass
 class Elsewhere:
     url: str = ""
-    received: list[Asked] = field(default_factory=list)
+    received: list[ReceivedRequest] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def secret_place() -> Iterator[Elsewhere]:
     """A private address that the server must never request."""
     place = Elsewhere()
 
-    async def script(line: Line) -> None:
-        place.received.append(line.asked)
-        await answers_all(line)
+    async def script(connection: Connection) -> None:
+        place.received.append(connection.request)
+        await answers_all(connection)
 
     with stand_in(script) as place.url:
         yield place
@@ -46,16 +46,16 @@ def elsewhere(secret_place: Elsewhere) -> Iterator[Elsewhere]:
     """An upstream whose models answer as their names say."""
     place = Elsewhere()
 
-    async def script(line: Line) -> None:
-        place.received.append(line.asked)
-        name = line.asked.json["model"]
+    async def script(connection: Connection) -> None:
+        place.received.append(connection.request)
+        name = connection.request.json["model"]
         if name.startswith("redirects_"):
             location = f"{secret_place.url}/v1/chat/completions"
-            await line.answer(int(name.removeprefix("redirects_")), {}, location=location)
+            await connection.answer(int(name.removeprefix("redirects_")), {}, location=location)
         elif name in OTHERS:
-            await OTHERS[name](line)
+            await OTHERS[name](connection)
         else:
-            await (WELL | BAD | BREAKS)[name][0](line)
+            await (WELL | BAD | BREAKS)[name][0](connection)
 
     with stand_in(script) as place.url:
         yield place

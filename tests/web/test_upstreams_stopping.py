@@ -18,7 +18,7 @@ import httpx
 import pytest
 from tests.support.people import signed_in_owner
 from tests.support.server import start_server
-from tests.support.upstream_server import Line
+from tests.support.upstream_server import Connection
 from tests.support.upstream_stand_ins import stand_in
 
 PACE = 0.05
@@ -29,17 +29,17 @@ PACE = 0.05
 def test_upstream_answers_get_a_grace_period_then_end_with_an_error_and_are_billed(tmp_path: Path) -> None:
     all_requested, stopping = threading.Barrier(5), threading.Event()
 
-    async def upstream(line: Line) -> None:
-        model = line.asked.json["model"]
+    async def upstream(connection: Connection) -> None:
+        model = connection.request.json["model"]
         threading.Thread(target=all_requested.wait, daemon=True).start()
         if model in ("silent", "vectors"):
-            await line.gone()
-        await line.begin()
+            await connection.gone()
+        await connection.begin()
         while model == "endless" or not stopping.is_set():
-            await line.say("word ")
+            await connection.say("word ")
             await asyncio.sleep(PACE)
-        await line.finish()
-        await line.end()
+        await connection.finish()
+        await connection.end()
 
     server = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
     with stand_in(upstream) as url, closing(signed_in_owner(server)) as owner, ThreadPoolExecutor() as threads:
