@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -34,7 +33,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-class Fault(NamedTuple):
+class Fault(msgspec.Struct, frozen=True):
     """What is wrong with some lines of a file, one after the other."""
 
     path: str
