@@ -130,6 +130,20 @@ async def test_a_budget_is_set_changed_in_place_and_removed(owner: ConsoleVisito
     await expect(row).to_have_count(0)
 
 
+async def test_a_price_is_changed_in_one_figure_and_keeps_the_others(owner: ConsoleVisitor) -> None:
+    model = "multilingual-e5-small"
+    await owner.make(f"/v1/server/prices/{model}", {"input": 5, "output": 0, "training": 250})
+    await owner.open("/budgets")
+    await expect(owner.row(model)).to_contain_text("€2.50")
+    await owner.page.get_by_role("button", name="Set a price").click()
+    await owner.dialog.get_by_label("Model").select_option(model)
+    await expect(owner.dialog.get_by_label("Fine-tuning")).to_have_value("2.5")
+    await owner.dialog.get_by_label("Tokens read", exact=True).fill("0.06")
+    await owner.dialog.get_by_role("button", name="Set a price").click()
+    await expect(owner.row(model)).to_contain_text("€0.06")
+    await expect(owner.row(model)).to_contain_text("€2.50")
+
+
 async def test_a_limit_is_set_and_removed(owner: ConsoleVisitor) -> None:
     await owner.make("/v1/organization/workspaces", {"name": "Steady"})
     await owner.open("/limits")

@@ -65,6 +65,13 @@ def test_a_file_of_questions_tells_what_kind_of_task_it_is(finder: TaskFinder, t
     ]
 
 
+def test_a_limit_takes_questions_from_all_over_the_file(finder: TaskFinder, tmp_path: Path) -> None:
+    write(tmp_path / "q.jsonl", *({"question": "?", "answer": str(number)} for number in range(1, 11)))
+    task = finder.find(str(tmp_path / "q.jsonl"))
+    for limit, numbers in ((4, [1, 3, 6, 8]), (10, list(range(1, 11))), (1, [1]), (10**12, list(range(1, 11)))):
+        assert [problem.number for problem in read_problems(task, limit)] == numbers
+
+
 def test_a_task_file_states_its_prompt_and_examples(finder: TaskFinder, tmp_path: Path) -> None:
     write(tmp_path / "q.jsonl", {"question": "Capital of Italy?", "answer": "Rome"})
     (tmp_path / "capitals.toml").write_text(

@@ -177,13 +177,13 @@ async def test_a_job_ends_with_a_model_that_its_organization_alone_sees_and_pays
         assert told.training.batch_tokens == 4 * -(-(job.tokens or 0) // 10)
         queue.let_through(created, 4)
         job = await queue.waited_for(created, "succeeded")
+        await until(lambda: not queue.run_of(job).exists())
     name = f"ft:tiny:example-house:tea:{job.id[-8:]}"
     assert (job.fine_tuned_model, job.trained_tokens, job.step, job.problem) == (name, 400, 4, None)
     paid = min(400, job.estimated_tokens or 0)
     assert await queue.usage() == [(job.id, name, paid, "completed", 50 * paid)]
     assert await queue.spent() == job.cost == 50 * paid
     assert not any(queue.admission.ledger.reserved.values())
-    assert not queue.run_of(job).exists()
     await queue.catalogue.refresh(now=True)
     card = queue.catalogue.card(name, queue.caller)
     assert (card.organization_id, card.source, card.chat) == (job.organization_id, "tiny", True)
@@ -267,11 +267,11 @@ async def test_a_cancelled_job_pays_for_what_it_trained_on_and_leaves_no_model(
             await queue.waited_for(created, "paused")
         assert (await queue.jobs.cancel(queue.caller, created.id)).status == "cancelling"
         job = await queue.waited_for(created, "cancelled")
+        await until(lambda: not queue.run_of(job).exists())
     assert (job.fine_tuned_model, job.cost) == (None, 10 * 2 * TOKENS_PER_STEP)
     [(_, model, tokens, outcome, cost)] = await queue.usage()
     assert (tokens, outcome, cost) == (200, "cancelled", 2000)
     assert model.startswith("ft:tiny:")
-    assert not queue.run_of(job).exists()
     assert not queue.settings.fine_tuned_folder.exists()
 
 

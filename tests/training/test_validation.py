@@ -12,7 +12,7 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.training.protocol import Dpo, Lora, Sft, Training, UnusableJob
 from aquilon.training.speeds import Machine
-from aquilon.training.validation import Check, check
+from aquilon.training.validation import Check, Problem, check, faults
 
 MACHINE = Machine("a stand-in", 1e9, False, 4)
 CHAT = {"messages": [{"role": "user", "content": "Say one"}, {"role": "assistant", "content": "One"}]}
@@ -72,6 +72,18 @@ def test_many_problems_are_counted_and_the_first_are_shown(model: Path, tmp_path
     result = _checked(model, tmp_path, [WITHOUT_ROLE] * 50)
     assert (result.problem_count, len(result.problems), result.estimate) == (50, 20, None)
     assert [problem.line for problem in result.problems] == list(range(1, 21))
+    assert [fault.place for fault in faults(result.problems)] == ["lines 1 to 20"]
+
+
+def test_lines_that_follow_each_other_and_have_the_same_make_one_fault() -> None:
+    lines = [(None, "x"), (1, "x"), (2, "x"), (4, "x"), (5, "y"), (6, "y")]
+    problems = [Problem(path="a.jsonl", line=line, message=message) for line, message in lines]
+    assert [(fault.place, fault.message, fault.count) for fault in faults(problems)] == [
+        ("", "x", 1),
+        ("lines 1 to 2", "x", 2),
+        ("line 4", "x", 1),
+        ("lines 5 to 6", "y", 2),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 
-pytest.importorskip("aquilon.training.fine_tuning", reason="training needs torch")
 pytestmark = pytest.mark.slow
 
 ENVIRONMENT = {"AQUILON_MODELS": "tiny"}

@@ -63,7 +63,10 @@ def evaluate(
     limit: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="At most N questions, or documents of a file.", show_default="all of them"
+            min=1,
+            metavar="N",
+            help="At most N questions from all over a file, or its first N documents.",
+            show_default="all of them",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Answer each question so often.")] = 1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +32,13 @@ class Problem:
 
 
 def read_problems(task: QuestionTask, limit: int | None = None) -> list[Problem]:
-    """The first ``limit`` questions. Raises UnreadableSource, which names the line."""
+    """The questions, or at most ``limit`` from all over the file: many begin with easy ones.
+
+    Raises UnreadableSource, which names the line.
+    """
     path = Path(task.data)
     problems = []
-    for number, fields in itertools.islice(_lines(path), limit):
+    for number, fields in _spread(path, limit):
         try:
             problems.append(_problem(task, number, fields))
         except ValueError as error:
@@ -51,6 +53,16 @@ def fields_of(path: Path) -> dict[str, Any]:
     for _, fields in _lines(path):
         return fields
     raise UnreadableSource(path, "holds no question")
+
+
+def _spread(path: Path, limit: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    if limit is None:
+        yield from _lines(path)
+        return
+    total = sum(1 for _ in _lines(path))
+    most = min(limit, total)
+    chosen = {place * total // most for place in range(most)}
+    yield from (line for place, line in enumerate(_lines(path)) if place in chosen)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

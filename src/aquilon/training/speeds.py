@@ -24,6 +24,7 @@ _GPU_SHARE, _CPU_SHARE = 0.35, 0.5
 _BF16_GAIN = 1.5
 """Of a CPU that multiplies bf16 itself."""
 _GPUS = Path("/proc/driver/nvidia/gpus")
+_MEASURED_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,16 @@ def _cpu_flags() -> str:
 
 
 def _measured_products() -> float:
-    """FLOPs per second of products of matrices in fp32 on all cores: the best of a few, by the time that they compute,
-    so that other work on the machine counts little."""
+    """FLOPs per second of products of matrices in fp32 on all cores, by the time that they compute, so that other work
+    on the machine counts little. Of one product alone it may be 0 where the machine is busy."""
     import numpy as np
 
     side = 768
     matrix = np.full((side, side), 0.5, dtype=np.float32)
-    times = []
-    for _ in range(6):
-        began = time.process_time()
+    matrix @ matrix  # the library begins its threads
+    began, products, seconds = time.process_time(), 0, 0.0
+    while seconds < _MEASURED_SECONDS:
         matrix @ matrix
-        times.append(time.process_time() - began)  # of all threads together
-    return 2 * side**3 / min(times) * len(os.sched_getaffinity(0))
+        products += 1
+        seconds = time.process_time() - began  # of all threads together
+    return 2 * side**3 * products / seconds * len(os.sched_getaffinity(0))

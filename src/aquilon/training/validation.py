@@ -5,7 +5,8 @@ Imports no torch: commands and the API check with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,8 +32,36 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """None: the whole file."""
     message: str
 
-    def __str__(self) -> str:
-        return f"{self.path}{'' if self.line is None else f', line {self.line}'}: {self.message}"
+
+class Fault(msgspec.Struct, frozen=True):
+    """What is wrong with some lines of a file, one after the other."""
+
+    path: str
+    place: str
+    """``line 7``, ``lines 1 to 20``; empty for the whole file."""
+    message: str
+    count: int
+    """Of the lines."""
+
+
+def faults(problems: Iterable[Problem]) -> Iterator[Fault]:
+    """The problems in order; lines that follow each other and have the same make one."""
+    for (path, message), group in itertools.groupby(problems, lambda problem: (problem.path, problem.message)):
+        lines: list[int] = []
+        for problem in group:
+            if problem.line is None:
+                yield Fault(path, "", message, 1)
+                continue
+            if lines and problem.line != lines[-1] + 1:
+                yield Fault(path, _place(lines), message, len(lines))
+                lines = []
+            lines.append(problem.line)
+        if lines:
+            yield Fault(path, _place(lines), message, len(lines))
+
+
+def _place(lines: Sequence[int]) -> str:
+    return f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):

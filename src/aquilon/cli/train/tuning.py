@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aquilon.training.protocol import Dpo, Sft
-    from aquilon.training.validation import Check, Problem
+    from aquilon.training.validation import Check
 
 RecipeAndData = Annotated[
     list[str] | None,
@@ -127,30 +125,21 @@ def _model_path(name: str, home: Path | None) -> str:
 def _show(result: Check, job: Sft | Dpo, *, as_json: bool) -> None:
     """On standard output what a program asked for; for people everything goes to standard error."""
     from aquilon.cli.output import err, print_structs, printable
+    from aquilon.training.validation import faults
 
     if as_json:
         print_structs(result)
         return
     console = err()
-    for line in problem_lines(result.problems):
-        console.print(f"aquilon: {printable(line)}", markup=False)
+    for fault in faults(result.problems):
+        where = f"{fault.path}, {fault.place}" if fault.place else fault.path
+        console.print(f"aquilon: {printable(f'{where}: {fault.message}')}", markup=False)
     if (more := result.problem_count - len(result.problems)) > 0:
         console.print(f"aquilon: … and {more:,} more", markup=False)
     for note in result.notes:
         console.print(f"Note: {printable(note)}", markup=False)
     if result.statistics.lines:
         _show_statistics(result, job, console)
-
-
-def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """A sentence for each problem; one for lines of a file, one after the other, that have the same."""
-    for (path, message), group in itertools.groupby(problems, lambda problem: (problem.path, problem.message)):
-        same = list(group)
-        first, last = same[0].line, same[-1].line
-        if first is None or last is None or first == last or last - first != len(same) - 1:
-            yield from map(str, same)
-        else:
-            yield f"{path}, lines {first} to {last}: {message}"
 
 
 def _show_statistics(result: Check, job: Sft | Dpo, console: Console) -> None:

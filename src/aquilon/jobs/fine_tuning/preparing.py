@@ -18,7 +18,7 @@ import msgspec
 from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method, training_job
 from aquilon.jobs.fine_tuning.process import politely
 from aquilon.training.protocol import UNUSABLE, process_environment, write_job
-from aquilon.training.validation import Check
+from aquilon.training.validation import Check, faults
 from aquilon.wording import counted
 
 _CHECKED = "checked.json"
@@ -180,14 +180,11 @@ async def _checked(folder: Path, order: Order) -> Check:
 
 def _refused(check: Check, order: Order) -> Unusable:
     by_name = {f"{source.file_id}.jsonl": source for source in (*order.training, *order.validation)}
-    sources = [by_name.get(Path(problem.path).name, order.training[0]) for problem in check.problems]
-    first = sources[0] if sources else order.training[0]
-    shown = [
-        f"line {problem.line}: {problem.message}" if problem.line else problem.message
-        for problem, source in zip(check.problems, sources, strict=True)
-        if source is first
-    ][:_SHOWN]
-    more = check.problem_count - len(shown)
+    with_sources = [(fault, by_name.get(Path(fault.path).name, order.training[0])) for fault in faults(check.problems)]
+    first = with_sources[0][1] if with_sources else order.training[0]
+    shown = [fault for fault, source in with_sources if source is first][:_SHOWN]
+    more = check.problem_count - sum(fault.count for fault in shown)
     others = f"; and {counted(more, 'other problem')}" if more > 0 else ""
-    message = f"The file '{first.file_id}' can't be learnt from: {'; '.join(shown) or 'it has no examples'}{others}"
+    words = "; ".join(f"{fault.place}: {fault.message}" if fault.place else fault.message for fault in shown)
+    message = f"The file '{first.file_id}' can't be learnt from: {words or 'it has no examples'}{others}"
     return Unusable(message, field=first.field, code="invalid_training_file")
