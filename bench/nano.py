@@ -37,7 +37,7 @@ from aquilon.text.tokenizer import Tokenizer
 from aquilon.training.data.documents import source_files
 from aquilon.training.data.preparing import prepare
 from aquilon.training.history import History
-from aquilon.training.protocol import DATA, JOB, MODEL, Pretrain, process_environment, write_job
+from aquilon.training.protocol import DATA, JOB, MODEL, Finished, Pretrain, process_environment, write_job
 from bench import nano_peer
 from bench.nanochat import CLONE
 from bench.processes import running
@@ -101,9 +101,10 @@ def _measure(job: Pretrain, run: Path, peer: Path, *, size: int) -> None:
     own = transformer.architecture.parameters()
     theirs = nano_peer.trained(job, peer, tokenizer.vocab_size)
     result: dict[str, Any] = json.loads((peer / nano_peer.RESULT).read_text())
-    last = history.steps[-1]
+    last, end = history.steps[-1], history.end
+    assert isinstance(end, Finished)
     trained = {
-        "Aquilon": (own, own, last.step, history.seconds, last.tokens),
+        "Aquilon": (own, own, last.step, end.seconds, last.tokens),
         "nanochat": (
             theirs.num_matmul_params(),
             sum(parameter.numel() for parameter in theirs.parameters()),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from aquilon.training.conversations.base import Base
 from aquilon.training.conversations.encoding import Document
 from aquilon.training.conversations.lines import UnusableLine, conversation, pair
@@ -65,12 +67,14 @@ def prepare(
             folder / name, vocab_size=base.checkpoint.architecture.vocab_size, tokenizer=record.tokenizer, trained=True
         ) as writer:
             for path in files:
+                size, within = path.stat().st_size, 0  # less than the lines' bytes where the file is compressed
                 for number, fields in read_objects(path):
+                    within = min(size, within + len(msgspec.json.encode(fields)))
                     for document in _encoded(base, fields, encode, path=path, number=number):
                         writer.add(document.ids, num_bytes=0, trained=document.trained)
                         documents, tokens = documents + 1, tokens + len(document.ids)
-                    report(bytes_before, total, documents, tokens)
-                bytes_before += path.stat().st_size
+                    report(bytes_before + within, total, documents, tokens)
+                bytes_before += size
                 report(bytes_before, total, documents, tokens)
             writer.finish()
         shards[name] = Shard(folder / name)
