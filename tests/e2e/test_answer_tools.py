@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from playwright.async_api import Browser, Route, expect
+from tests.support.browser import visitor
 from tests.support.hostile_strings import HOSTILE_STRINGS
 from tests.support.people import joined
 from tests.support.talker import MODEL, Talker, at_the_page, talking_server
@@ -229,6 +232,87 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
         assert left == []
         # The browser notes in the frame what it refused there; of the page itself it has nothing to say.
         assert [text for text in someone.complaints if talker.server.url + "/assets" in text] == []
+        someone.complaints.clear()
+
+
+CALL = (
+    "const call = new RTCPeerConnection({ iceServers: [{ urls: 'stun:ADDRESS' }] }); call.createDataChannel('x');"
+    "call.createOffer().then((offer) => call.setLocalDescription(offer));"
+)
+CALLS = """<!doctype html><body><div id=shadow></div><div id=cloned></div>
+<p><template shadowrootmode=closed><iframe srcdoc="<script>CALL</script>"></iframe></template></p>
+<iframe src="javascript:CALL"></iframe>
+<script>
+const source = `<script>CALL<\\/script>`, tree = `<iframe srcdoc="${source}"></iframe>`;
+const hidden = `<p><template shadowrootmode=closed>${tree}</template></p>`;
+const frame = () => Object.assign(document.createElement("iframe"), { srcdoc: source });
+const attempts = [
+  () => { CALL },
+  () => document.body.append(frame()),
+  () => shadow.attachShadow({ mode: "closed" }).append(frame()),
+  () => {
+    const root = cloned.attachShadow({ mode: "closed", clonable: true });
+    root.append(document.createElement("p"));
+    root.firstChild.append(frame());
+    document.body.append(cloned.cloneNode(true));
+  },
+  () => document.body.setHTMLUnsafe(document.body.innerHTML + hidden),
+  () => document.body.append(document.adoptNode(Document.parseHTMLUnsafe(hidden).querySelector("p"))),
+  () => { document.write("<p><template shadowroot"); document.write(`mode=closed>${tree}</template></p>`); },
+  () => {
+    Document.prototype.querySelectorAll = () => [];
+    NodeList.prototype.item = NodeList.prototype[Symbol.iterator] = () => null;
+    Element.prototype.remove = Function.prototype.call = () => 0;
+    document.body.append(frame());
+  },
+  () => setTimeout(() => { document.open(); document.write(hidden); document.close(); }),
+];
+for (const attempt of attempts) try { attempt(); } catch {}
+</script>
+"""
+UNGUARDED = """<script>addEventListener("message", ({ data }) => {
+  document.open(); document.write(data.html); document.close();
+}, { once: true })</script>"""
+
+
+@pytest.mark.slow
+async def test_a_page_in_its_frame_can_t_call_anybody_by_webrtc(browser: Browser, talker: Talker) -> None:
+    def listening() -> socket.socket:
+        """Where a browser's calls would be heard. A browser doesn't call from the loopback address."""
+        route = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with route:
+            try:
+                route.connect(("192.0.2.1", 9))
+            except OSError:
+                pytest.skip("this machine has no network that a browser would call by")
+            address = route.getsockname()[0]
+        heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        heard.bind((address, 0))
+        heard.setblocking(False)
+        return heard
+
+    async def show(heard: socket.socket) -> None:
+        address, port = heard.getsockname()
+        await page.evaluate(
+            """(html) => new Promise((loaded) => {
+              const frame = Object.assign(document.createElement("iframe"), { src: "/artifact-frame" });
+              frame.sandbox = "allow-scripts";
+              frame.onload = () => { frame.onload = loaded; frame.contentWindow.postMessage({ html }, "*"); };
+              document.body.append(frame);
+            })""",
+            CALLS.replace("CALL", CALL.replace("ADDRESS", f"{address}:{port}")),
+        )
+
+    async with visitor(browser, talker.server) as someone:
+        page = someone.page
+        await page.goto(talker.server.url)
+        with listening() as guarded, listening() as unguarded:
+            await show(guarded)
+            await page.route("**/artifact-frame", lambda route: route.fulfill(body=UNGUARDED, content_type="text/html"))
+            await show(unguarded)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_recv(unguarded, 2048), 30)
+            with pytest.raises(BlockingIOError):
+                guarded.recv(2048)  # its calls would have come first
         someone.complaints.clear()
 
 

@@ -203,11 +203,18 @@ class Visitor:
         """What axe finds on the page as it is that would keep somebody out."""
         return await self.issues("serious", "critical")
 
-    async def issues(self, *impacts: str) -> list[str]:
-        """What axe finds on the page as it is: all of it, or what has one of these impacts."""
+    async def issues(self, *impacts: str, colours: bool | None = None) -> list[str]:
+        """What axe finds on the page as it is: all of it, or what has one of these impacts.
+
+        ``colours``: True for the contrast of colours alone, which a theme can break, False for all else, which a
+        language can.
+        """
+        options: dict[str, Any] = {"resultTypes": ["violations"]}
+        if colours is not None:
+            options |= {"runOnly": ["color-contrast"]} if colours else {"rules": {"color-contrast": {"enabled": False}}}
         if await self.page.evaluate("window.axe === undefined"):
             await self.page.evaluate((frontend().NODE_MODULES / "axe-core" / "axe.min.js").read_text())
-        found: dict[str, Any] = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        found: dict[str, Any] = await self.page.evaluate("(options) => axe.run(document, options)", options)
         return [
             f"{issue['id']} ({issue['impact']}): {node['html'][:200]} {node['failureSummary']}"
             for issue in found["violations"]

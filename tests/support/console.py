@@ -66,7 +66,7 @@ class ConsoleVisitor(Visitor):
 
     def model(self, name: str) -> Locator:
         """A model's row on the models' page."""
-        table = self.page.get_by_role("region", name="Models", exact=True)
+        table = self.page.get_by_role("group", name="Models", exact=True)
         return table.get_by_role("row").filter(has=self.page.get_by_text(name, exact=True))
 
     @property
