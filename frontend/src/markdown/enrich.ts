@@ -16,6 +16,9 @@ export interface Labels {
 }
 
 const COPIED_MS = 1600;
+/** Once they are loaded: to import them again would colour and typeset a block a frame later, and lay out twice. */
+let highlighter: typeof import("./highlight") | null = null;
+let typesetter: typeof import("./math") | null = null;
 const formulas = new Map<string, DocumentFragment | null>();
 const FORMULAS_KEPT = 500;
 
@@ -64,7 +67,7 @@ export function codeFrame(language: string, labels: Labels): { root: HTMLElement
 export async function colour(root: ParentNode): Promise<void> {
   const blocks = [...root.querySelectorAll<HTMLElement>("pre > code:not(.coloured)")];
   if (blocks.length === 0) return;
-  const { highlight } = await import("./highlight");
+  const { highlight } = highlighter ?? (highlighter = await import("./highlight"));
   for (const block of blocks) {
     const html = highlight(block.textContent ?? "", languageOf(block));
     block.classList.add("coloured");
@@ -78,7 +81,7 @@ export async function typeset(root: ParentNode, labels: Labels): Promise<void> {
   const wanted = sources.filter((source) => (source.textContent ?? "").length <= LONGEST_FORMULA);
   if (wanted.length === 0) return;
   if (!wanted.every((source) => formulas.has(keyOf(source)))) {
-    const { mathml } = await import("./math");
+    const { mathml } = typesetter ?? (typesetter = await import("./math"));
     for (const source of wanted) {
       const key = keyOf(source);
       if (formulas.has(key)) continue;

@@ -15,7 +15,7 @@ import { sanitizeProse } from "./sanitize";
 const LONG_TAIL = 4096;
 const LONG_TAIL_SHARE = 1 / 256;
 /** How long one frame may add blocks; to lay them out and paint them takes about as long again. */
-const ADDING_MS = 10;
+const ADDING_MS = 14;
 
 interface Block {
   /** What it was made of: the same HTML keeps its nodes. */
