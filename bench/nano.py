@@ -19,6 +19,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +31,12 @@ from torch.nn.functional import cross_entropy
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.weights import load_transformer
 from aquilon.cli.train.recipe import job_of, read_recipe
-from aquilon.evaluation.bits_per_byte import read_texts, windows
+from aquilon.evaluation.bits_per_byte import windows
 from aquilon.evaluation.likelihood import target_logprobs
-from aquilon.evaluation.tasks import TextFile
 from aquilon.models.transformer import Transformer
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.text.tokenizer import Tokenizer
-from aquilon.training.data.documents import source_files
+from aquilon.training.data.documents import read_documents, source_files
 from aquilon.training.data.preparing import prepare
 from aquilon.training.history import History
 from aquilon.training.protocol import DATA, JOB, MODEL, Finished, Pretrain, process_environment, write_job
@@ -46,6 +48,8 @@ from bench.report import keep, table
 _ROOT = Path(__file__).parents[1]
 _RECIPE = _ROOT / "recipes" / "nano"
 _QUICK_MINUTES = 2.0
+_CHARACTERS = 4000
+"""Of a document that are predicted."""
 
 Nats = Callable[[Sequence[int], Sequence[int]], float]
 """The negative log probability of targets, each after its input and those before it. A target below 0 isn't counted."""
@@ -66,7 +70,7 @@ def main(*, quick: bool = False) -> None:
             run.mkdir()
             (run / DATA).symlink_to(shards)
         _train(job, run, peer)
-        _measure(job, run, peer, size=20_000 if quick else 100_000)
+        _measure(job, run, peer, documents=1 if quick else 4)
 
 
 def _train(job: Pretrain, run: Path, peer: Path) -> None:
@@ -93,8 +97,8 @@ def _train(job: Pretrain, run: Path, peer: Path) -> None:
                 raise SystemExit(f"python {shlex.join(command)} ended with {process.returncode}")
 
 
-def _measure(job: Pretrain, run: Path, peer: Path, *, size: int) -> None:
-    """On about ``size`` bytes of each file that is held out."""
+def _measure(job: Pretrain, run: Path, peer: Path, *, documents: int) -> None:
+    """On the beginnings of so many documents of each file that is held out."""
     tokenizer = tokenizer_from_folder(Path(job.tokenizer or ""))
     history = History.of(run)
     transformer = load_transformer(open_checkpoint(run / MODEL))
@@ -130,19 +134,20 @@ def _measure(job: Pretrain, run: Path, peer: Path, *, size: int) -> None:
     context = transformer.architecture.max_context
     contenders = {"Aquilon": _ours(transformer), "nanochat": _nanochat(theirs)}
     bits: dict[str, dict[str, float]] = {}
-    with torch.inference_mode():
+    with ThreadPoolExecutor(len(contenders)) as pool:
         for path in source_files([Path(source) for source in job.validation]):
-            texts = [document.text for document, _ in read_texts([TextFile(path=str(path))], bytes=size)]
-            bits[path.stem] = {
-                name: _bits_per_byte(texts, tokenizer, nats, context) for name, nats in contenders.items()
-            }
+            texts = [document.text[:_CHARACTERS] for document in islice(read_documents(path), documents)]
+            measured = partial(_bits_per_byte, texts, tokenizer=tokenizer, context=context)
+            figures = pool.map(measured, contenders.values())
+            bits[path.stem] = dict(zip(contenders, figures, strict=True))
             print(path.stem, *(f"{figure:.3f}" for figure in bits[path.stem].values()), flush=True)
     shown = [[name, *(f"{figure:.3f}" for figure in figures.values())] for name, figures in bits.items()]
     print(table(["bits per byte", *contenders], shown))
     print(f"kept in {keep('nano', {'trained': trained, 'bits_per_byte': bits})}")
 
 
-def _bits_per_byte(texts: Sequence[str], tokenizer: Tokenizer, nats: Nats, context: int) -> float:
+@torch.inference_mode()
+def _bits_per_byte(texts: Sequence[str], nats: Nats, *, tokenizer: Tokenizer, context: int) -> float:
     """In windows as `aquilon eval` takes them, half of each only context."""
     total, size = 0.0, 0
     for text in texts:
