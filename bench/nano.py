@@ -1,8 +1,9 @@
 """Our smallest model beside nanochat's, on the same text for the same time: bits per byte of held-out text by language.
 
 Trains both at once from the same shards, tokenizer and order of rows, one core and one thread each, at the lowest
-priority: ours as ``recipes/nano`` does, nanochat's as `bench.nano_peer` says. Quick is 2 minutes each, else as many as
-the recipe says. Then both predict the same windows of the same tokens, in fp32.
+priority: ours as ``recipes/nano`` does, nanochat's as `bench.nano_peer` says, for as many minutes as the recipe says.
+Quick is 2 minutes, which only show that both train: nanochat's learning rate still rises then. At the end both predict
+the same windows of the same tokens, in fp32.
 
 ``recipes/nano/run`` makes text and tokenizer. What is trained lies in ``recipes/nano/out``: ours is the recipe's own
 pretrained model, so that a run that was stopped goes on, and one that is finished is measured only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from aquilon.text.model import TextModel
 from aquilon.training.conversations.base import Base, open_base
 from aquilon.training.conversations.encoding import ChatEncoder, Document
 from aquilon.training.conversations.lines import UnusableLine, conversation, pair
+from aquilon.training.conversations.preparing import conversation_documents, prepare
 
 THINKING = (  # like Qwen3's: earlier answers lose their thoughts, the last one keeps them
     "{% for message in messages %}<|{{ message['role'] }}|>"
@@ -243,3 +245,21 @@ def test_fields_that_nothing_reads_are_named() -> None:
     read = conversation(line, ignored=ignored)
     assert ignored == {"id", "source", "messages[].date"}
     assert read.messages == (Message("user", "a"), Message("assistant", "b"))
+
+
+def test_it_is_told_how_far_into_a_file_the_conversations_are_tokenized(base_with: MakeBase, tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text((json.dumps(TWO_TURNS) + "\n") * 4)
+    told: list[tuple[int, int]] = []
+    prepare(
+        tmp_path / "shards",
+        base=base_with(CHAT_TEMPLATE),
+        data=[data],
+        validation=[],
+        encode=conversation_documents,
+        report=lambda done, total, documents, tokens: told.append((done, total)),
+    )
+    shares = [done / total for done, total in told]
+    assert shares == sorted(shares)
+    assert 0.1 < shares[0] < 0.3
+    assert shares[-1] == 1

@@ -80,4 +80,5 @@ def test_the_greedy_tokens_of_a_trained_model_are_the_same_in_all_three(run: Pat
         }
         print(repr(text), repr(tokenizer.decode(expected)))
         for where, answer in answers.items():
+            assert len(answer) == TOKENS, f"{where} ends early after {text!r}"
             check_same_but_for_ties(f"{where}, after {text!r}", answer, expected, logits)
