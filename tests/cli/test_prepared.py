@@ -34,6 +34,7 @@ def test_a_forked_command_prints_and_ends_as_a_new_interpreter_does(
     assert (forked.returncode, forked.stdout, forked.stderr) == (new.returncode, new.stdout, new.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

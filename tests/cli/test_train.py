@@ -74,6 +74,7 @@ def kill_training(run: Path) -> Callable[[], None]:
     return kill
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_is_killed_paused_and_finished_by_the_same_command(recipe: Path) -> None:
     folder = recipe.parent

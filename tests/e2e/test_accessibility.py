@@ -20,7 +20,7 @@ CONSOLE = Path(__file__).parents[2] / "frontend" / "src" / "console"
     ("width", "theme"),
     [
         (1280, "light"),
-        (360, "dark"),
+        pytest.param(360, "dark", marks=pytest.mark.slow),
         pytest.param(1280, "dark", marks=pytest.mark.slow),
         pytest.param(360, "light", marks=pytest.mark.slow),
     ],

@@ -64,9 +64,8 @@ async def english_of(page: Page, language: str) -> list[str]:
     return [text for text in said if {word.lower() for word in ENGLISH.findall(text)} - shared]
 
 
-@pytest.mark.parametrize(
-    "language", ["de", pytest.param("es", marks=pytest.mark.slow), pytest.param("it", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["de", "es", "it"])
 async def test_no_page_is_left_in_english(browser: Browser, server: RunningServer, language: str) -> None:
     async with visitor(browser, server, ConsoleVisitor, locale=language) as guest:
         await guest.page.goto(server.url)

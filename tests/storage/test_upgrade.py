@@ -32,6 +32,14 @@ from aquilon.upstreams import store as upstreams
 RELEASES = Path(__file__).parent / "releases"
 KEY = "aq-" + "1" * 43
 FIRST_WITH_CONVERSATIONS = "0011"
+WITH_CONVERSATIONS = [
+    revision
+    if revision in (FIRST_WITH_CONVERSATIONS, REVISIONS[-2])
+    else pytest.param(revision, marks=pytest.mark.slow)
+    for revision in REVISIONS
+    if revision >= FIRST_WITH_CONVERSATIONS
+]
+"""From the oldest and from the last one always; from those between among the slow tests."""
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -88,7 +96,7 @@ def in_order(table: list[dict[str, Any]], columns: set[str]) -> list[str]:
     return sorted(repr([row[column] for column in sorted(columns)]) for row in table)
 
 
-@pytest.mark.parametrize("revision", [each for each in REVISIONS if each >= FIRST_WITH_CONVERSATIONS])
+@pytest.mark.parametrize("revision", WITH_CONVERSATIONS)
 async def test_from_every_schema_with_conversations_no_row_is_lost_or_changed(
     settings: Settings, revision: str
 ) -> None:

@@ -32,7 +32,9 @@ def measured(optimizer: str, folder: Path) -> list[float]:
     return losses(folder / "run")
 
 
-@pytest.mark.parametrize(("optimizer", "elsewhere"), [("adamw", 1e-4), ("muon", 5e-3)])
+@pytest.mark.parametrize(
+    ("optimizer", "elsewhere"), [("adamw", 1e-4), pytest.param("muon", 5e-3, marks=pytest.mark.slow)]
+)
 def test_the_losses_of_200_steps_are_those_on_file(optimizer: str, elsewhere: float, tmp_path: Path) -> None:
     """On other machines they are close; Muon orthogonalizes in bfloat16, and so amplifies the order of sums."""
     golden = json.loads(GOLDEN.read_text())
