@@ -33,9 +33,7 @@ RELEASES = Path(__file__).parent / "releases"
 KEY = "aq-" + "1" * 43
 FIRST_WITH_CONVERSATIONS = "0011"
 WITH_CONVERSATIONS = [
-    revision
-    if revision in (FIRST_WITH_CONVERSATIONS, REVISIONS[-2])
-    else pytest.param(revision, marks=pytest.mark.slow)
+    pytest.param(revision, marks=[] if revision in (FIRST_WITH_CONVERSATIONS, REVISIONS[-2]) else pytest.mark.slow)
     for revision in REVISIONS
     if revision >= FIRST_WITH_CONVERSATIONS
 ]
