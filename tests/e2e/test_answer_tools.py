@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Route, expect
 from tests.support.browser import visitor
 from tests.support.hostile_strings import HOSTILE_STRINGS
 from tests.support.people import joined
+from tests.support.polling import until
 from tests.support.talker import MODEL, Talker, at_the_page, talking_server
 
 
@@ -178,7 +179,7 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
             "A page": f"```html\n{HOSTILE_PAGE}```\n",
         }
     )
-    async with at_the_page(browser, talker) as someone:
+    async with at_the_page(browser, talker, anew=True) as someone:
         page, left = someone.page, list[str]()
         pages = page.context.pages
 
@@ -230,6 +231,7 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
         assert page.url == before
         assert page.context.pages == pages
         assert left == []
+        await until(lambda: any("example.org" in complaint for complaint in someone.complaints))
         # The browser notes in the frame what it refused there; of the page itself it has nothing to say.
         assert [text for text in someone.complaints if talker.server.url + "/assets" in text] == []
         someone.complaints.clear()

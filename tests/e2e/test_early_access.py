@@ -20,10 +20,8 @@ async def content_of(download: Download) -> bytes:
     return await asyncio.to_thread((await download.path()).read_bytes)
 
 
-def asks_for_a_title(response: Response) -> bool:
-    """Whether the page asked to name the conversation: that answer alone is not stored."""
-    asked = response.request
-    return asked.url.endswith("/v1/responses") and (asked.post_data_json or {}).get("store") is False
+def names_the_conversation(response: Response) -> bool:
+    return response.request.method == "POST" and response.url.endswith("/title")
 
 
 @pytest.mark.slow
@@ -91,7 +89,7 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
     made = await owner.make("/v1/organization/users", {"name": "Quotina", "role": "member"})
-    quota = {"period": "day", "user_id": made["id"], "messages": 2}  # a question and the title
+    quota = {"period": "day", "user_id": made["id"], "messages": 1}
     await owner.make("/v1/organization/person-quotas", quota)
     announcement = await owner.make("/v1/organization/announcements", {"text": "The <b>oven</b> is warm."})
     async with visitor(browser, server, ConsoleVisitor) as person:
@@ -100,17 +98,17 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
         await expect(person.page.get_by_text("The <b>oven</b> is warm.")).to_be_visible()
         await person.page.get_by_role("button", name="Put away").click()
         await person.shorten_answers(2)
-        async with person.page.expect_response(asks_for_a_title):
+        async with person.page.expect_response(names_the_conversation):
             await person.ask("Hi")
             await person.expect_state("finished")
-        await expect(person.page.get_by_text("Messages left: 0 of 2. Begins anew at")).to_be_visible()
+        await expect(person.page.get_by_text("Messages left: 0 of 1. Begins anew at")).to_be_visible()
         await person.ask("Hi")
-        await expect(person.page.get_by_text("Of your quota of messages, 0 of 2 are left.")).to_be_visible()
+        await expect(person.page.get_by_text("Of your quota of messages, 0 of 1 are left.")).to_be_visible()
         await person.page.reload()
-        await expect(person.page.get_by_text("Messages left: 0 of 2.")).to_be_visible()
+        await expect(person.page.get_by_text("Messages left: 0 of 1.")).to_be_visible()
         await expect(person.page.get_by_text("The <b>oven</b> is warm.")).to_have_count(0)
         await person.page.goto(f"{server.url}/console/account")
-        await expect(person.row("Messages, today")).to_contain_text("2 of 2")
+        await expect(person.row("Messages, today")).to_contain_text("1 of 1")
     status, _ = await owner.fetch("DELETE", f"/v1/organization/announcements/{announcement['id']}")
     assert status == 200
 

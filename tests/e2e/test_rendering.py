@@ -51,6 +51,7 @@ async def test_the_finished_page_is_the_same_however_the_text_arrived(person: Vi
         await show(person, RICH, size=size)
         await expect(person.answer.locator("math")).to_have_count(2)
         await expect(person.answer.locator(".coloured")).to_have_count(1)
+        await expect(person.answer.locator(".table-tools")).to_have_count(1)
         pages.append(await person.answer.inner_html())
     assert pages[0] == pages[1] == pages[2]
 
