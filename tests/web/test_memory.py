@@ -147,7 +147,8 @@ def test_an_entry_of_an_assistant_is_used_in_its_answers_alone_and_goes_with_it(
     own_organization: RunningServer, ada: httpx.Client, ben: httpx.Client
 ) -> None:
     def assistant(person: httpx.Client) -> str:
-        created = person.post("/v1/agents", json={"name": "Cook", "model": MODEL, "visibility": "user"})
+        brief = {"name": "Cook", "model": MODEL, "visibility": "user", "completion_args": {"max_tokens": 2}}
+        created = person.post("/v1/agents", json=brief)
         assert created.status_code == 200, created.text
         return str(created.json()["id"])
 
