@@ -51,8 +51,8 @@ services:
 unexport PYTHONDONTWRITEBYTECODE
 
 # Each process takes whole files, with servers and a browser of its own: two more than there are cores, because tests wait for
-# those much of their time. For one process WORKERS=0.
-WORKERS ?= $$(($$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 2))
+# those much of their time; quick ones wait for nothing. For one process WORKERS=0.
+WORKERS ?= $$(($$(nproc 2>/dev/null || sysctl -n hw.ncpu) + $(if $(findstring -m quick,$(ARGS)),0,2)))
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: install-dev browser services
