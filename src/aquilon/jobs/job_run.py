@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
 from aquilon.jobs import results
@@ -23,11 +22,12 @@ from aquilon.jobs.endpoints import InputLine, LineProblem, LineRequest, lines_of
 from aquilon.jobs.files_on_disk import FilesOnDisk
 from aquilon.jobs.metrics import JobMetrics
 from aquilon.jobs.pace import Pace
-from aquilon.jobs.queue import LeaseLost
+from aquilon.jobs.queue import NO_LEASE, LeaseLost
 from aquilon.jobs.result_files import ResultFiles
 from aquilon.jobs.store import batches
 from aquilon.jobs.store import files as stored_files
 from aquilon.jobs.tables import Batch
+from aquilon.jobs.waiting import patiently
 from aquilon.money.usage_event import Usage, UsageEvent
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.storage import Database
@@ -39,6 +39,7 @@ _READ_AT_ONCE = 64
 _TRIES = 3
 """How often a line is asked that the server answers with an error."""
 _MOST_WAIT_SECONDS = 30.0
+_KIND = "batch job"
 _LOOK_SECONDS = 1.0
 """How often a job's expiry is checked, by the wall clock, which may jump."""
 _FORGOTTEN_AT_ONCE = 500
@@ -89,7 +90,7 @@ class JobRun:
                     await self._advance(status=batches.BEGUN, in_progress_at=_now(), total=total)
                 await self._finalize(await self._ask_all())
         except JobFailed as error:
-            await self._advance(status="failed", problem=str(error), ended_at=_now(), lease_owner=None)
+            await self._advance(status="failed", problem=str(error), ended_at=_now(), **NO_LEASE)
             self._context.metrics.job("failed")
             log.info("A batch job failed", batch=batch.id, problem=str(error))
             return
@@ -220,7 +221,7 @@ class JobRun:
         context, name = self._context, results.line_name(self.batch.id, number)
         failures = refusals = 0
         while True:
-            principal = await _patiently(lambda: context.creators.of(self.batch))
+            principal = await patiently(lambda: context.creators.of(self.batch), kind=_KIND)
             if principal is None:
                 message = "The API key or account that created this job may no longer be used"
                 result = results.not_asked(name, line.custom_id, code="creator_refused", message=message)
@@ -287,7 +288,7 @@ class JobRun:
             "ended_at": _now(),
             "output_file_id": output.id if output else None,
             "error_file_id": errors.id if errors else None,
-            "lease_owner": None,
+            **NO_LEASE,
         }
 
         async def write() -> bool:
@@ -338,25 +339,13 @@ class JobRun:
 
 async def _written(work: Callable[[], Awaitable[T]]) -> T:
     """Run a transaction to its end: a cancellation waits for it, up to ``_LAST_SECONDS``."""
-    task = asyncio.ensure_future(_patiently(work))
+    task = asyncio.ensure_future(patiently(work, kind=_KIND))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task}, timeout=_LAST_SECONDS)
         task.cancel()
         raise
-
-
-async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Do what needs the database, and try again while the database is away."""
-    delay = 0.2
-    while True:
-        try:
-            return await work()
-        except (DBAPIError, OSError) as error:
-            log.warning("A batch job waits for the database", error=str(error))
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, 5.0)
 
 
 async def _first(event: Awaitable[object], tasks: set[asyncio.Task[None]]) -> None:

@@ -15,6 +15,7 @@ from aquilon.storage.base import Owned
 
 Key = tuple[Any, ...]
 """The values of a row's primary key."""
+NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": 0}
 
 
 class LeaseLost(Exception):
@@ -113,9 +114,7 @@ class Queue(Generic[Row]):
         update = Everyone.update(self._table).where(self._table.lease_owner == owner)
         if row is not None:
             update = update.where(*self._is(row))
-        await session.execute(
-            update.values(lease_owner=None, lease_until=0).execution_options(synchronize_session=False)
-        )
+        await session.execute(update.values(**NO_LEASE).execution_options(synchronize_session=False))
 
     async def change(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol
@@ -37,7 +37,7 @@ class Work(Protocol):
 class Room:
     """How many rows with these statuses a process works on at once."""
 
-    statuses: Collection[str]
+    statuses: tuple[str, ...]
     most: int
 
 
@@ -63,7 +63,7 @@ class QueueRunner(Generic[Row]):
         begin: Callable[[Row], Work],
         new_work: asyncio.Event,
         look_seconds: float,
-        looked: Callable[[dict[str, int]], None] = lambda counts: None,
+        looked: Callable[[dict[str, int]], None] | None = None,
     ) -> None:
         """``kind`` names a row in the log. ``new_work`` is set when one was added or changed, so that the runner looks
         at once; ``look_seconds`` is how often it looks unasked, for what other processes added or left. ``looked``
@@ -109,13 +109,16 @@ class QueueRunner(Generic[Row]):
                     running.work.notice(ours[key])
                 else:
                     running.task.cancel()  # it has ended or is deleted, or another process has it
+        places = {room: room.most - sum(one.room is room for one in self._running.values()) for room in self._rooms}
+        if self._looked is None and max(places.values()) <= 0:
+            return
         async with self._database.reading() as session:
             counts = await self._queue.counts(session)
-        self._looked(counts)
+        if self._looked is not None:
+            self._looked(counts)
         if sum(counts.values()) <= len(self._running):
             return
-        for room in self._rooms:
-            most = room.most - sum(running.room is room for running in self._running.values())
+        for room, most in places.items():
             if most > 0:
                 await self._claim(room, most, now=now, others_too=others_too)
 

@@ -1,8 +1,19 @@
-"""Waiting for the next look at what there is to do in the background."""
+"""Waiting for what there is to do in the background, and for a database that is away."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+T = TypeVar("T")
+
+_MOST_DELAY = 5.0
+
+log = structlog.get_logger("aquilon.jobs")
 
 
 async def until_any(*events: asyncio.Event, seconds: float) -> None:
@@ -11,3 +22,15 @@ async def until_any(*events: asyncio.Event, seconds: float) -> None:
     await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
+
+
+async def patiently(work: Callable[[], Awaitable[T]], *, kind: str) -> T:
+    """Do what needs the database, and try again while the database is away; ``kind`` names who waits in the log."""
+    delay = 0.2
+    while True:
+        try:
+            return await work()
+        except (DBAPIError, OSError) as error:
+            log.warning("Work waits for the database", kind=kind, error=str(error))
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, _MOST_DELAY)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from aquilon.errors import ApiError
 from aquilon.extraction import Document, Unreadable
 from aquilon.jobs.files_on_disk import FilesOnDisk
-from aquilon.jobs.queue import LeaseLost
+from aquilon.jobs.queue import NO_LEASE, LeaseLost
 from aquilon.jobs.store.creators import principal_of
 from aquilon.libraries.chunking import Chunk, Sizes, chunks, read_text
 from aquilon.libraries.embedding import Embedder
@@ -187,7 +187,7 @@ class Reading:
 
     async def _end(self, values: dict[str, Any]) -> None:
         """Raises LeaseLost."""
-        values |= {"completed_at": int(time.time()), "lease_owner": None, "lease_until": 0}
+        values |= {"completed_at": int(time.time()), **NO_LEASE}
         async with self.database.writing() as session:
             if not await stored.QUEUE.change(session, self.document, self.owner, values=values):
                 raise LeaseLost

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
-
-import structlog
-from sqlalchemy.exc import DBAPIError
+from collections.abc import Sequence
+from typing import Any
 
 from aquilon.jobs.fine_tuning import store
 from aquilon.jobs.fine_tuning.store import NewEvent
 from aquilon.jobs.fine_tuning.tables import FineTuningEvent, FineTuningJob
 from aquilon.jobs.queue import LeaseLost
 from aquilon.jobs.store.creators import principal_of
+from aquilon.jobs.waiting import patiently
 from aquilon.people.identity import Principal
 from aquilon.storage import Database
 
-T = TypeVar("T")
-
 _ALL_METRICS = 100_000
-_MOST_DELAY = 30.0
-NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": 0}
-
-log = structlog.get_logger("aquilon.fine_tuning")
+KIND = "fine-tuning job"
 
 
 class JobCancelled(Exception):
@@ -63,7 +55,7 @@ class JobRecord:
                     await store.add_events(session, self.job, events)
                 return True
 
-        if not await patiently(write):
+        if not await patiently(write, kind=KIND):
             current = await self.current() if when is not store.WORKED_ON else None
             if current is not None and current.status == "cancelling":
                 raise JobCancelled
@@ -87,16 +79,4 @@ class JobRecord:
             async with self.database.reading() as session:
                 return await principal_of(session, self.job)
 
-        return await patiently(read)
-
-
-async def patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Do what needs the database, and try again while the database is away."""
-    delay = 0.2
-    while True:
-        try:
-            return await work()
-        except DBAPIError as error:
-            log.warning("A fine-tuning job waits for the database", error=str(error))
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _MOST_DELAY)
+        return await patiently(read, kind=KIND)

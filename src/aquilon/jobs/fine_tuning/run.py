@@ -26,12 +26,13 @@ from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method
 from aquilon.jobs.fine_tuning.jobs import field_of
 from aquilon.jobs.fine_tuning.preparing import Amount, Order, Source, Unusable, prepare_run
 from aquilon.jobs.fine_tuning.process import TrainingProcess, end_former
-from aquilon.jobs.fine_tuning.record import NO_LEASE, JobCancelled, JobRecord, patiently
+from aquilon.jobs.fine_tuning.record import KIND, JobCancelled, JobRecord
 from aquilon.jobs.fine_tuning.result import described, forget_run, keep_model, model_name, write_losses
 from aquilon.jobs.fine_tuning.store import NewEvent
 from aquilon.jobs.fine_tuning.tables import FineTuningJob
-from aquilon.jobs.queue import LeaseLost
+from aquilon.jobs.queue import NO_LEASE, LeaseLost
 from aquilon.jobs.store import files as stored_files
+from aquilon.jobs.waiting import patiently
 from aquilon.money.training_payment import TrainingPayment, TrainingPayments
 from aquilon.people.permissions import require
 from aquilon.storage import Database
@@ -323,7 +324,7 @@ class JobWork:
                     await store.add_events(session, job, [NewEvent(message=message, data={"model": name})])
                 return ended
 
-        if not await patiently(write):
+        if not await patiently(write, kind=KIND):
             await asyncio.to_thread(context.disk.remove, job.organization_id, losses.id)
             payment.undo()
             self._payment = None
@@ -363,7 +364,7 @@ class JobWork:
                         await self._pay(session, name, tokens, "cancelled")
                 return ended
 
-        if not await patiently(write):
+        if not await patiently(write, kind=KIND):
             if payment is not None:
                 payment.undo()
             raise LeaseLost
@@ -409,7 +410,8 @@ class JobWork:
             )
         try:
             require(principal, "fine_tuning.use", principal.workspace_role)
-            return await patiently(lambda: self._context.payments.open(principal, self.job.base, tokens=tokens))
+            payments, base = self._context.payments, self.job.base
+            return await patiently(lambda: payments.open(principal, base, tokens=tokens), kind=KIND)
         except ApiError as error:
             raise JobFailed(error.message, code=error.code or error.type) from None
 

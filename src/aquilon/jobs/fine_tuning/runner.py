@@ -12,6 +12,7 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.jobs.files_on_disk import FilesOnDisk
 from aquilon.jobs.fine_tuning import store
 from aquilon.jobs.fine_tuning.process import PROGRAM
+from aquilon.jobs.fine_tuning.record import KIND
 from aquilon.jobs.fine_tuning.result import forget_run
 from aquilon.jobs.fine_tuning.run import JobWork, RunContext
 from aquilon.jobs.queue_runner import QueueRunner, Room
@@ -58,7 +59,7 @@ class FineTuningRunner:
         self._queue_runner = QueueRunner(
             database,
             store.QUEUE,
-            kind="fine-tuning job",
+            kind=KIND,
             owner=owner,
             rooms=[Room(store.BRIEF, _BRIEF_AT_ONCE), Room(store.TO_TRAIN, self._most)],
             begin=lambda job: JobWork(context, job),

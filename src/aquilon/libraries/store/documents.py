@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.jobs.queue import Queue
+from aquilon.jobs.queue import NO_LEASE, Queue
 from aquilon.jobs.tables import StoredFile
 from aquilon.libraries.tables import LibraryDocument
 from aquilon.people.scope import Scope
@@ -112,7 +112,7 @@ async def cancel(session: AsyncSession, scope: Scope, batch_id: str, *, now: int
     waiting = scope.update(LibraryDocument).where(
         LibraryDocument.batch_id == batch_id, LibraryDocument.status == "in_progress"
     )
-    await session.execute(waiting.values(status="cancelled", completed_at=now, lease_owner=None, lease_until=0))
+    await session.execute(waiting.values(status="cancelled", completed_at=now, **NO_LEASE))
 
 
 def _is(document: LibraryDocument) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
