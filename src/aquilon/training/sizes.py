@@ -50,9 +50,12 @@ def continued_context(size: Size, base: Architecture) -> int:
 def rows_per_step(training: Training, built: Architecture, *, context: int, ranks: int) -> int:
     """Rows of ``context`` tokens in one step, on any number of ranks: more for larger models (arXiv:2401.02954).
 
+    A base that is deeper and narrower than our own models counts as the one of ours with as many weights in its layers.
+
     Raises ValueError for a number of ranks that can't share them evenly.
     """
-    wanted = training.batch_tokens or 2 ** max(13, round(13.5 + (built.num_layers - 6) * 0.3))
+    depth = round((built.num_layers * (built.hidden_size / _HEAD_DIM) ** 2) ** (1 / 3))
+    wanted = training.batch_tokens or 2 ** max(13, round(13.5 + (depth - 6) * 0.3))
     rows = max(1, round(wanted / context))
     if rows > 8:
         rows = round(rows / 8) * 8
