@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
@@ -18,8 +17,9 @@ from starlette.responses import Response
 
 from aquilon.conversations.dialects.error_bodies import REQUEST_ID, ErrorResponse
 from aquilon.errors import ApiError, ErrorType, Refusal, invalid, overloaded, server_error
+from aquilon.log import get_logger
 
-log = structlog.get_logger("aquilon.api")
+log = get_logger("aquilon.api")
 
 T = TypeVar("T")
 

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 
 import msgspec
-import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +28,7 @@ from aquilon.api.idempotency_store import OwnedKey
 from aquilon.api.services import services
 from aquilon.errors import ApiError, LimitReached
 from aquilon.jobs.tables import IdempotencyKey
+from aquilon.log import get_logger
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
 from aquilon.storage.sealing import Sealer, SealError
@@ -50,7 +50,7 @@ _COUNTED_EVERY_SECONDS = 10.0
 _FREEING = frozenset({401, 408, 409, 413, 429})
 _KEPT_HEADERS = frozenset({"content-type", "location"})
 
-log = structlog.get_logger("aquilon.idempotency")
+log = get_logger("aquilon.idempotency")
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):

@@ -7,13 +7,13 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.catalogue import store
 from aquilon.catalogue.aliases import Alias
 from aquilon.catalogue.model_notes import ModelNote
 from aquilon.catalogue.tables import FineTunedModel
+from aquilon.log import get_logger
 from aquilon.people.identity import Principal
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
@@ -24,7 +24,7 @@ FRESH_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
 """How long a reading may take. After that, what was read before counts."""
 
-log = structlog.get_logger("aquilon.catalogue")
+log = get_logger("aquilon.catalogue")
 
 
 class Annotations:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from aquilon.catalogue.pull_record import Pull, PullDone, PullFailed, PullOrder, PullProgress, PullReport, PullState
 from aquilon.errors import ApiError, invalid, not_found
+from aquilon.log import get_logger
 from aquilon.people.secrets import new_id
 
 MOST_RUNNING = 2
@@ -23,7 +23,7 @@ MOST_REMEMBERED = 50
 _STOP_SECONDS = 3.0
 _MOST_ERROR_CHARACTERS = 400
 
-log = structlog.get_logger("aquilon.pulls")
+log = get_logger("aquilon.pulls")
 
 
 @dataclass

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
 from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +21,7 @@ from aquilon.conversations.tables import StoredItem, StoredRun
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.vectors import packed
+from aquilon.log import get_logger
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require, require_feature
 from aquilon.people.scope import Scope
@@ -42,7 +42,7 @@ _LATEST = 2**53
 """Seconds: the largest whole number that every JSON reader keeps."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
-log = structlog.get_logger("aquilon.memory")
+log = get_logger("aquilon.memory")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,11 @@ import asyncio
 import time
 from contextlib import suppress
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.conversations.store import search
 from aquilon.libraries.store import search as passage_search
+from aquilon.log import get_logger
 from aquilon.storage import Database
 from aquilon.storage.word_index import WordIndex
 
@@ -32,7 +32,7 @@ _SCRUB_PART = 4
 _WORDS_AT_ONCE = 50
 """Of at most 100,000 characters each."""
 
-log = structlog.get_logger("aquilon.erasure")
+log = get_logger("aquilon.erasure")
 
 
 class Erasure:

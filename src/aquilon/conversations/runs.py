@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 
 import msgspec
-import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from aquilon.conversations.histories import Histories
@@ -25,6 +24,7 @@ from aquilon.conversations.store.items import OPEN_RUNS, Place
 from aquilon.conversations.tables import StoredItem, StoredRun
 from aquilon.errors import ApiError, not_found, overloaded, server_error
 from aquilon.generation.pipeline import Pipeline
+from aquilon.log import get_logger
 from aquilon.money.usage_event import Outcome, Usage
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
@@ -52,7 +52,7 @@ _RETRY_AFTER = 5
 
 _UNRECORDED = RunError(503, "overloaded", "overloaded", "Usage could not be recorded, so the answer counts as failed")
 
-log = structlog.get_logger("aquilon.runs")
+log = get_logger("aquilon.runs")
 
 
 class Runs:

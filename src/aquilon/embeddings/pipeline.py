@@ -7,19 +7,18 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-import structlog
-
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.embeddings.request import Embedded, EmbeddingRequest, ReadingRequest
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.fallbacks import may_fall_back
+from aquilon.log import get_logger
 from aquilon.money.settlement import Settlement
 from aquilon.money.usage_event import Outcome
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 
-log = structlog.get_logger("aquilon.fallbacks")
+log = get_logger("aquilon.fallbacks")
 
 
 class Result(Protocol):

@@ -10,9 +10,9 @@ import sys
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from aquilon.embeddings.protocol import LENGTH_BYTES, Failed, FromWorker, ToWorker, packed
+from aquilon.log import get_logger
 
 IDLE_SECONDS = 300.0
 ANSWER_SECONDS = 120.0
@@ -21,7 +21,7 @@ ANSWER_SECONDS = 120.0
 MOST_WAITING = 256
 """Questions in the queue. Each keeps its texts in memory."""
 
-log = structlog.get_logger("aquilon.embeddings")
+log = get_logger("aquilon.embeddings")
 
 A = TypeVar("A", bound=FromWorker)
 

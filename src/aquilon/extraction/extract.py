@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from aquilon.extraction.document import Document, Unreadable
 from aquilon.extraction.limits import Limits
 from aquilon.extraction.protocol import LENGTH_BYTES, Done, Order, Refused, Report, Share, most_bytes
+from aquilon.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _ENVIRONMENT = (
     "LANG",

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.errors import ApiError
 from aquilon.generation.prepared import Bounded, Prepared
+from aquilon.log import get_logger
 from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.request import Event, GenerationRequest, Started, TokenPrompt
 
-log = structlog.get_logger("aquilon.fallbacks")
+log = get_logger("aquilon.fallbacks")
 
 
 class Backend(Protocol):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from aquilon.errors import ApiError, invalid, not_found, overloaded
+from aquilon.log import get_logger
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, TextPrompt
 from aquilon.settings import Settings
 from aquilon.text.guard import strings_in
@@ -25,7 +25,7 @@ HOOK_SECONDS = 10.0
 _LONGEST_WORD = 32
 """Characters: a longer text in a template's variables is judged, as a message is."""
 
-log = structlog.get_logger("aquilon.moderation")
+log = get_logger("aquilon.moderation")
 
 
 class Verdict(msgspec.Struct, frozen=True):

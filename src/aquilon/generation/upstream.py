@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from aquilon.errors import ApiError, invalid, overloaded
 from aquilon.generation.metrics import Metrics
 from aquilon.generation.prepared import Bounded
 from aquilon.generation.prompts import CHARACTERS_A_TOKEN, characters, too_long
+from aquilon.log import get_logger
 from aquilon.money.settlement import Charge
 from aquilon.people.identity import Principal
 from aquilon.request import ChatPrompt, Delta, Drawn, Event, FillPrompt, Finished, GenerationRequest, Started
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _OPENAI = "api.openai.com"
 """OpenAI shows no thoughts, and refuses messages with fields that it doesn't know."""
 
-log = structlog.get_logger("aquilon.upstreams")
+log = get_logger("aquilon.upstreams")
 
 
 class UpstreamModels:

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-import structlog
 from starlette.types import ASGIApp
 
 from aquilon.jobs import results
@@ -28,6 +27,7 @@ from aquilon.jobs.store import batches
 from aquilon.jobs.store import files as stored_files
 from aquilon.jobs.tables import Batch
 from aquilon.jobs.waiting import patiently
+from aquilon.log import get_logger
 from aquilon.money.usage_event import Usage, UsageEvent
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.storage import Database
@@ -45,7 +45,7 @@ _LOOK_SECONDS = 1.0
 _FORGOTTEN_AT_ONCE = 500
 _LAST_SECONDS = 3.0
 
-log = structlog.get_logger("aquilon.jobs")
+log = get_logger("aquilon.jobs")
 
 
 class JobFailed(Exception):

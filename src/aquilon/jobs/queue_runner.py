@@ -9,18 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.jobs.queue import Key, LeaseLost, Queue, Row
 from aquilon.jobs.waiting import until_any
+from aquilon.log import get_logger
 from aquilon.storage import Database
 
 LEASE_SECONDS = 30
 """Another process takes over a dead process's row after this long; at once where only one process can run."""
 _RETRY_SECONDS = 5.0
 
-log = structlog.get_logger("aquilon.jobs")
+log = get_logger("aquilon.jobs")
 
 
 class Work(Protocol):

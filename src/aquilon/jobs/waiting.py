@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
 from sqlalchemy.exc import DBAPIError
+
+from aquilon.log import get_logger
 
 T = TypeVar("T")
 
 _MOST_DELAY = 5.0
 
-log = structlog.get_logger("aquilon.jobs")
+log = get_logger("aquilon.jobs")
 
 
 async def until_any(*events: asyncio.Event, seconds: float) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.errors import ApiError
@@ -27,6 +26,7 @@ from aquilon.libraries.store import libraries as stored_libraries
 from aquilon.libraries.store import passages as stored_passages
 from aquilon.libraries.tables import LibraryDocument
 from aquilon.libraries.vectors import packed
+from aquilon.log import get_logger
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
@@ -41,7 +41,7 @@ _MOST_WAIT_SECONDS = 60
 _TRIES = 100
 """How often a passage's vector is asked for while rates or the process that embeds are at their limit."""
 
-log = structlog.get_logger("aquilon.libraries")
+log = get_logger("aquilon.libraries")
 
 
 class Reader(Protocol):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
-import structlog
 
 from aquilon.errors import ApiError, invalid
 from aquilon.libraries.chunking import without_spaces
@@ -23,6 +22,7 @@ from aquilon.libraries.store import passages as stored_passages
 from aquilon.libraries.store import search as stored_words
 from aquilon.libraries.tables import Library, Passage
 from aquilon.libraries.vectors import Floats, LoadedLibraries, LoadedLibrary, Loading
+from aquilon.log import get_logger
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
@@ -41,7 +41,7 @@ _LOADED_AT_ONCE = 10_000
 _RANK_OFFSET = 6
 """How much the first places count more than the next ones: the constant of reciprocal rank fusion."""
 
-log = structlog.get_logger("aquilon.libraries")
+log = get_logger("aquilon.libraries")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,17 +8,17 @@ import time
 from collections.abc import Coroutine, MutableMapping, Sequence
 from typing import Any
 
-import structlog
 from limits.aio.storage.base import SlidingWindowCounterSupport
 from limits.errors import StorageError
 
+from aquilon.log import get_logger
 from aquilon.money.limits import MOST, WINDOW_SECONDS, Quota, Unit, Window, rate_exceeded
 from aquilon.money.memory_windows import MemoryWindows
 
 _REDIS_PAUSE_SECONDS = 5.0
 """How long Redis is not asked after a failure."""
 
-log = structlog.get_logger("aquilon.rates")
+log = get_logger("aquilon.rates")
 
 
 class Rates:

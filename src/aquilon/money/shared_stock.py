@@ -19,9 +19,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from aquilon.log import get_logger
 from aquilon.money.ledger import Line, Need
 from aquilon.money.store import holds
 from aquilon.money.usage_event import UsageEvent
@@ -39,7 +39,7 @@ _SHARE = 8
 _REFUSED_SECONDS = 0.2
 """How long a claim is not repeated after it got less than it needed."""
 
-log = structlog.get_logger("aquilon.ledger")
+log = get_logger("aquilon.ledger")
 
 
 class SharedStock:

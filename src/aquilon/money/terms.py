@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
+from aquilon.log import get_logger
 from aquilon.money.budgets import Budget
 from aquilon.money.limits import Limit
 from aquilon.money.person_quotas import PersonQuota
@@ -23,7 +23,7 @@ from aquilon.storage.changes import Moment
 FRESH_SECONDS = 1.0
 """A change counts at once. While changes on other machines aren't announced, it counts after this long."""
 
-log = structlog.get_logger("aquilon.terms")
+log = get_logger("aquilon.terms")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.errors import ApiError, overloaded
+from aquilon.log import get_logger
 from aquilon.money.shared_stock import SharedStock
 from aquilon.money.store import usage
 from aquilon.money.store.holds import turn_into_spending
@@ -46,7 +46,7 @@ PATIENCE_SECONDS = 5.0
 """How long an answer waits for its event to be committed. After that it fails, and only what was sent is paid."""
 _RETRY_SECONDS = 0.5
 
-log = structlog.get_logger("aquilon.usage")
+log = get_logger("aquilon.usage")
 
 Also = Callable[[UsageEvent], Sequence[Write]]
 """What is written in the transaction of an event, such as the answer that was paid."""

@@ -7,10 +7,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.log import get_logger
 from aquilon.people.secrets import fingerprint
 from aquilon.people.store import api_keys, sessions
 from aquilon.people.store.api_keys import KeyHolder
@@ -24,7 +24,7 @@ _REMOTE_SECONDS = 5.0
 _USE_RECORDED_EVERY = 60
 """Seconds: a busy key costs one write per minute, not one per request."""
 
-log = structlog.get_logger("aquilon.auth")
+log = get_logger("aquilon.auth")
 
 
 class Holder(Protocol):

@@ -16,16 +16,16 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from aquilon.people.origin import is_loopback_name
+
+if TYPE_CHECKING:  # httpx, joserfc and cryptography take 14 MB: they are loaded only where people sign in by a provider
+    import httpx
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 TIMEOUT_SECONDS = 10.0
 LEEWAY_SECONDS = 60
@@ -43,7 +43,6 @@ _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 _KEY_KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 
-PublicKey = RSAKey | ECKey | OKPKey
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -114,7 +113,7 @@ class _KeyFile(msgspec.Struct, frozen=True):
 @dataclass
 class _Provider:
     discovery: Discovery
-    keys: list[PublicKey]
+    keys: list[RSAKey | ECKey | OKPKey]
     read_at: float
 
 
@@ -222,6 +221,9 @@ class OpenIdProviders:
         return claims
 
     async def _signed_payload(self, issuer: str, token: str) -> bytes:
+        from joserfc import jws
+        from joserfc.errors import JoseError
+
         provider = await self._provider(issuer)
         allowed = [name for name in ALGORITHMS if name in provider.discovery.id_token_signing_alg_values_supported]
         try:
@@ -270,6 +272,8 @@ class OpenIdProviders:
         self, method: str, url: str, *, headers: dict[str, str] | None = None, form: dict[str, str] | None = None
     ) -> bytes:
         """The body of an answer with status 200. Raises OpenIdError."""
+        import httpx
+
         require_private(url, "provider's address")
         if self._http is None:  # created late: it reads all authorities' certificates; it keeps no connection
             limits = httpx.Limits(max_keepalive_connections=0)
@@ -332,20 +336,25 @@ def _decoded(body: bytes, kind: type[S], name: str) -> S:
         raise OpenIdError(f"The provider's {name} can't be read: {error}") from error
 
 
-def _matching_keys(keys: list[PublicKey], algorithm: str, key_id: object) -> list[PublicKey]:
+def _matching_keys(
+    keys: list[RSAKey | ECKey | OKPKey], algorithm: str, key_id: object
+) -> list[RSAKey | ECKey | OKPKey]:
     kind = _KEY_KINDS[algorithm[:2]]
     return [key for key in keys if key.key_type == kind and key_id in (None, key.kid)]
 
 
-def _public_keys(descriptions: list[dict[str, Any]]) -> list[PublicKey]:
+def _public_keys(descriptions: list[dict[str, Any]]) -> list[RSAKey | ECKey | OKPKey]:
     """The keys that may sign; keys for encryption and of unknown kinds are left out."""
-    keys: list[PublicKey] = []
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+
+    keys: list[RSAKey | ECKey | OKPKey] = []
     for description in descriptions:
         if description.get("use", "sig") != "sig":
             continue
         try:
             for key in KeySet.import_key_set({"keys": [description]}).keys:
-                if isinstance(key, PublicKey):
+                if isinstance(key, RSAKey | ECKey | OKPKey):
                     keys.append(key)
         except (JoseError, ValueError, KeyError, TypeError):
             continue

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 from typing import Any
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from aquilon.log import get_logger
 from aquilon.storage.changes import Changes
 
 _CHANNEL = "aquilon_identity"
@@ -21,7 +21,7 @@ _RETRY_SECONDS = 1.0
 _ALIVE_SECONDS = 10.0
 """A silently broken connection is noticed within this time."""
 
-log = structlog.get_logger("aquilon.storage")
+log = get_logger("aquilon.storage")
 
 
 class ChangeNews:

@@ -14,9 +14,6 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 
 from aquilon.settings import Settings
 
@@ -52,6 +49,9 @@ class Sealer:
     def seal(self, text: str) -> str:
         """The sealed text, ASCII without spaces. Raises SealError if there is no key and none can be created."""
         key = self._key or self._read() or self._make()
+        from joserfc import jwe  # it and cryptography take 9 MB: they are loaded only where there is a secret
+        from joserfc.jwk import OctKey
+
         header = {"alg": "dir", "enc": "A256GCM", "kid": _name(key)}
         return jwe.encrypt_compact(header, text.encode(), OctKey.import_key(key), algorithms=_ALGORITHMS)
 
@@ -63,6 +63,10 @@ class Sealer:
                 f"A secret in the database was sealed with a key that is gone: put {self._file} back from a backup, "
                 "set AQUILON_SECRET_KEY to the key, or enter the secret again"
             )
+        from joserfc import jwe
+        from joserfc.errors import JoseError
+        from joserfc.jwk import OctKey
+
         try:
             decrypted = jwe.decrypt_compact(sealed, OctKey.import_key(key), algorithms=_ALGORITHMS)
             return (decrypted.plaintext or b"").decode()

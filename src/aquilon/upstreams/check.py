@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from aquilon.upstreams.client import UpstreamClient
 from aquilon.upstreams.failures import UpstreamFailure
 from aquilon.upstreams.upstream import Upstream
 
@@ -35,6 +34,8 @@ async def check(upstream: Upstream) -> Check:
     """Ask an upstream for its models, on a new connection. An upstream's failure is a `problem`, never raised."""
     if upstream.problem:
         return Check(upstream.problem)
+    from aquilon.upstreams.client import UpstreamClient  # aiohttp is loaded only if needed
+
     client = UpstreamClient(upstream)
     started_at = time.monotonic()
     try:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.catalogue.card import ModelCard
+from aquilon.log import get_logger
 from aquilon.storage import Database
 from aquilon.storage.changes import Moment
 from aquilon.storage.sealing import Sealer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _REFRESH_SECONDS = 0.5
 
-log = structlog.get_logger("aquilon.upstreams")
+log = get_logger("aquilon.upstreams")
 
 
 @dataclass(frozen=True, kw_only=True)

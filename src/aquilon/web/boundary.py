@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from urllib.parse import quote
 
-import structlog
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +20,7 @@ from aquilon.api.websocket import CloseCode
 from aquilon.conversations.dialects.dialect import MESSAGES
 from aquilon.conversations.dialects.error_bodies import REQUEST_ID
 from aquilon.errors import ApiError
+from aquilon.log import get_logger
 from aquilon.people.origin import IN_PROCESS, host_name, is_loopback_name
 from aquilon.settings import Settings
 from aquilon.web.cross_origin import CrossOrigin
@@ -60,7 +60,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Monitoring asks for these every few seconds, so they are logged at ``debug``."""
 
-log = structlog.get_logger("aquilon.access")
+log = get_logger("aquilon.access")
 _access = logging.getLogger("aquilon.access")
 """For the line that each request writes: structlog's processors would take a fifth of a short request's time."""
 

@@ -10,11 +10,11 @@ import asyncio
 import math
 from typing import Any, cast
 
-import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from aquilon.conversations.dialects.error_bodies import error_body
 from aquilon.errors import ApiError, overloaded
+from aquilon.log import get_logger
 from aquilon.web.open_connections import OpenConnections, nearly_exhausted
 
 KEEP_ALIVE_SECONDS = 65
@@ -31,7 +31,7 @@ _LINGER_SECONDS = 2.0
 _STALLED_SECONDS = 120.0
 """The connection is cut if the client reads so little that the send buffer stays full for this time."""
 
-log = structlog.get_logger("aquilon.connections")
+log = get_logger("aquilon.connections")
 
 
 class HeadTooLarge(Exception):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aquilon.api.errors import error_response
 from aquilon.errors import overloaded
+from aquilon.log import get_logger
 from aquilon.storage import Database
 from aquilon.web.boundary import PROBES
 
 _EVERY_SECONDS = 1.0
 
-log = structlog.get_logger("aquilon.storage")
+log = get_logger("aquilon.storage")
 
 
 class WhileDatabaseIsThere:

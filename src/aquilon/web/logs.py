@@ -8,9 +8,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from aquilon.log import structlog
 from aquilon.text.printable import printable
 from aquilon.web.repeated_lines import RepeatedLines
 

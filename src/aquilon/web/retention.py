@@ -8,13 +8,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.api import idempotency_store as idempotency
 from aquilon.jobs.files import Files
 from aquilon.jobs.fine_tuning import store as fine_tuning
 from aquilon.jobs.store import batches
+from aquilon.log import get_logger
 from aquilon.money.store import person_quotas, usage
 from aquilon.settings import Settings
 from aquilon.storage import Database
@@ -28,7 +28,7 @@ _DAY = 86_400
 Pruning = tuple[str, Callable[[], Awaitable[int]]]
 """A name for the log, and a function that deletes a few rows or files and returns how many: 0 if none are left."""
 
-log = structlog.get_logger("aquilon.retention")
+log = get_logger("aquilon.retention")
 
 
 def prunings(database: Database, files: Files, settings: Settings, *more: Pruning) -> list[Pruning]:

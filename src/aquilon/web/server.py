@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from aquilon.engine.client import EngineError
 from aquilon.errors import ApiError
+from aquilon.log import get_logger
 from aquilon.people.first_run import FirstRun, prepare_first_run
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError, restore
@@ -29,7 +28,7 @@ from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError, other
 _DRAIN_SECONDS = 4.0
 """Running requests may go on for this time after SIGTERM; then they end with an error event."""
 
-log = structlog.get_logger("aquilon.server")
+log = get_logger("aquilon.server")
 
 
 class PortTaken(ServerError):

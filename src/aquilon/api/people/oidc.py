@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-import structlog
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +21,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.errors import ApiError, invalid, not_found
+from aquilon.log import get_logger
 from aquilon.people.administration import profile, single_sign_on
 from aquilon.people.administration.identity_providers import client_of
 from aquilon.people.cookies import require_private_transport, session_id, set_session
@@ -35,7 +35,7 @@ from aquilon.storage.sealing import SealError
 
 routes = Routes(tag="session")
 
-log = structlog.get_logger("aquilon.auth")
+log = get_logger("aquilon.auth")
 
 
 class SignInMethod(msgspec.Struct, frozen=True):

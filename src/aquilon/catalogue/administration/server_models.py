@@ -7,14 +7,13 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.text_models import TextModels
 from aquilon.checkpoints.store import ModelBusy, StoreError
 from aquilon.engine.client import Engine, EngineError
 from aquilon.errors import ApiError, invalid, not_found
+from aquilon.log import get_logger
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 from aquilon.people.store import audit
@@ -24,7 +23,7 @@ from aquilon.wording import counted
 _UNLOAD_SECONDS = 2.0
 """How long an unload is awaited. An idle model is unloaded by then, a busy one after its last answer."""
 
-log = structlog.get_logger("aquilon.models")
+log = get_logger("aquilon.models")
 
 
 @dataclass(kw_only=True)

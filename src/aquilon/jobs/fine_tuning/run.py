@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.catalogue import store as models
@@ -33,6 +32,7 @@ from aquilon.jobs.fine_tuning.tables import FineTuningJob
 from aquilon.jobs.queue import NO_LEASE, LeaseLost
 from aquilon.jobs.store import files as stored_files
 from aquilon.jobs.waiting import patiently
+from aquilon.log import get_logger
 from aquilon.money.training_payment import TrainingPayment, TrainingPayments
 from aquilon.people.permissions import require
 from aquilon.storage import Database
@@ -50,7 +50,7 @@ _PAUSE_SECONDS = 4.0
 """How long a server that stops waits for a process' checkpoint; then the run goes on from the one before."""
 _MOST_DELAY = 30.0
 
-log = structlog.get_logger("aquilon.fine_tuning")
+log = get_logger("aquilon.fine_tuning")
 
 
 class JobFailed(Exception):
