@@ -13,4 +13,4 @@ FIRST_FAULT_ENDS: Any = Field(fail_fast=True)
 class Fields(BaseModel):
     """A request body. Types are strict (no text for a number); unknown fields are kept in ``model_extra``."""
 
-    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, defer_build=True)
