@@ -50,7 +50,7 @@ def build(log: Callable[[str], None]) -> bool:
     log("aquilon: building the front end")
     fresh = STATIC.with_name("static.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    for mode in ("production", "console", "explore"):
+    for mode in ("production", "console", "docs", "explore", "share"):
         where = ["--outDir", str(fresh), "--emptyOutDir", str(mode == "production").lower()]
         _npm(["run", "build", "--", "--mode", mode, *where, "--logLevel", "warn"], _BUILD_LIMIT)
     for file in sorted(fresh.rglob("*")):

@@ -19,6 +19,59 @@ const pagesOfManyAddresses: Plugin = {
   },
 };
 
+/** What a page begins with, by module: one chunk for all its code, one for its texts in each language. */
+const beginnings = new Map<string, string>();
+const TEXTS = /\/texts\/(..)\.ts$/;
+
+/** Finds `beginnings`. Without it, each module that a later one imports too would be a file of its own: 40 small ones. */
+const findBeginnings: Plugin = {
+  name: "find-beginnings",
+  buildEnd() {
+    beginnings.clear();
+    const add = (id: string): void => {
+      const module = this.getModuleInfo(id);
+      if (module === null || beginnings.has(id)) return;
+      beginnings.set(id, "page");
+      module.importedIds.forEach(add);
+      for (const later of module.dynamicallyImportedIds) {
+        const language = TEXTS.exec(later)?.[1];
+        if (language !== undefined) beginnings.set(later, language);
+      }
+    };
+    for (const id of this.getModuleIds()) if (this.getModuleInfo(id)?.isEntry) add(id);
+  },
+};
+
+/** Lets code import the chunk of texts itself, in place of one file for each module in it that only passes its texts on. */
+const directTexts: Plugin = {
+  name: "direct-texts",
+  generateBundle: {
+    order: "pre", // before Vite lists what each import loads beforehand
+    handler(_options, bundle) {
+      const passing = new Map<string, { chunk: string; name: string }>();
+      for (const [file, one] of Object.entries(bundle)) {
+        const [, name, chunk] = (one.type === "chunk" && PASSES_ON.exec(one.code)) || [];
+        if (name === undefined || chunk === undefined) continue;
+        passing.set(file.replace("assets/", ""), { chunk, name });
+        delete bundle[file];
+      }
+      for (const one of Object.values(bundle)) {
+        if (one.type !== "chunk") continue;
+        one.code = one.code.replace(IMPORT, (text, file: string) => {
+          const passed = passing.get(file);
+          return passed ? `import("./${passed.chunk}").then((all) => ({ texts: all.${passed.name} }))` : text;
+        });
+        const imports = one.dynamicImports.map((file) => passing.get(file.replace("assets/", ""))?.chunk);
+        one.dynamicImports.push(
+          ...new Set(imports.filter((chunk) => chunk !== undefined).map((chunk) => `assets/${chunk}`)),
+        );
+      }
+    },
+  },
+};
+const PASSES_ON = /^export\s*\{\s*(\w+) as texts\s*\}\s*from\s*"\.\/([^"]+)";\s*$/;
+const IMPORT = /import\(\s*[`"]\.\/([^`"]+)[`"]\s*\)/g;
+
 /** Writes `/worker.js`: `src/offline/worker.ts` behind the list of files that the conversation's page begins with. */
 const offlineWorker: Plugin = {
   name: "offline-worker",
@@ -26,8 +79,12 @@ const offlineWorker: Plugin = {
     order: "post", // chunks of styles alone are gone by then
     async handler(_options, bundle) {
       const source = "src/offline/worker.ts";
-      const entry = Object.values(bundle).find((one) => one.type === "chunk" && one.isEntry && one.name === "index");
-      if (entry?.type !== "chunk") return;
+      const holds = (name: string, wanted: RegExp): boolean => {
+        const chunk = bundle[name];
+        return chunk?.type === "chunk" && chunk.moduleIds.some((id) => wanted.test(id));
+      };
+      const entry = Object.keys(bundle).find((name) => holds(name, CONVERSATION));
+      if (entry === undefined) return;
       const shell = new Set<string>();
       const add = (name: string): void => {
         const chunk = bundle[name];
@@ -35,13 +92,11 @@ const offlineWorker: Plugin = {
         shell.add(name);
         for (const style of chunk.viteMetadata?.importedCss ?? []) shell.add(style);
         chunk.imports.forEach(add);
-        chunk.dynamicImports.filter((one) => LATER_OFFLINE.test(facade(bundle[one]))).forEach(add);
+        chunk.dynamicImports.filter((one) => holds(one, LATER_OFFLINE)).forEach(add);
       };
-      const facade = (chunk: unknown) =>
-        (chunk as { facadeModuleId?: string | null } | undefined)?.facadeModuleId ?? "";
-      add(entry.fileName);
-      if (![...shell].some((name) => facade(bundle[name]).endsWith(PAGE_OFFLINE))) {
-        this.error(`The service worker would not keep the page without a connection: no chunk is ${PAGE_OFFLINE}`);
+      add(entry);
+      if (![...shell].some((name) => holds(name, PAGE_OFFLINE))) {
+        this.error(`The service worker would not keep the page without a connection: no chunk has ${PAGE_OFFLINE}`);
       }
       const paths = [...shell].sort().map((name) => `/${name}`);
       const { code } = await transformWithOxc(await this.fs.readFile(source, { encoding: "utf8" }), source);
@@ -53,27 +108,33 @@ const offlineWorker: Plugin = {
     },
   },
 };
-const PAGE_OFFLINE = "/src/chat/Offline.svelte";
+const CONVERSATION = /\/src\/main\.ts$/;
+const PAGE_OFFLINE = /\/src\/chat\/Offline\.svelte$/;
 /** What the page loads when it is needed, and needs without a connection too. */
-const LATER_OFFLINE = new RegExp(`${PAGE_OFFLINE}$|/src/.*/texts/..\\.ts$`);
+const LATER_OFFLINE = new RegExp(
+  `${PAGE_OFFLINE.source}|/src/chat/TalkView\\.svelte$|/src/markdown/view\\.ts$|${TEXTS.source}`,
+);
 
-// The console and Explore are built by themselves: were the conversation to share their chunks, it would load what they
-// alone use.
-const PAGES: Record<string, string> = { index: "index.html", docs: "docs.html", share: "share.html" };
-const APART: Record<string, Record<string, string>> = {
-  console: { console: "console.html" },
-  explore: { explore: "explore.html" },
-};
+// Each page is built by itself: were they to share chunks, each would load in many small pieces, with what others use.
+const OTHER_PAGES = ["console", "docs", "explore", "share"];
 
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte(), pagesOfManyAddresses, offlineWorker],
+  plugins: [svelte(), pagesOfManyAddresses, findBeginnings, directTexts, offlineWorker],
   build: {
     // The first versions with light-dark(): all from before June 2024.
     target: ["chrome123", "firefox120", "safari17.5"],
     // A data: address would break the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: APART[mode] ?? PAGES },
+    rolldownOptions: {
+      input: OTHER_PAGES.includes(mode) ? `${mode}.html` : "index.html",
+      output: {
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [{ name: (id) => beginnings.get(id) ?? null, debugName: "beginnings" }],
+        },
+      },
+    },
   },
   server: {
     host: "127.0.0.1", // the session's cookie belongs to the host

@@ -3,9 +3,8 @@ import "./app.css";
 import "./console/console.css";
 import { mount } from "svelte";
 import Console from "./console/Console.svelte";
-import { language, loadTexts } from "./i18n/catalogue.svelte";
+import { language } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 
 applyToDocument(language());
-await loadTexts();
 mount(Console, { target: document.getElementById("app")! });

@@ -3,9 +3,8 @@ import "./app.css";
 import "./explore/explore.css";
 import { mount } from "svelte";
 import Explore from "./explore/Explore.svelte";
-import { language, loadTexts } from "./i18n/catalogue.svelte";
+import { language } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 
 applyToDocument(language());
-await loadTexts();
 mount(Explore, { target: document.getElementById("app")! });

@@ -2,10 +2,9 @@
 import "./app.css";
 import { mount } from "svelte";
 import App from "./chat/App.svelte";
-import { language, loadTexts } from "./i18n/catalogue.svelte";
+import { language } from "./i18n/catalogue.svelte";
 import { applyToDocument } from "./preferences.svelte";
 
 applyToDocument(language());
 document.querySelector<HTMLLinkElement>("link[rel=manifest]")!.href = `/manifests/${language()}.webmanifest`;
-await loadTexts();
 mount(App, { target: document.getElementById("app")! });

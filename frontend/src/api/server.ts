@@ -28,8 +28,8 @@ export function postJson(path: string, body: unknown, init: RequestInit = {}): P
 }
 
 /** Trades a one-time token for the session cookie. */
-export async function logIn(token: string): Promise<void> {
-  await postJson("/auth/login", { token });
+export async function logIn(token: string): Promise<SessionInfo> {
+  return (await (await postJson("/auth/login", { token })).json()) as SessionInfo;
 }
 
 /** Without an organization, that of the server's operator is meant. */

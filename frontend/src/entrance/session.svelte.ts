@@ -2,6 +2,7 @@
 import { Problem } from "../api/problem";
 import { chatModels, currentSession, logIn, logOut, ownChat } from "../api/server";
 import type { Me, ModelCard, SessionInfo, User } from "../api/types";
+import { loadTexts } from "../i18n/catalogue.svelte";
 import { preferences } from "../preferences.svelte";
 import { forgetKept } from "../shared/kept";
 
@@ -33,21 +34,24 @@ export class Session {
     return (this.settled = this.#open(token));
   }
 
+  /** The texts are loaded meanwhile: what the phase shows needs them. */
   async #open(token: string | null): Promise<void> {
+    const texts = loadTexts();
     try {
-      if (token !== null) await this.#trade(token);
-      const info = await currentSession();
+      const info = (token === null ? null : await this.#trade(token)) ?? (await currentSession());
       if (info === null) {
+        await texts;
         if (this.reason === "unreachable") this.reason = "none";
         this.phase = "signedOut";
         return;
       }
-      [this.models, this.me] = await Promise.all([chatModels(), ownChat()]);
+      [this.models, this.me] = await Promise.all([chatModels(), ownChat(), texts]);
       this.info = info;
       this.reason = "none";
       this.phase = "signedIn";
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem("invalid", String(error));
+      await texts.catch(() => undefined);
       this.refusal = problem;
       this.reason = ["unreachable", "engine"].includes(problem.kind) ? "unreachable" : "refused";
       this.phase = "signedOut";
@@ -68,14 +72,15 @@ export class Session {
   }
 
   /** A used or unknown token is no failure here: the person may be signed in already. */
-  async #trade(token: string): Promise<void> {
+  async #trade(token: string): Promise<SessionInfo | null> {
     try {
-      await logIn(token);
+      return await logIn(token);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.kind === "unreachable" || error.kind === "engine") throw error;
       this.reason = error.kind === "signedOut" ? "expired" : "refused";
       this.refusal = error;
+      return null;
     }
   }
 }
