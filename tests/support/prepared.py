@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = {"aquilon": ("aquilon.cli.main", "main"), "serve": ("tests.support.serve", "main")}
 IMPORTED = (
     "aquilon.web.server",
+    "aquilon.web.serving",
     "aquilon.storage.upgrade",
     "aiosqlite",
     "uvloop",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from aquilon.web.server import Report
+    from aquilon.web.reports import Report
 
 
 def set_clock(file: Path) -> None:

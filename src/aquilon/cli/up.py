@@ -16,7 +16,7 @@ from aquilon.wording import counted
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import ModelStore
     from aquilon.settings import Settings
-    from aquilon.web.server import Report
+    from aquilon.web.reports import Report
 
 
 def up(
@@ -159,7 +159,7 @@ class _Reporter:
     def show(self, report: Report) -> None:
         from rich.markup import escape
 
-        from aquilon.web.server import FirstStart, ModelLoading, Ready, Stopping
+        from aquilon.web.reports import FirstStart, ModelLoading, Ready, Stopping
 
         match report:
             case FirstStart():
