@@ -97,11 +97,14 @@ def _add(progress: Progress, event: Event) -> None:
         progress.rows = [row for row in progress.rows if row.kind == "message" or (row.step or 0) <= event.step]
         how = f"goes on after step {event.step}" if event.step else "begins"
         message = f"Training {how}: {event.trained_parameters:,} of {event.parameters:,} parameters, on {event.device}"
-        progress.rows.append(NewEvent(message=message, created_at=at, data={"step": event.step}))
+        figures = {"step": event.step, "trained": event.trained_parameters, "parameters": event.parameters}
+        data: dict[str, Any] = {"code": "goes_on" if event.step else "begins", **figures, "device": event.device}
+        progress.rows.append(NewEvent(message=message, created_at=at, data=data))
     elif isinstance(event, Prepared):
         if event.bytes >= event.total_bytes:
             message = f"The data is prepared: {counted(event.documents, 'example')}, {counted(event.tokens, 'token')}"
-            progress.rows.append(NewEvent(message=message, created_at=at, data={"tokens": event.tokens}))
+            data = {"code": "prepared", "examples": event.documents, "tokens": event.tokens}
+            progress.rows.append(NewEvent(message=message, created_at=at, data=data))
     elif isinstance(event, Step):
         progress.took_step = True
         progress.step, progress.trained_tokens = event.step, event.tokens
@@ -122,7 +125,8 @@ def _add(progress: Progress, event: Event) -> None:
         )
     elif isinstance(event, Paused):
         message = f"The training process has stopped after step {event.step}; its checkpoint is kept"
-        progress.rows.append(NewEvent(message=message, created_at=at, data={"step": event.step}))
+        data = {"code": "stopped", "step": event.step}
+        progress.rows.append(NewEvent(message=message, created_at=at, data=data))
     elif isinstance(event, Finished):
         progress.finished, progress.trained_tokens = event, event.trained_tokens
     else:

@@ -52,6 +52,7 @@ class NewEvent:
     level: Level = "info"
     step: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    """Of a message: its ``code`` and the figures in it, by which it can be said in another language."""
     created_at: int = field(default_factory=lambda: int(time.time()))
 
 

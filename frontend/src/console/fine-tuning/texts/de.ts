@@ -57,6 +57,22 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.valid": "Validierung",
   "tuning.noCurve": "Die Kurve beginnt mit dem ersten Schritt.",
   "tuning.events": "Ereignisse",
+  "tuning.event.created": "Der Auftrag wurde angelegt.",
+  "tuning.event.checking": "Die Dateien werden geprüft.",
+  "tuning.event.checked":
+    "Mit den Dateien kann trainiert werden: {examples, plural, one {# Beispiel} other {# Beispiele}}, {tokens, plural, one {# Token} other {# Token}}.",
+  "tuning.event.started": "Der Auftrag hat begonnen.",
+  "tuning.event.prepared":
+    "Die Daten sind vorbereitet: {examples, plural, one {# Beispiel} other {# Beispiele}}, {tokens, plural, one {# Token} other {# Token}}.",
+  "tuning.event.begins": "Das Training beginnt: {trained} von {parameters} Parametern, auf {device}.",
+  "tuning.event.goes_on":
+    "Das Training geht nach Schritt {step} weiter: {trained} von {parameters} Parametern, auf {device}.",
+  "tuning.event.process_ended": "Der Trainingsprozess endete; er geht von seinem letzten Zwischenstand weiter.",
+  "tuning.event.stopped":
+    "Der Trainingsprozess hat nach Schritt {step} angehalten; sein Zwischenstand bleibt erhalten.",
+  "tuning.event.paused": "Der Auftrag ruht.",
+  "tuning.event.finished": "Der Auftrag ist fertig. Das neue Modell: {model}",
+  "tuning.event.cancelled": "Der Auftrag ist abgebrochen.",
   "tuning.finish": "Endet etwa {time}",
   "tuning.problem": "Der Auftrag konnte nicht zu Ende gebracht werden.",
   "tuning.problem.invalid_training_file": "Die Datei hat Zeilen, aus denen sich nichts lernen lässt.",

@@ -57,6 +57,22 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.valid": "validación",
   "tuning.noCurve": "La curva empieza con el primer paso.",
   "tuning.events": "Eventos",
+  "tuning.event.created": "El trabajo se ha creado.",
+  "tuning.event.checking": "Se están comprobando los archivos.",
+  "tuning.event.checked":
+    "Los archivos sirven para entrenar: {examples, plural, one {# ejemplo} many {# de ejemplos} other {# ejemplos}}, {tokens, plural, one {# token} many {# de tokens} other {# tokens}}.",
+  "tuning.event.started": "El trabajo ha comenzado.",
+  "tuning.event.prepared":
+    "Los datos están preparados: {examples, plural, one {# ejemplo} many {# de ejemplos} other {# ejemplos}}, {tokens, plural, one {# token} many {# de tokens} other {# tokens}}.",
+  "tuning.event.begins": "Comienza el entrenamiento: {trained} de {parameters} parámetros, en {device}.",
+  "tuning.event.goes_on":
+    "El entrenamiento continúa después del paso {step}: {trained} de {parameters} parámetros, en {device}.",
+  "tuning.event.process_ended": "El proceso de entrenamiento terminó; continúa desde su último punto de control.",
+  "tuning.event.stopped":
+    "El proceso de entrenamiento se ha detenido después del paso {step}; su punto de control se conserva.",
+  "tuning.event.paused": "El trabajo está en pausa.",
+  "tuning.event.finished": "El trabajo ha terminado. El nuevo modelo: {model}",
+  "tuning.event.cancelled": "El trabajo se ha cancelado.",
   "tuning.finish": "Termina hacia las {time}",
   "tuning.problem": "El trabajo no se pudo terminar.",
   "tuning.problem.invalid_training_file": "El archivo tiene líneas de las que no se puede aprender nada.",

@@ -57,6 +57,23 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.valid": "validation",
   "tuning.noCurve": "La courbe commence au premier pas.",
   "tuning.events": "Événements",
+  "tuning.event.created": "La tâche a été créée.",
+  "tuning.event.checking": "Les fichiers sont en cours de vérification.",
+  "tuning.event.checked":
+    "Les fichiers conviennent à l’entraînement\u00a0: {examples, plural, one {# exemple} many {# d’exemples} other {# exemples}}, {tokens, plural, one {# token} many {# de tokens} other {# tokens}}.",
+  "tuning.event.started": "La tâche a commencé.",
+  "tuning.event.prepared":
+    "Les données sont prêtes\u00a0: {examples, plural, one {# exemple} many {# d’exemples} other {# exemples}}, {tokens, plural, one {# token} many {# de tokens} other {# tokens}}.",
+  "tuning.event.begins": "L’entraînement commence\u00a0: {trained} paramètres sur {parameters}, sur {device}.",
+  "tuning.event.goes_on":
+    "L’entraînement reprend après l’étape {step}\u00a0: {trained} paramètres sur {parameters}, sur {device}.",
+  "tuning.event.process_ended":
+    "Le processus d’entraînement s’est arrêté\u00a0; il reprend à son dernier point de sauvegarde.",
+  "tuning.event.stopped":
+    "Le processus d’entraînement s’est arrêté après l’étape {step}\u00a0; son point de sauvegarde est conservé.",
+  "tuning.event.paused": "La tâche est en pause.",
+  "tuning.event.finished": "La tâche est terminée. Le nouveau modèle\u00a0: {model}",
+  "tuning.event.cancelled": "La tâche est annulée.",
   "tuning.finish": "Fin vers {time}",
   "tuning.problem": "La tâche n’a pas pu être menée à bien.",
   "tuning.problem.invalid_training_file": "Le fichier contient des lignes dont rien ne peut être appris.",

@@ -57,6 +57,21 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.valid": "convalida",
   "tuning.noCurve": "La curva comincia con il primo passo.",
   "tuning.events": "Eventi",
+  "tuning.event.created": "Il lavoro è stato creato.",
+  "tuning.event.checking": "I file vengono controllati.",
+  "tuning.event.checked":
+    "I file vanno bene per l’addestramento: {examples, plural, one {# esempio} many {# di esempi} other {# esempi}}, {tokens, plural, one {# token} many {# di token} other {# token}}.",
+  "tuning.event.started": "Il lavoro è iniziato.",
+  "tuning.event.prepared":
+    "I dati sono pronti: {examples, plural, one {# esempio} many {# di esempi} other {# esempi}}, {tokens, plural, one {# token} many {# di token} other {# token}}.",
+  "tuning.event.begins": "L’addestramento inizia: {trained} parametri su {parameters}, su {device}.",
+  "tuning.event.goes_on":
+    "L’addestramento riprende dopo il passo {step}: {trained} parametri su {parameters}, su {device}.",
+  "tuning.event.process_ended": "Il processo di addestramento è terminato; riprende dal suo ultimo salvataggio.",
+  "tuning.event.stopped": "Il processo di addestramento si è fermato dopo il passo {step}; il suo salvataggio resta.",
+  "tuning.event.paused": "Il lavoro è in pausa.",
+  "tuning.event.finished": "Il lavoro è concluso. Il nuovo modello: {model}",
+  "tuning.event.cancelled": "Il lavoro è annullato.",
   "tuning.finish": "Finisce verso {time}",
   "tuning.problem": "Il lavoro non è stato portato a termine.",
   "tuning.problem.invalid_training_file": "Il file ha righe da cui non si può imparare nulla.",
