@@ -122,8 +122,8 @@ class FineTuningJobs:
             if await store.count_open(session, Scope.of_organization(principal)) >= MOST_OPEN:
                 raise _too_many()
             await store.add(session, row)
-            await store.add_events(session, row, [_said("created", f"Created fine-tuning job: {job_id}")])
-            await store.add_events(session, row, [_said("checking", "Validating training file")])
+            await store.add_events(session, row, [NewEvent.said("created", f"Created fine-tuning job: {job_id}")])
+            await store.add_events(session, row, [NewEvent.said("checking", "Validating training file")])
             await audit.record(session, principal, "fine_tuning_job.created", object_id=job_id, object_name=base.name)
         self._look()
         return row
@@ -209,7 +209,7 @@ class FineTuningJobs:
     async def pause(self, principal: Principal, job_id: str) -> FineTuningJob:
         """The training process writes a checkpoint first. A job that hasn't begun is paused at once."""
         not_begun = await self._changed(
-            principal, job_id, to="paused", when=("queued",), untouched=True, event=_said("paused", "Paused")
+            principal, job_id, to="paused", when=("queued",), untouched=True, event=NewEvent.said("paused", "Paused")
         )
         if not not_begun:
             await self._change(
@@ -237,7 +237,7 @@ class FineTuningJobs:
             to="cancelled",
             when=("validating_files", "validated", "queued", "paused"),
             untouched=True,
-            event=_said("cancelled", "Cancelled"),
+            event=NewEvent.said("cancelled", "Cancelled"),
             ended_at=now,
         )
         if not not_begun:
@@ -385,10 +385,6 @@ def field_of(contract: str, *, training: bool) -> str:
 
 def _field(new: NewJob, *, training: bool) -> str:
     return field_of(new.contract, training=training)
-
-
-def _said(code: str, message: str) -> NewEvent:
-    return NewEvent(message=message, data={"code": code})
 
 
 def _conflict(message: str, code: str) -> ApiError:

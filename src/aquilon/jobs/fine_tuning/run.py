@@ -144,10 +144,9 @@ class JobWork:
         payment.release()
         self._stop_if_asked()
         message = f"Files validated: {counted(amount.examples, 'example')}, {counted(amount.tokens, 'token')}"
-        data = {"code": "checked", "examples": amount.examples, "tokens": amount.tokens}
-        data |= {"estimated_tokens": amount.trained_tokens}
+        figures = {"examples": amount.examples, "tokens": amount.tokens, "estimated_tokens": amount.trained_tokens}
         await self._record.advance(
-            [NewEvent(message=message, data=data)],
+            [NewEvent.said("checked", message, **figures)],
             when=("validating_files",),
             status="queued" if job.auto_start else "validated",
             examples=amount.examples,
@@ -163,7 +162,7 @@ class JobWork:
         self._payment = await self._reserved(job.estimated_tokens or 0)
         if job.started_at is None:
             await self._record.advance(
-                [NewEvent(message="Fine-tuning job started", data={"code": "started"})], status="running", started_at=_now()
+                [NewEvent.said("started", "Fine-tuning job started")], status="running", started_at=_now()
             )
         else:
             await self._record.advance(status="running")
@@ -224,7 +223,7 @@ class JobWork:
             why = f"signal {-code}" if code < 0 else f"exit code {code}: {process.last_words()[:500]}"
             log.warning("A training process ended, and is started again", job=self.job.id, why=why)
             message = f"The training process ended ({why}); it goes on from its last checkpoint"
-            await self._record.advance([NewEvent(message=message, level="warn", data={"code": "process_ended"})])
+            await self._record.advance([NewEvent.said("process_ended", message, level="warn")])
             await _first_of(self._is_asked, delay)
             delay = min(2 * delay, _MOST_DELAY)
 
@@ -284,7 +283,7 @@ class JobWork:
     async def _end_paused(self) -> None:
         await end_former(self._folder)
         await self._take_in(Progress())
-        message = NewEvent(message="The job is paused", data={"code": "paused"})
+        message = NewEvent.said("paused", "The job is paused")
         try:
             await self._record.advance([message], when=("pausing",), status="paused", **NO_LEASE)
         except JobCancelled:
@@ -323,7 +322,7 @@ class JobWork:
                     await stored_files.add(session, losses)
                     await models.add_fine_tuned_model(session, described(job, name, folder))
                     await self._pay(session, name, tokens, "completed")
-                    await store.add_events(session, job, [NewEvent(message=message, data={"code": "finished", "model": name})])
+                    await store.add_events(session, job, [NewEvent.said("finished", message, model=name)])
                 return ended
 
         if not await patiently(write, kind=KIND):
@@ -361,7 +360,7 @@ class JobWork:
                     **NO_LEASE,
                 )
                 if ended:
-                    await store.add_events(session, job, [NewEvent(message="The job is cancelled", data={"code": "cancelled"})])
+                    await store.add_events(session, job, [NewEvent.said("cancelled", "The job is cancelled")])
                     if payment is not None:
                         await self._pay(session, name, tokens, "cancelled")
                 return ended

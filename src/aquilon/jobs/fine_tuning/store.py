@@ -52,8 +52,12 @@ class NewEvent:
     level: Level = "info"
     step: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
-    """Of a message: its ``code`` and the figures in it, by which it can be said in another language."""
     created_at: int = field(default_factory=lambda: int(time.time()))
+
+    @classmethod
+    def said(cls, code: str, message: str, *, level: Level = "info", **figures: Any) -> NewEvent:
+        """A message; by its code and figures, clients say it in other languages."""
+        return cls(message=message, level=level, data={"code": code, **figures})
 
 
 async def add(session: AsyncSession, job: FineTuningJob) -> None:
