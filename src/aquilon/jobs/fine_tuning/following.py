@@ -97,14 +97,14 @@ def _add(progress: Progress, event: Event) -> None:
         progress.rows = [row for row in progress.rows if row.kind == "message" or (row.step or 0) <= event.step]
         how = f"goes on after step {event.step}" if event.step else "begins"
         message = f"Training {how}: {event.trained_parameters:,} of {event.parameters:,} parameters, on {event.device}"
-        figures = {"step": event.step, "trained": event.trained_parameters, "parameters": event.parameters}
-        data: dict[str, Any] = {"code": "goes_on" if event.step else "begins", **figures, "device": event.device}
-        progress.rows.append(NewEvent(message=message, created_at=at, data=data))
+        figures: dict[str, Any] = {"step": event.step, "trained": event.trained_parameters, "parameters": event.parameters}
+        code = "goes_on" if event.step else "begins"
+        progress.rows.append(NewEvent.said(code, message, at=at, device=event.device, **figures))
     elif isinstance(event, Prepared):
         if event.bytes >= event.total_bytes:
             message = f"The data is prepared: {counted(event.documents, 'example')}, {counted(event.tokens, 'token')}"
-            data = {"code": "prepared", "examples": event.documents, "tokens": event.tokens}
-            progress.rows.append(NewEvent(message=message, created_at=at, data=data))
+            figures = {"examples": event.documents, "tokens": event.tokens}
+            progress.rows.append(NewEvent.said("prepared", message, at=at, **figures))
     elif isinstance(event, Step):
         progress.took_step = True
         progress.step, progress.trained_tokens = event.step, event.tokens
@@ -125,8 +125,7 @@ def _add(progress: Progress, event: Event) -> None:
         )
     elif isinstance(event, Paused):
         message = f"The training process has stopped after step {event.step}; its checkpoint is kept"
-        data = {"code": "stopped", "step": event.step}
-        progress.rows.append(NewEvent(message=message, created_at=at, data=data))
+        progress.rows.append(NewEvent.said("stopped", message, at=at, step=event.step))
     elif isinstance(event, Finished):
         progress.finished, progress.trained_tokens = event, event.trained_tokens
     else:

@@ -144,7 +144,8 @@ class JobWork:
         payment.release()
         self._stop_if_asked()
         message = f"Files validated: {counted(amount.examples, 'example')}, {counted(amount.tokens, 'token')}"
-        figures = {"examples": amount.examples, "tokens": amount.tokens, "estimated_tokens": amount.trained_tokens}
+        figures: dict[str, Any] = {"examples": amount.examples, "tokens": amount.tokens}
+        figures |= {"estimated_tokens": amount.trained_tokens}
         await self._record.advance(
             [NewEvent.said("checked", message, **figures)],
             when=("validating_files",),
@@ -379,7 +380,7 @@ class JobWork:
     async def _end_failed(self, error: JobFailed) -> None:
         """A failed job costs nothing. Raises LeaseLost."""
         await self._record.advance(
-            [NewEvent(message=str(error), level="error", data={"code": error.code})],
+            [NewEvent.said(error.code, str(error), level="error")],
             status="failed",
             problem=str(error),
             problem_code=error.code,

@@ -55,9 +55,12 @@ class NewEvent:
     created_at: int = field(default_factory=lambda: int(time.time()))
 
     @classmethod
-    def said(cls, code: str, message: str, *, level: Level = "info", **figures: Any) -> NewEvent:
-        """A message; by its code and figures, clients say it in other languages."""
-        return cls(message=message, level=level, data={"code": code, **figures})
+    def said(
+        cls, code: str, message: str, *, level: Level = "info", at: float | None = None, **figures: Any
+    ) -> NewEvent:
+        """A message; by its code and figures, clients say it in other languages. ``at``: not now, but at this time."""
+        when = int(time.time() if at is None else at)
+        return cls(message=message, level=level, data={"code": code, **figures}, created_at=when)
 
 
 async def add(session: AsyncSession, job: FineTuningJob) -> None:
