@@ -33,8 +33,9 @@ def main() -> None:
 
 
 def divide(text: Path, *, train: Path, held_out: Path) -> None:
+    """``held_out`` appears last: where it is, all is done."""
+    measured: dict[str, list[str]] = {}
     for kind, every in _EVERY.items():
-        measured: dict[str, list[str]] = {}
         (train / kind).mkdir(parents=True, exist_ok=True)
         for path in source_files([text / kind]):
             language = language_of(path)
@@ -44,12 +45,14 @@ def divide(text: Path, *, train: Path, held_out: Path) -> None:
             with (train / kind / f"{path.name.partition('.')[0]}.jsonl").open("w", encoding="utf-8") as out:
                 for number, document in enumerate(read_documents(path, refuse=print, piece_bytes=_PIECE_BYTES), 1):
                     if has_held_out and number % every == 0:
-                        measured.setdefault(language, []).append(document.text[:_MEASURED_CHARACTERS])
+                        measured.setdefault(f"{language}-{kind}", []).append(document.text[:_MEASURED_CHARACTERS])
                     else:
                         out.write(_line(language, document.text))
-        held_out.mkdir(parents=True, exist_ok=True)
-        for language, texts in measured.items():
-            _write(held_out / f"{language}-{kind}.jsonl", language, texts)
+    part = held_out.with_name(f"{held_out.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    for name, texts in measured.items():
+        _write(part / f"{name}.jsonl", name.partition("-")[0], texts)
+    part.rename(held_out)
 
 
 def _write(path: Path, language: str, texts: list[str]) -> None:
