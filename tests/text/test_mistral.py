@@ -26,7 +26,7 @@ from aquilon.text.detokenizer import Detokenizer
 from aquilon.text.messages import FunctionCall, Message, Tool, ToolCall
 from aquilon.text.mistral import MistralTemplate, MistralTokenizer, load_mistral
 from aquilon.text.model import TextModel
-from aquilon.text.template import TemplateError
+from aquilon.text.template_errors import TemplateError
 from aquilon.text.tokenizer import TokenizerError
 
 FILES = {

@@ -13,7 +13,8 @@ from tests.support.work import work
 
 from aquilon.text.messages import Message, Tool
 from aquilon.text.subword import SubwordTokenizer
-from aquilon.text.template import JinjaTemplate, TemplateError
+from aquilon.text.template import JinjaTemplate
+from aquilon.text.template_errors import TemplateError
 
 MESSAGES = [Message("user", "hello"), Message("assistant", "a b c"), Message("user", "bye")]
 
@@ -98,7 +99,8 @@ sys.path.insert(0, ".")
 from tests.text.test_sandbox import HOSTILE, MESSAGES
 from tests.support.vocabulary_files import sentencepiece_metadata
 from aquilon.text.gguf_vocabulary import tokenizer_from_gguf
-from aquilon.text.template import JinjaTemplate, TemplateError
+from aquilon.text.template import JinjaTemplate
+from aquilon.text.template_errors import TemplateError
 from pathlib import Path
 tokenizer = tokenizer_from_gguf(sentencepiece_metadata(Path({str(MISTRAL_DATA)!r}) / "tokenizer.model.v1"))
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

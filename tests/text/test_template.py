@@ -16,7 +16,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from aquilon.text.messages import FunctionCall, Message, Tool, ToolCall
 from aquilon.text.model import TextModel
 from aquilon.text.subword import SubwordTokenizer
-from aquilon.text.template import JinjaTemplate, NotBrief, TemplateError
+from aquilon.text.template import JinjaTemplate
+from aquilon.text.template_errors import NotBrief, TemplateError
 
 WEATHER = Tool(
     "get_weather",

@@ -14,7 +14,8 @@ from transformers import AutoTokenizer
 from aquilon.text.messages import FunctionCall, Message, ToolCall
 from aquilon.text.model import TextModel
 from aquilon.text.subword import SubwordTokenizer
-from aquilon.text.template import JinjaTemplate, TemplateError
+from aquilon.text.template import JinjaTemplate
+from aquilon.text.template_errors import TemplateError
 from aquilon.text.template_variables import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, MAX_VARIABLES, variables_of
 
 QUESTION = [Message("user", "a")]

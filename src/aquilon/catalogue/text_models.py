@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import Hold, ModelStore
-from aquilon.checkpoints.text import load_text
-from aquilon.text.model import TextModel
+
+if TYPE_CHECKING:
+    from aquilon.text.model import TextModel
 
 DEFAULT_CHAT_TEMPERATURE = 0.7
 """The temperature of a chat if the checkpoint recommends none."""
@@ -75,6 +77,8 @@ class TextModels:
                 hold.release()  # so that the damaged model can be pulled again
                 raise
             self._holds[card.stored_as] = hold
+        from aquilon.checkpoints.text import load_text  # tokenizers and jinja2 take 7 MB: only where a model is local
+
         checkpoint = open_checkpoint(card.path)
         text = load_text(checkpoint)
         if text.template is not None:

@@ -19,7 +19,7 @@ from aquilon.evaluation.protocol import PromptForm
 from aquilon.text.detokenizer import Detokenizer
 from aquilon.text.model import TextModel
 from aquilon.text.stop import StopMatcher
-from aquilon.text.template import TemplateError
+from aquilon.text.template_errors import TemplateError
 
 _NAME = "evaluated"
 _LOAD_SECONDS = 3600.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aquilon.errors import ApiError, invalid
 from aquilon.request import (
@@ -21,7 +22,9 @@ from aquilon.request import (
 from aquilon.text import grammar
 from aquilon.text.grammar import SPACED, GrammarError, json_value
 from aquilon.text.messages import Tool
-from aquilon.text.model import TextModel
+
+if TYPE_CHECKING:
+    from aquilon.text.model import TextModel
 
 _REMEMBERED = 256
 """Checked grammars that are remembered: applications send the same one with each request."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aquilon.engine.protocol import SequenceOutput, TokenLogprobs
 from aquilon.generation.constraints import prompt_end, tools_in_use
@@ -21,10 +22,12 @@ from aquilon.request import (
     ToolCallDelta,
 )
 from aquilon.text.detokenizer import Detokenizer
-from aquilon.text.model import TextModel
 from aquilon.text.stop import StopMatcher
 from aquilon.text.tokenizer import Tokenizer
 from aquilon.text.tool_calls import AnswerReader, CallBegun, CallGrown, Said, Thought
+
+if TYPE_CHECKING:
+    from aquilon.text.model import TextModel
 
 
 @dataclass

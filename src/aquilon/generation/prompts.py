@@ -13,7 +13,7 @@ from aquilon.errors import ApiError, LimitReached, invalid
 from aquilon.request import ChatPrompt, FillPrompt, Prompt, PromptCut, TextPrompt, TokenPrompt
 from aquilon.text.guard import strings_in
 from aquilon.text.messages import Tool
-from aquilon.text.template import NotBrief, TemplateError
+from aquilon.text.template_errors import NotBrief, TemplateError
 from aquilon.text.tokenizer import Tokenizer
 
 _INLINE_CHARACTERS = 8_000

@@ -19,7 +19,8 @@ from typing import Any
 from aquilon.text.added_tokens import AddedToken, AddedTokens
 from aquilon.text.messages import Message, Tool
 from aquilon.text.spelling import sentencepiece_bytes
-from aquilon.text.template import NO_VARIABLES, TemplateError
+from aquilon.text.template import NO_VARIABLES
+from aquilon.text.template_errors import TemplateError
 from aquilon.text.template_variables import thinks
 from aquilon.text.tokenizer import TokenizerError, decode_tokens, require_unicode
 

@@ -15,7 +15,8 @@ from aquilon.text.huggingface import templates_from_folder, tokenizer_from_folde
 from aquilon.text.messages import Message, Tool
 from aquilon.text.mistral import MistralTemplate, load_mistral, mistral_file
 from aquilon.text.reasoning import ReasoningFormat, reasoning_format
-from aquilon.text.template import NO_VARIABLES, ChatTemplate, JinjaTemplate, TemplateError
+from aquilon.text.template import NO_VARIABLES, ChatTemplate, JinjaTemplate
+from aquilon.text.template_errors import TemplateError
 from aquilon.text.tokenizer import Tokenizer, TokenizerError
 from aquilon.text.tool_calls import ToolFormat, tool_format
 from aquilon.text.tool_calls.detection import mistral_tool_format

@@ -17,6 +17,7 @@ from aquilon.text.guard import Guard, protect_all, strings_in, unused_character
 from aquilon.text.messages import Message, Tool
 from aquilon.text.sandbox import ChatSandbox, budget
 from aquilon.text.subword import SubwordTokenizer
+from aquilon.text.template_errors import NotBrief, TemplateError, TemplateRefusal
 from aquilon.text.template_variables import check_names, with_switches
 
 MAX_TEMPLATE_CHARACTERS = 2**18
@@ -33,18 +34,6 @@ _COMPILED_FILE = "<template>"
 
 
 NO_VARIABLES: Mapping[str, Any] = {}
-
-
-class TemplateError(ValueError):
-    """A template that is malformed, refuses these messages, or does not end; the message says which, and the line."""
-
-
-class TemplateRefusal(TemplateError):
-    """The template works, and refuses these messages."""
-
-
-class NotBrief(Exception):
-    """Rendering a conversation would take so long that other requests would have to wait."""
 
 
 class ChatTemplate(Protocol):

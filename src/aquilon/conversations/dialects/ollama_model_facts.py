@@ -19,7 +19,6 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import ModelStore, StoredModel, StoreError
-from aquilon.text.huggingface import templates_from_folder
 
 _GGUF_TEMPLATE = "tokenizer.chat_template"
 
@@ -160,6 +159,8 @@ def _template(checkpoint: Checkpoint) -> str:
     if checkpoint.format == "gguf":
         template = checkpoint.metadata.get(_GGUF_TEMPLATE, "")
         return template if isinstance(template, str) else ""
+    from aquilon.text.huggingface import templates_from_folder  # loads tokenizers: only where a model is local
+
     return templates_from_folder(checkpoint.path).get("default", "")
 
 

@@ -97,7 +97,11 @@ def _add(progress: Progress, event: Event) -> None:
         progress.rows = [row for row in progress.rows if row.kind == "message" or (row.step or 0) <= event.step]
         how = f"goes on after step {event.step}" if event.step else "begins"
         message = f"Training {how}: {event.trained_parameters:,} of {event.parameters:,} parameters, on {event.device}"
-        figures: dict[str, Any] = {"step": event.step, "trained": event.trained_parameters, "parameters": event.parameters}
+        figures: dict[str, Any] = {
+            "step": event.step,
+            "trained": event.trained_parameters,
+            "parameters": event.parameters,
+        }
         code = "goes_on" if event.step else "begins"
         progress.rows.append(NewEvent.said(code, message, at=at, device=event.device, **figures))
     elif isinstance(event, Prepared):

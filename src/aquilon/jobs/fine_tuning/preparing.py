@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from aquilon.jobs.fine_tuning.hyperparameters import Hyperparameters, Method, training_job
 from aquilon.jobs.fine_tuning.process import politely
 from aquilon.training.protocol import UNUSABLE, process_environment, write_job
-from aquilon.training.validation import Check, faults
 from aquilon.wording import counted
+
+if TYPE_CHECKING:
+    from aquilon.training.validation import Check
 
 _CHECKED = "checked.json"
 _SHOWN = 5
@@ -175,10 +178,14 @@ async def _checked(folder: Path, order: Order) -> Check:
     if process.returncode:
         message = f"The files can't be checked: {last[:500] or f'the process ended with {process.returncode}'}"
         raise Unusable(message, field=order.training[0].field, code="check_failed")
+    from aquilon.training.validation import Check  # loads tokenizers: only where somebody trains
+
     return msgspec.json.decode(output, type=Check)
 
 
 def _refused(check: Check, order: Order) -> Unusable:
+    from aquilon.training.validation import faults
+
     by_name = {f"{source.file_id}.jsonl": source for source in (*order.training, *order.validation)}
     with_sources = [(fault, by_name.get(Path(fault.path).name, order.training[0])) for fault in faults(check.problems)]
     first = with_sources[0][1] if with_sources else order.training[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from aquilon.text.messages import Message, Tool
 from aquilon.text.model import TextModel
-from aquilon.text.template import TemplateError
+from aquilon.text.template_errors import TemplateError
 from aquilon.training.conversations.lines import Conversation, Pair, UnusableLine
 
 
