@@ -1,4 +1,4 @@
-"""Stored answers against stateless ones, and what turn 50 and turn 500 of a conversation cost.
+"""Stored answers against stateless ones, and what long conversations cost beside short ones.
 
 Both kinds of answers come from one Aquilon before the gateway's paced stand-in; each client asks
 for one and the other in turns. Rows are those that come back from the database, bytes those of bodies over HTTP.
@@ -11,10 +11,11 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any
 
 from tests.support.counted_rows import counted
@@ -33,6 +34,8 @@ from bench.report import keep, table
 CLIENTS = 8
 WORDS = 16
 TURNS = (50, 500)
+LENGTHS = (20, 500)
+_ROUNDS = 40
 _PAGE = 20
 
 
@@ -47,8 +50,10 @@ def main(*, quick: bool = False) -> None:
         figures["latency"] = _latency(port, key, pid, seconds=seconds)
         _show_latency(figures["latency"])
         figures["bytes"] = _bytes(port, key)
+        figures["times"] = _times(port, key, pid)
     figures["rows"] = asyncio.run(_rows())
     _show_costs(figures["rows"], figures["bytes"])
+    _show_times(figures["times"])
     print(f"\nkept in {keep('conversations', figures)}")
 
 
@@ -94,6 +99,37 @@ def _bytes(port: int, key: str) -> dict[str, dict[str, int]]:
             shown = sum(len(_call(port, key, f"/v1/responses/{previous}{part}")[1]) for part in ("", "/input_items"))
             costs[str(turn)] = {"next message": sent + len(answer), "shown": shown}
     return costs
+
+
+def _times(port: int, key: str, pid: int) -> dict[str, dict[str, float]]:
+    """Milliseconds to open a short and a long conversation and to ask in it, in turns; the paced answer is the same."""
+    ids = {str(turns): _conversation(port, key, turns) for turns in LENGTHS}
+    kinds: dict[str, Callable[[str], object]] = {
+        "open": lambda id_: _call(port, key, f"/v1/conversations/{id_}/items?tree=true&limit={2 * _PAGE}"),
+        "ask": lambda id_: _call(port, key, "/v1/responses", {"model": MODEL, "input": "Go", "conversation": id_}),
+    }
+    times: dict[str, dict[str, float]] = {turns: {} for turns in ids}
+    for kind, ask in kinds.items():
+        elapsed: dict[str, list[float]] = {turns: [] for turns in ids}
+        for _ in range(_ROUNDS):
+            for turns, id_ in ids.items():
+                begun = time.perf_counter()
+                ask(id_)
+                elapsed[turns].append(1000 * (time.perf_counter() - begun))
+        for turns, id_ in ids.items():
+            before = processor_seconds(pid)
+            for _ in range(_ROUNDS):
+                ask(id_)
+            times[turns][f"{kind}, processor"] = 1000 * (processor_seconds(pid) - before) / _ROUNDS
+            times[turns][kind] = median(elapsed[turns])
+    return times
+
+
+def _conversation(port: int, key: str, turns: int) -> str:
+    roles = ("user", "assistant")
+    items = [{"type": "message", "role": roles[n % 2], "content": f"Message {n}"} for n in range(2 * turns)]
+    id_: str = json.loads(_call(port, key, "/v1/conversations", {"items": items})[1])["id"]
+    return id_
 
 
 def _call(port: int, key: str, path: str, body: Any = None) -> tuple[int, bytes]:
@@ -156,3 +192,8 @@ def _show_costs(rows: dict[str, Any], bytes_: dict[str, Any]) -> None:
     ]
     lines += [[f"{name}: bytes", *(str(bytes_[turn][name]) for turn in at)] for name in bytes_[at[0]]]
     print(table(("at turn", *at), lines))
+
+
+def _show_times(times: dict[str, dict[str, float]]) -> None:
+    rows = [[f"{kind}, ms", *(f"{times[turns][kind]:.1f}" for turns in times)] for kind in next(iter(times.values()))]
+    print(table(("a conversation of so many turns", *times), rows))
