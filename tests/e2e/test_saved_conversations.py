@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, StorageState, expect
@@ -157,6 +158,38 @@ async def test_messages_wait_for_the_answer_or_take_its_place(asker: Visitor, sp
         ["6 words, wait after 2", "9 words, wait after 4", "3 words"]
     )
     await expect(asker.turns.locator(".markdown")).to_have_text([words(2), words(9), words(3)])
+
+
+async def test_an_answer_that_a_program_begins_in_mistral_s_contract_is_followed_and_stopped(
+    asker: Visitor, speaker: Speaker
+) -> None:
+    key = {"authorization": f"Bearer {asker.server.api_key}"}
+    async with httpx.AsyncClient(base_url=asker.server.url, headers=key, timeout=60) as program:
+        first = {"model": MODEL, "inputs": "2 words", "name": "Words"}
+        begun = (await program.post("/v1/conversations", json=first)).json()
+        path = f"/v1/conversations/{begun['conversation_id']}"
+        await asker.page.goto(f"{asker.server.url}/c/{begun['conversation_id']}")
+        await expect(asker.answer).to_have_text(words(2))
+
+        async with program.stream("POST", path, json={"inputs": "9 words, wait after 4", "stream": True}) as stream:
+            await expect(asker.turns).to_have_count(2)
+            await expect(asker.answer).to_have_text(words(4))
+            await asker.expect_state("streaming")
+            speaker.go_on.set()
+            assert "conversation.response.done" in (await stream.aread()).decode()
+        await asker.expect_state("finished")
+        await expect(asker.answer).to_have_text(words(9))
+
+        speaker.go_on.clear()
+        async with program.stream("POST", path, json={"inputs": "8 words, wait after 3", "stream": True}) as stream:
+            await expect(asker.turns).to_have_count(3)
+            await expect(asker.answer).to_have_text(words(3))
+            await asker.page.get_by_role("button", name="Stop the answer").click()
+            assert "conversation.response.error" in (await stream.aread()).decode()
+        await asker.expect_state("stopped")
+        history = (await program.get(f"{path}/history")).json()["entries"]
+        assert [entry["content"].strip() for entry in history[1::2]] == [words(2), words(9), words(3)]
+    assert asker.complaints == []
 
 
 @pytest.mark.slow
