@@ -68,7 +68,23 @@ class Load:
         body = {"model": MODEL, "input": question, "background": True, "previous_response_id": previous}
         answer = await http.post("/v1/responses", json=body)
         answer.raise_for_status()
-        run_id: str = answer.json()["id"]
+        return await self._follow(http, answer.json()["id"], question)
+
+    async def ask_in_mistral_s_contract(self, http: httpx.AsyncClient, *, words: int) -> str:
+        """The same in a new conversation, whose stream is left once it has begun."""
+        self.asked += 1
+        question = f"{words} words, number {self.asked}"
+        body = {"model": MODEL, "inputs": question, "stream": True}
+        async with http.stream("POST", "/v1/conversations", json=body) as stream:
+            stream.raise_for_status()
+            started = await anext(line async for line in stream.aiter_lines() if line.startswith("data: "))
+        conversation_id = json.loads(started.removeprefix("data: "))["conversation_id"]
+        tree = await http.get(f"/v1/conversations/{conversation_id}/items", params={"tree": True})
+        tree.raise_for_status()
+        [answer] = tree.json()["responses"]
+        return await self._follow(http, answer["id"], question)
+
+    async def _follow(self, http: httpx.AsyncClient, run_id: str, question: str) -> str:
         told = self.runs[run_id] = Told(question)
         async with http.stream("GET", f"/v1/responses/{run_id}", params={"stream": "true"}) as events:
             events.raise_for_status()
@@ -77,10 +93,13 @@ class Load:
                     note(told, json.loads(line.removeprefix("data: ")))
         return run_id
 
-    async def keep_asking(self, http: httpx.AsyncClient, chance: random.Random) -> None:
+    async def keep_asking(self, http: httpx.AsyncClient, chance: random.Random, *, mistral: bool) -> None:
         previous = None
         with suppress(httpx.HTTPError):  # the server was killed
             while True:
+                if mistral:
+                    await self.ask_in_mistral_s_contract(http, words=chance.randrange(5, 60))
+                    continue
                 previous = await self.ask(http, previous, words=chance.randrange(5, 60))
 
     async def check(self, http: httpx.AsyncClient) -> None:
@@ -145,7 +164,10 @@ async def kill_under_runs(home: Path, *, kills: int, clients: int = 8, seed: int
                 await add_upstream(server, upstream.url)
             async with client(server, key) as http:
                 await load.check(http)
-                asking = [asyncio.create_task(load.keep_asking(http, chance)) for _ in range(clients)]
+                asking = [
+                    asyncio.create_task(load.keep_asking(http, chance, mistral=number % 4 == 0))
+                    for number in range(clients)
+                ]
                 enough = len(load.runs) + clients
                 async with asyncio.timeout(30):
                     while len(load.runs) < enough:  # noqa: ASYNC110, the clients set no event
