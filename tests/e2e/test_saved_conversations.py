@@ -192,6 +192,29 @@ async def test_an_answer_that_a_program_begins_in_mistral_s_contract_is_followed
     assert asker.complaints == []
 
 
+async def test_what_is_said_before_a_call_stays_while_its_result_is_answered(asker: Visitor, speaker: Speaker) -> None:
+    inputs = [
+        {"type": "message.input", "role": "user", "content": "What time is it?"},
+        {"type": "message.output", "role": "assistant", "content": "Let me look."},
+        {"type": "function.call", "tool_call_id": "c1", "name": "time", "arguments": "{}"},
+        {"type": "function.result", "tool_call_id": "c1", "result": "7 words, wait after 3"},
+    ]
+    asked = {"model": MODEL, "inputs": inputs, "stream": True, "name": "Time"}
+    key = {"authorization": f"Bearer {asker.server.api_key}"}
+    async with (
+        httpx.AsyncClient(base_url=asker.server.url, headers=key, timeout=60) as program,
+        program.stream("POST", "/v1/conversations", json=asked) as stream,
+    ):
+        lines = stream.aiter_lines()
+        started = await anext(line async for line in lines if line.startswith("data: "))
+        conversation_id = json.loads(started.removeprefix("data: "))["conversation_id"]
+        await asker.page.goto(f"{asker.server.url}/c/{conversation_id}")
+        await expect(asker.answer.locator("p")).to_have_text(["Let me look.", words(3)])
+        speaker.go_on.set()
+    await asker.expect_state("finished")
+    await expect(asker.answer.locator("p")).to_have_text(["Let me look.", words(7)])
+
+
 @pytest.mark.slow
 async def test_two_tabs_that_change_one_question_make_two_branches(asker: Visitor, speaker: Speaker) -> None:
     speaker.go_on.set()
