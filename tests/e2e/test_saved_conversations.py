@@ -31,13 +31,13 @@ async def speaker(browser: Browser, server: RunningServer, owners_cookies: Stora
         owner = ConsoleVisitor(await context.new_page(), server)
         await owner.open("/")
         card = {"name": MODEL, "remote": MODEL, "max_context": 200_000, "capabilities": ["chat"]}
-        made = await owner.make(
+        registered = await owner.make(
             "/v1/server/upstreams",
             {"name": "paced", "kind": "openai", "base_url": f"{upstream.url}/v1", "models": [card]},
         )
         yield paced
         paced.go_on.set()
-        await owner.fetch("DELETE", f"/v1/server/upstreams/{made['id']}")
+        await owner.fetch("DELETE", f"/v1/server/upstreams/{registered['id']}")
         await context.close()
 
 
