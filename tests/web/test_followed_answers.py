@@ -25,7 +25,7 @@ def followed(http: httpx.Client, response_id: str) -> list[dict[str, Any]]:
 
 
 def running(http: httpx.Client, conversation_id: str) -> list[str]:
-    """The answers that the page of a conversation is told to follow."""
+    """The ids of the answers that are being written in a conversation, as its events name them."""
     with http.stream("GET", f"/v1/conversations/{conversation_id}/events") as stream:
         state: list[str] = next(events_of(stream.iter_lines()))["running"]
         return state
@@ -107,3 +107,5 @@ def test_a_stored_chat_completion_is_followed_by_its_first_choice(http: httpx.Cl
     stored = http.get(f"/v1/responses/{chunk['id']}").json()
     assert text_of(stored["output"]) == text_of(events[-1]["response"]["output"]) == streamed
     assert stored["usage"]["output_tokens"] == completion["usage"]["completion_tokens"]
+    assert http.delete(f"/v1/responses/{chunk['id']}").json()["deleted"]
+    assert http.get(f"/v1/chat/completions/{chunk['id']}").status_code == 404
