@@ -76,9 +76,9 @@ describe("a refusal is told from the others:", () => {
   test("a limit of requests a minute, with its end", async () => {
     const limit = { kind: "requests_per_minute", limit: 5, scope: "key", model: null, reset_in: 12 };
     refuse(429, { error: { message: "5 a minute", type: "rate_limit_error", limit } }, { "retry-after": "12" });
-    const found = await problem();
-    expect(found).toMatchObject({ kind: "limit", limit: { kind: "requests_per_minute", limit: 5 } });
-    expect(found.endsAt).toBe(found.at + 12_000);
+    const refusal = await problem();
+    expect(refusal).toMatchObject({ kind: "limit", limit: { kind: "requests_per_minute", limit: 5 } });
+    expect(refusal.endsAt).toBe(refusal.at + 12_000);
   });
 
   test("a full house, with the time to wait", async () => {

@@ -114,25 +114,25 @@ async def test_axe_finds_nothing_on_any_page_in_any_theme_and_language(
     if part != "signed out":
         options["storage_state"] = owners_cookies
     async with visitor(browser, server, **options) as person:
-        page, found = person.page, {}
+        page, faults = person.page, {}
         for path, there in PARTS[part].items():
             await page.goto(f"{server.url}{path}")
             await expect(page.locator(there).first).to_be_visible()
             await page.wait_for_load_state("networkidle")
             if issues := await person.issues():
-                found[path] = issues
+                faults[path] = issues
             await leave_some_articles(page)
             await page.emulate_media(color_scheme="dark")
             if issues := await person.issues(colours=True):
-                found[f"{path} in the dark"] = issues
+                faults[f"{path} in the dark"] = issues
             await page.emulate_media(color_scheme="light")
             for language in LANGUAGES:
                 await page.locator(f"#menu input[name=language][value={language}]").dispatch_event("click")
                 await expect(page.locator(f"html[lang={language}]")).to_be_attached()
                 if issues := await person.issues(colours=False):
-                    found[f"{path} in {language}"] = issues
+                    faults[f"{path} in {language}"] = issues
             await page.evaluate("localStorage.clear()")
-        assert found == {}
+        assert faults == {}
 
 
 @pytest.mark.slow
@@ -162,14 +162,14 @@ async def test_axe_finds_nothing_in_the_chat_s_dialogs_at_200_percent(
         page = person.page
         await page.goto(server.url)
         await expect(person.field).to_be_focused()
-        found: dict[str, list[str] | int] = {}
+        faults: dict[str, list[str] | int] = {}
 
         async def look(name: str) -> None:
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             if issues := await person.issues():
-                found[name] = issues
+                faults[name] = issues
             if (pixels := await page.evaluate(wide)) > 0:
-                found[f"{name} is wider than the window"] = pixels
+                faults[f"{name} is wider than the window"] = pixels
 
         await page.get_by_role("button", name="Settings").click()
         await look("Settings")
@@ -191,7 +191,7 @@ async def test_axe_finds_nothing_in_the_chat_s_dialogs_at_200_percent(
         await page.keyboard.press("Escape")
         await page.get_by_role("button", name="Model: ").click()
         await look("the model's card")
-        assert found == {}
+        assert faults == {}
 
 
 MENU = {"Keyboard shortcuts": "Keyboard shortcuts", "Memory": "Memory", "Import conversations": "Import conversations"}

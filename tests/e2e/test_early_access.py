@@ -88,12 +88,12 @@ async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
 async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew(
     browser: Browser, server: RunningServer, owner: ConsoleVisitor
 ) -> None:
-    made = await owner.make("/v1/organization/users", {"name": "Quotina", "role": "member"})
-    quota = {"period": "day", "user_id": made["id"], "messages": 1}
+    user = await owner.make("/v1/organization/users", {"name": "Quotina", "role": "member"})
+    quota = {"period": "day", "user_id": user["id"], "messages": 1}
     await owner.make("/v1/organization/person-quotas", quota)
     announcement = await owner.make("/v1/organization/announcements", {"text": "The <b>oven</b> is warm."})
     async with visitor(browser, server, ConsoleVisitor) as person:
-        await person.enter(made["login_token"])
+        await person.enter(user["login_token"])
         await person.page.goto(server.url)
         await expect(person.page.get_by_text("The <b>oven</b> is warm.")).to_be_visible()
         await person.page.get_by_role("button", name="Put away").click()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, StorageState, expect
@@ -30,13 +31,13 @@ async def speaker(browser: Browser, server: RunningServer, owners_cookies: Stora
         owner = ConsoleVisitor(await context.new_page(), server)
         await owner.open("/")
         card = {"name": MODEL, "remote": MODEL, "max_context": 200_000, "capabilities": ["chat"]}
-        made = await owner.make(
+        registered = await owner.make(
             "/v1/server/upstreams",
             {"name": "paced", "kind": "openai", "base_url": f"{upstream.url}/v1", "models": [card]},
         )
         yield paced
         paced.go_on.set()
-        await owner.fetch("DELETE", f"/v1/server/upstreams/{made['id']}")
+        await owner.fetch("DELETE", f"/v1/server/upstreams/{registered['id']}")
         await context.close()
 
 
@@ -157,6 +158,61 @@ async def test_messages_wait_for_the_answer_or_take_its_place(asker: Visitor, sp
         ["6 words, wait after 2", "9 words, wait after 4", "3 words"]
     )
     await expect(asker.turns.locator(".markdown")).to_have_text([words(2), words(9), words(3)])
+
+
+async def test_an_answer_that_a_program_begins_in_mistral_s_contract_is_followed_and_stopped(
+    asker: Visitor, speaker: Speaker
+) -> None:
+    key = {"authorization": f"Bearer {asker.server.api_key}"}
+    async with httpx.AsyncClient(base_url=asker.server.url, headers=key, timeout=60) as program:
+        first = {"model": MODEL, "inputs": "2 words", "name": "Words"}
+        begun = (await program.post("/v1/conversations", json=first)).json()
+        path = f"/v1/conversations/{begun['conversation_id']}"
+        await asker.page.goto(f"{asker.server.url}/c/{begun['conversation_id']}")
+        await expect(asker.answer).to_have_text(words(2))
+
+        async with program.stream("POST", path, json={"inputs": "9 words, wait after 4", "stream": True}) as stream:
+            await expect(asker.turns).to_have_count(2)
+            await expect(asker.answer).to_have_text(words(4))
+            await asker.expect_state("streaming")
+            speaker.go_on.set()
+            assert "conversation.response.done" in (await stream.aread()).decode()
+        await asker.expect_state("finished")
+        await expect(asker.answer).to_have_text(words(9))
+
+        speaker.go_on.clear()
+        async with program.stream("POST", path, json={"inputs": "8 words, wait after 3", "stream": True}) as stream:
+            await expect(asker.turns).to_have_count(3)
+            await expect(asker.answer).to_have_text(words(3))
+            await asker.page.get_by_role("button", name="Stop the answer").click()
+            assert "conversation.response.error" in (await stream.aread()).decode()
+        await asker.expect_state("stopped")
+        history = (await program.get(f"{path}/history")).json()["entries"]
+        assert [entry["content"].strip() for entry in history[1::2]] == [words(2), words(9), words(3)]
+    assert asker.complaints == []
+
+
+async def test_what_is_said_before_a_call_stays_while_its_result_is_answered(asker: Visitor, speaker: Speaker) -> None:
+    inputs = [
+        {"type": "message.input", "role": "user", "content": "What time is it?"},
+        {"type": "message.output", "role": "assistant", "content": "Let me look."},
+        {"type": "function.call", "tool_call_id": "c1", "name": "time", "arguments": "{}"},
+        {"type": "function.result", "tool_call_id": "c1", "result": "7 words, wait after 3"},
+    ]
+    asked = {"model": MODEL, "inputs": inputs, "stream": True, "name": "Time"}
+    key = {"authorization": f"Bearer {asker.server.api_key}"}
+    async with (
+        httpx.AsyncClient(base_url=asker.server.url, headers=key, timeout=60) as program,
+        program.stream("POST", "/v1/conversations", json=asked) as stream,
+    ):
+        lines = stream.aiter_lines()
+        started = await anext(line async for line in lines if line.startswith("data: "))
+        conversation_id = json.loads(started.removeprefix("data: "))["conversation_id"]
+        await asker.page.goto(f"{asker.server.url}/c/{conversation_id}")
+        await expect(asker.answer.locator("p")).to_have_text(["Let me look.", words(3)])
+        speaker.go_on.set()
+    await asker.expect_state("finished")
+    await expect(asker.answer.locator("p")).to_have_text(["Let me look.", words(7)])
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ class Aftermath:
     """As ``/v1/batches`` shows it."""
     results: Counter[str]
     """How often each custom id is in the output and error files together."""
-    told: dict[str, tuple[int, int]]
+    answered: dict[str, tuple[int, int]]
     """Prompt and completion tokens, by line, that the answers in the output file tell."""
     billed: dict[str, tuple[int, int]]
     """The same that usage events say."""
@@ -61,9 +61,9 @@ def kill_during_batch(
         server = start_server(home, environment=environment)
     while (job := _get(server.url, key, job["id"]))["status"] in ("validating", "in_progress", "finalizing"):
         time.sleep(0.1)
-    found = _aftermath(server, key, job, kills, time.monotonic() - begun)
+    aftermath = _aftermath(server, key, job, kills, time.monotonic() - begun)
     server.stop()
-    return found
+    return aftermath
 
 
 async def _set_price(home: Path) -> None:
@@ -93,21 +93,21 @@ def _create(server: RunningServer, key: str, lines: int) -> dict[str, Any]:
     files = {"file": ("lines.jsonl", text.encode()), "purpose": (None, "batch")}
     uploaded = httpx.post(f"{server.url}/v1/files", headers=headers, files=files).raise_for_status().json()
     wanted = {"input_file_id": uploaded["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made: dict[str, Any] = (
+    batch: dict[str, Any] = (
         httpx.post(f"{server.url}/v1/batches", headers=headers, json=wanted).raise_for_status().json()
     )
-    return made
+    return batch
 
 
 def _get(url: str, key: str, batch_id: str) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {key}"}
-    found: dict[str, Any] = httpx.get(f"{url}/v1/batches/{batch_id}", headers=headers, timeout=30).json()
-    return found
+    batch: dict[str, Any] = httpx.get(f"{url}/v1/batches/{batch_id}", headers=headers, timeout=30).json()
+    return batch
 
 
 def _aftermath(server: RunningServer, key: str, job: dict[str, Any], kills: int, seconds: float) -> Aftermath:
     results: Counter[str] = Counter()
-    told: dict[str, tuple[int, int]] = {}
+    answered: dict[str, tuple[int, int]] = {}
     headers = {"authorization": f"Bearer {key}"}
     for file_id in (job["output_file_id"], job["error_file_id"]):
         if file_id is None:
@@ -117,11 +117,11 @@ def _aftermath(server: RunningServer, key: str, job: dict[str, Any], kills: int,
             results[line["custom_id"]] += 1
             if line["response"] is not None and line["response"]["status_code"] == 200:
                 usage = line["response"]["body"]["usage"]
-                told[line["id"]] = (usage["prompt_tokens"], usage["completion_tokens"])
+                answered[line["id"]] = (usage["prompt_tokens"], usage["completion_tokens"])
     with sqlite3.connect(server.home / "aquilon.db") as database:
         events = database.execute(
             "SELECT request_id, prompt_tokens, completion_tokens, cost FROM usage_events"
         ).fetchall()
         total = database.execute("SELECT sum(requests), sum(cost) FROM usage_totals WHERE span = 'day'").fetchone()
     billed = {request_id: (prompt, completion) for request_id, prompt, completion, _ in events}
-    return Aftermath(job, results, told, billed, [cost for *_, cost in events], total, kills, seconds)
+    return Aftermath(job, results, answered, billed, [cost for *_, cost in events], total, kills, seconds)

@@ -214,10 +214,10 @@ class Visitor:
             options |= {"runOnly": ["color-contrast"]} if colours else {"rules": {"color-contrast": {"enabled": False}}}
         if await self.page.evaluate("window.axe === undefined"):
             await self.page.evaluate((frontend().NODE_MODULES / "axe-core" / "axe.min.js").read_text())
-        found: dict[str, Any] = await self.page.evaluate("(options) => axe.run(document, options)", options)
+        report: dict[str, Any] = await self.page.evaluate("(options) => axe.run(document, options)", options)
         return [
             f"{issue['id']} ({issue['impact']}): {node['html'][:200]} {node['failureSummary']}"
-            for issue in found["violations"]
+            for issue in report["violations"]
             if not impacts or issue["impact"] in impacts
             for node in issue["nodes"]
         ]

@@ -29,11 +29,11 @@ Operation = tuple[str, str]
 def openai_operations() -> set[Operation]:
     """What the installed client asks for."""
     call = re.compile(r'self\._(get|post|put|patch|delete|get_api_list)\(\s*(?:path_template\(\s*)?f?"(/[^"?]*)[^"]*"')
-    found = set()
+    operations = set()
     for file in (Path(openai.__file__).parent / "resources").rglob("*.py"):
         for method, path in call.findall(file.read_text(encoding="utf-8")):
-            found.add((f"/v1{path}", method.removesuffix("_api_list").upper()))
-    return found
+            operations.add((f"/v1{path}", method.removesuffix("_api_list").upper()))
+    return operations
 
 
 def operations_of_document(file: Path) -> set[Operation]:
@@ -58,11 +58,11 @@ def read(file: Path) -> set[Operation]:
 
 def served() -> set[Operation]:
     """The route table, parameters without their names."""
-    found = set()
+    operations = set()
     for route in (route for each in ROUTES for route in each.router.routes):
         assert isinstance(route, APIRoute)
-        found |= {(nameless(route.path), method) for method in route.methods}
-    return found
+        operations |= {(nameless(route.path), method) for method in route.methods}
+    return operations
 
 
 def nameless(path: str) -> str:
@@ -103,8 +103,8 @@ def _wrapped(begin: str, operations: set[Operation]) -> list[str]:
 
 
 def _by_path(operations: Iterable[Operation]) -> Iterator[tuple[str, list[str]]]:
-    found = defaultdict(set)
+    methods = defaultdict(set)
     for path, method in operations:
-        found[path].add(method)
-    for path in sorted(found):
-        yield path, sorted(found[path])
+        methods[path].add(method)
+    for path in sorted(methods):
+        yield path, sorted(methods[path])

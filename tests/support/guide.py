@@ -48,15 +48,15 @@ class Block:
 
 
 def blocks(guide: Path) -> list[Block]:
-    found = []
+    all_blocks = []
     text = guide.read_text(encoding="utf-8")
     for match in re.finditer(
         r"(<!-- (?:not run|pas exécuté)[^\n]*-->\n)?^```(\w*)(?: (\S+))?\n(.*?)^```$", text, re.S | re.M
     ):
         skipped, language, name, body = match.groups()
         runs = not skipped and (language in RUNNABLE or (name or "output") != "output")
-        found.append(Block(language, name or "", body, text.count("\n", 0, match.start(2)) + 1, runs))
-    return found
+        all_blocks.append(Block(language, name or "", body, text.count("\n", 0, match.start(2)) + 1, runs))
+    return all_blocks
 
 
 @dataclass
@@ -189,12 +189,12 @@ class GuideRun:
 
 def _settings(assignments: str, options: str) -> dict[str, str]:
     """What ``NAME=value aquilon up --option value`` sets, as the environment has it."""
-    found = dict(assignment.split("=", 1) for assignment in assignments.split())
+    settings = dict(assignment.split("=", 1) for assignment in assignments.split())
     words = options.partition(" #")[0].split()
     for option, value in zip(words[::2], words[1::2], strict=True):
         name = {"--model": "AQUILON_MODELS"}.get(option, f"AQUILON_{option[2:].upper().replace('-', '_')}")
-        found[name] = f"{found[name]},{value}" if name in found and option == "--model" else value
-    return found
+        settings[name] = f"{settings[name]},{value}" if name in settings and option == "--model" else value
+    return settings
 
 
 def _pattern(expected: str) -> str:
@@ -202,5 +202,5 @@ def _pattern(expected: str) -> str:
 
 
 def _node_from_pypi() -> Path | None:
-    found: Path | None = frontend()._node_from_pypi()
-    return found
+    path: Path | None = frontend()._node_from_pypi()
+    return path

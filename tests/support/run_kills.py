@@ -28,7 +28,7 @@ _PACE = 0.01
 
 
 @dataclass
-class Told:
+class Acknowledged:
     """What clients were told of one run, after which it must be true for ever."""
 
     question: str
@@ -41,7 +41,7 @@ class Told:
 class Load:
     """Clients that ask for answers in the background, one after the other, and follow them."""
 
-    runs: dict[str, Told] = field(default_factory=dict)
+    runs: dict[str, Acknowledged] = field(default_factory=dict)
     sent: Counter[str] = field(default_factory=Counter)
     """Words that the upstream sent, by the question."""
     statuses: Counter[str] = field(default_factory=Counter)
@@ -68,36 +68,55 @@ class Load:
         body = {"model": MODEL, "input": question, "background": True, "previous_response_id": previous}
         answer = await http.post("/v1/responses", json=body)
         answer.raise_for_status()
-        run_id: str = answer.json()["id"]
-        told = self.runs[run_id] = Told(question)
+        return await self._follow(http, answer.json()["id"], question)
+
+    async def ask_in_mistral_s_contract(self, http: httpx.AsyncClient, *, words: int) -> str:
+        """The same in a new conversation, whose stream is left once it has begun."""
+        self.asked += 1
+        question = f"{words} words, number {self.asked}"
+        body = {"model": MODEL, "inputs": question, "stream": True}
+        async with http.stream("POST", "/v1/conversations", json=body) as stream:
+            stream.raise_for_status()
+            started = await anext(line async for line in stream.aiter_lines() if line.startswith("data: "))
+        conversation_id = json.loads(started.removeprefix("data: "))["conversation_id"]
+        tree = await http.get(f"/v1/conversations/{conversation_id}/items", params={"tree": True})
+        tree.raise_for_status()
+        [answer] = tree.json()["responses"]
+        return await self._follow(http, answer["id"], question)
+
+    async def _follow(self, http: httpx.AsyncClient, run_id: str, question: str) -> str:
+        acknowledged = self.runs[run_id] = Acknowledged(question)
         async with http.stream("GET", f"/v1/responses/{run_id}", params={"stream": "true"}) as events:
             events.raise_for_status()
             async for line in events.aiter_lines():
                 if line.startswith("data: {"):
-                    note(told, json.loads(line.removeprefix("data: ")))
+                    note(acknowledged, json.loads(line.removeprefix("data: ")))
         return run_id
 
-    async def keep_asking(self, http: httpx.AsyncClient, chance: random.Random) -> None:
+    async def keep_asking(self, http: httpx.AsyncClient, chance: random.Random, *, mistral: bool) -> None:
         previous = None
         with suppress(httpx.HTTPError):  # the server was killed
             while True:
+                if mistral:
+                    await self.ask_in_mistral_s_contract(http, words=chance.randrange(5, 60))
+                    continue
                 previous = await self.ask(http, previous, words=chance.randrange(5, 60))
 
     async def check(self, http: httpx.AsyncClient) -> None:
-        """Each run is in a final state within five seconds, and all that was told of it is true."""
+        """Each run is in a final state within five seconds, and all that was acknowledged of it is true."""
         started = time.monotonic()
-        unfinished = [run_id for run_id, told in self.runs.items() if told.status == "queued"]
+        unfinished = [run_id for run_id, acknowledged in self.runs.items() if acknowledged.status == "queued"]
         await asyncio.gather(*(self._final(http, run_id) for run_id in unfinished))
         self.slowest = max(self.slowest, time.monotonic() - started)
-        for run_id, told in self.runs.items():
+        for run_id, acknowledged in self.runs.items():
             run = await self._final(http, run_id)
-            assert told.status in ("queued", run["status"]), (told, run)
+            assert acknowledged.status in ("queued", run["status"]), (acknowledged, run)
             output = {item["id"]: text_of(item) for item in run["output"]}
-            assert told.items.items() <= output.items(), (told, run)
+            assert acknowledged.items.items() <= output.items(), (acknowledged, run)
             [item] = (await http.get(f"/v1/responses/{run_id}/input_items")).json()["data"]
-            assert item["content"][0]["text"] == told.question
-            told.status = run["status"]
-        self.statuses = Counter(told.status for told in self.runs.values())
+            assert item["content"][0]["text"] == acknowledged.question
+            acknowledged.status = run["status"]
+        self.statuses = Counter(acknowledged.status for acknowledged in self.runs.values())
 
     async def _final(self, http: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
         async with asyncio.timeout(5):
@@ -110,11 +129,11 @@ class Load:
                 await asyncio.sleep(0.02)
 
 
-def note(told: Told, event: dict[str, Any]) -> None:
+def note(acknowledged: Acknowledged, event: dict[str, Any]) -> None:
     if event["type"] == "response.output_item.done":
-        told.items[event["item"]["id"]] = text_of(event["item"])
+        acknowledged.items[event["item"]["id"]] = text_of(event["item"])
     elif event["type"].removeprefix("response.") in FINAL:
-        told.status = event["response"]["status"]
+        acknowledged.status = event["response"]["status"]
 
 
 def text_of(item: dict[str, Any]) -> str:
@@ -145,7 +164,10 @@ async def kill_under_runs(home: Path, *, kills: int, clients: int = 8, seed: int
                 await add_upstream(server, upstream.url)
             async with client(server, key) as http:
                 await load.check(http)
-                asking = [asyncio.create_task(load.keep_asking(http, chance)) for _ in range(clients)]
+                asking = [
+                    asyncio.create_task(load.keep_asking(http, chance, mistral=number % 4 == 0))
+                    for number in range(clients)
+                ]
                 enough = len(load.runs) + clients
                 async with asyncio.timeout(30):
                     while len(load.runs) < enough:  # noqa: ASYNC110, the clients set no event
@@ -156,7 +178,7 @@ async def kill_under_runs(home: Path, *, kills: int, clients: int = 8, seed: int
         server = await asyncio.to_thread(start_server, home, environment=GATEWAY)
         async with client(server, key) as http:
             await load.check(http)
-            failed = [run_id for run_id, told in load.runs.items() if told.status == "failed"]
+            failed = [run_id for run_id, acknowledged in load.runs.items() if acknowledged.status == "failed"]
             for run_id in failed[-3:]:
                 again = await load.ask(http, run_id, words=4)
                 assert load.runs[again].status == "completed"
@@ -180,7 +202,7 @@ def check_billing(rows: Sequence[tuple[str, int]], load: Load) -> None:
     """Each run has one usage event, of at most as many tokens as the upstream sent for it."""
     assert set(Counter(row[0] for row in rows).values()) == {1}
     tokens = dict(rows)
-    for run_id, told in load.runs.items():
-        assert tokens[run_id] <= load.sent[told.question], (run_id, told)
-        if told.status == "completed":
-            assert tokens[run_id] == load.sent[told.question]
+    for run_id, acknowledged in load.runs.items():
+        assert tokens[run_id] <= load.sent[acknowledged.question], (run_id, acknowledged)
+        if acknowledged.status == "completed":
+            assert tokens[run_id] == load.sent[acknowledged.question]

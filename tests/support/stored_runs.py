@@ -104,9 +104,9 @@ class Process:
         return await self.services.conversations.after_run(self.key, run.id)
 
     async def stored(self, run: LiveRun) -> StoredRun:
-        found = await self.services.runs.stored(self.key, run.id)
-        assert found is not None
-        return found
+        row = await self.services.runs.stored(self.key, run.id)
+        assert row is not None
+        return row
 
     async def texts(self, conversation_id: str, leaf: str | None = None) -> list[str]:
         """The words of the items on the path to the head, or to ``leaf``."""

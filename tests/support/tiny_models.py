@@ -126,9 +126,9 @@ def tiny_model(name: str, seed: int = 0) -> PreTrainedModel:
     else:
         settings = {**SIZES, **{key: value for key, value in config.items() if key != "model_type"}}
         model_class = transformers.AutoModelForCausalLM
-    made = transformers.AutoConfig.for_model(kind, **settings)
+    model_config = transformers.AutoConfig.for_model(kind, **settings)
     make = model_class if kind == "mistral3" else model_class.from_config
-    model = make(made)
+    model = make(model_config)
     model.set_attn_implementation("eager")
     with torch.no_grad():
         for parameter_name, parameter in model.named_parameters():

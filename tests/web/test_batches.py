@@ -193,7 +193,7 @@ def test_kills_leave_every_line_recorded_and_billed_exactly_once(tmp_path: Path,
     assert outcome.job["status"] == "completed"
     assert outcome.job["request_counts"] == {"total": 100, "completed": 99, "failed": 1}
     assert outcome.results == {f"line-{number}": 1 for number in range(100)}
-    assert outcome.billed == outcome.told
+    assert outcome.billed == outcome.answered
     assert len(outcome.billed) == 99
     assert outcome.total == (99, sum(outcome.costs))
     assert all(cost > 0 for cost in outcome.costs)

@@ -39,7 +39,9 @@ async def test_answers_in_the_background_get_a_grace_period_then_end_with_an_err
         again = await asyncio.to_thread(start_server, tmp_path, environment=GATEWAY)
         async with client(again, server.api_key) as http:
             await load.check(http)
-            [ending] = (run_id for run_id, told in load.runs.items() if told.question.startswith("100 words"))
+            [ending] = (
+                run_id for run_id, acknowledged in load.runs.items() if acknowledged.question.startswith("100 words")
+            )
             [endless] = load.runs.keys() - {ending}
             assert [load.runs[run_id].status for run_id in (ending, endless)] == ["completed", "failed"]
             run = (await http.get(f"/v1/responses/{endless}")).json()

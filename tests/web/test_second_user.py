@@ -461,6 +461,9 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
     ).json()
     assistant = dora.post("/v1/agents", json={"name": "private", "model": "tiny"}).json()
     assert assistant["visibility"] == "user"
+    dora.post(f"/v1/conversations/{private['id']}", json={"inputs": "x"}).raise_for_status()
+    tree = dora.get(f"/v1/conversations/{private['id']}/items", params={"tree": True}).json()
+    [appended] = {answered["id"] for answered in tree["responses"]} - {answer["id"]}
     own = {
         "agent_id": assistant["id"],
         "version": "1",
@@ -476,6 +479,13 @@ def test_a_person_s_conversation_and_project_are_theirs_alone(shared: RunningSer
             for caller in (emil, tenants.developer, tenants.owner):
                 answer = caller.request(route.method, path, json=body, params=QUERIES.get(route.name))
                 assert answer.status_code == 404, (route, caller.headers)
+        if route.parameters == ["response_id"]:
+            for caller in (emil, tenants.developer, tenants.owner):
+                answer = caller.request(
+                    route.method, route.path.format(response_id=appended), json=BODIES.get(route.name)
+                )
+                assert answer.status_code == 404, (route, caller.headers)
+    assert dora.get(f"/v1/responses/{appended}").status_code == 200
     for caller in (emil, tenants.developer, tenants.owner):
         assert private["id"] not in caller.get("/v1/conversations").text
         assert private["id"] not in caller.get("/v1/conversations", params={"project_id": project["id"]}).text
@@ -552,6 +562,16 @@ def test_equal_prompts_of_two_tenants_share_no_cached_block(
     assert cached(operators.owner) > 100
     assert cached(tenants.owner) == 0
     assert cached(tenants.owner) > 100
+
+
+@pytest.mark.parametrize("route", [route for route in TO_OBJECTS if route.parameters == ["response_id"]], ids=str)
+def test_another_organization_s_chat_completion_is_no_response(
+    route: Route, operators: Organization, tenants: Organization
+) -> None:
+    path, body = route.path.format(response_id=operators.ids["completion"]), BODIES.get(route.name)
+    for caller in tenants.callers:
+        answer = caller.request(route.method, path, json=body)
+        assert answer.status_code == 404, answer.text
 
 
 @pytest.mark.parametrize("field", ["previous_response_id", "item"])

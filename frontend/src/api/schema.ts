@@ -4381,12 +4381,12 @@ export interface ResponseBody {
   reasoning: ReasoningEcho;
   store: boolean;
   background: boolean;
-  temperature: number;
+  temperature: number | null;
   text: TextEcho;
   tool_choice: string | Record<string, unknown>;
   tools: Array<FunctionEcho | CustomEcho | NamespaceEcho | FileSearchEcho>;
   top_logprobs: number;
-  top_p: number;
+  top_p: number | null;
   presence_penalty: number;
   frequency_penalty: number;
   truncation: string;

@@ -40,6 +40,8 @@ export class Answer {
   #borrowed = false;
   /** How many characters of it are to come that are that answer's, at no speed. */
   #repeated = 0;
+  /** What its turn has above it already. */
+  #above: Pick<Answer, "text" | "thoughts" | "notes"> = { text: "", thoughts: "", notes: [] };
   /** What has come and is not shown yet. */
   #pending: Piece[] = [];
   #showing: ReturnType<typeof setTimeout> | undefined;
@@ -90,6 +92,13 @@ export class Answer {
     this.text = text;
     this.#borrowed = true;
     this.#repeated = text.length;
+  }
+
+  /** Keeps what the turn has already: a function was called there, whose result this one answers. */
+  stayBelow({ text, thoughts, notes }: Answer): void {
+    const apart = (said: string) => (said === "" ? "" : `${said}\n\n`);
+    this.#above = { text: apart(text), thoughts: apart(thoughts), notes };
+    Object.assign(this, this.#above);
   }
 
   place({ firstId, leafId, siblings }: Pick<AnswerOnPath, "firstId" | "leafId" | "siblings">): void {
@@ -173,10 +182,10 @@ export class Answer {
   #end(end: Extract<ResponseEvent, { type: "end" }>["end"]): void {
     if (end.text !== "" || end.thoughts !== "") {
       const [text, thoughts] = splitThoughts(end.text);
-      this.text = text;
-      this.thoughts = end.thoughts + thoughts;
+      this.text = this.#above.text + text;
+      this.thoughts = this.#above.thoughts + end.thoughts + thoughts;
     }
-    if (end.annotations.length > 0) this.notes = notesOf(end.annotations);
+    if (end.annotations.length > 0) this.notes = [...this.#above.notes, ...notesOf(end.annotations)];
     this.lost = false;
     this.model = end.model;
     this.usage = end.usage;

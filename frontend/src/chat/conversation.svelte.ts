@@ -383,6 +383,7 @@ export class Conversation {
   async #follow(turn: Turn, facts: AnswerFacts): Promise<void> {
     const answer = new Answer(facts.model);
     answer.id = facts.id;
+    if (turn.answer !== null) answer.stayBelow(turn.answer);
     await this.#receive(turn, answer, () => Promise.resolve(this.#talk!.follow(facts.id, this.#follower(answer))));
   }
 

@@ -27,7 +27,7 @@ class State:
     edition: int
     """Grows when an item is deleted."""
     running: Sequence[str]
-    """The responses that are being written, whose events a reader can follow."""
+    """The answers that are being written, whichever contract began them: a reader can follow their events."""
 
 
 async def changes(database: Database, principal: Principal, conversation_id: str) -> AsyncGenerator[State | None]:
@@ -64,5 +64,5 @@ async def _state(database: Database, principal: Principal, conversation_id: str)
         head_id=conversation.head_id,
         updated_at=conversation.updated_at,
         edition=conversation.edition,
-        running=sorted(run.id for run in runs if run.dialect == "responses"),
+        running=sorted(run.id for run in runs),
     )

@@ -98,10 +98,13 @@ class Runs:
         async with self._database.reading() as session:
             return await stored_runs.by_id(session, principal, run_id)
 
-    async def required(self, principal: Principal, run_id: str, *, dialect: str, kind: str) -> StoredRun:
-        """A run that was asked in this dialect, whose answers are called ``kind``. Raises ApiError 404."""
+    async def required(self, principal: Principal, run_id: str, *, kind: str, dialect: str | None = None) -> StoredRun:
+        """A run, whose answers are called ``kind``: one that was asked in this dialect, or in any.
+
+        Raises ApiError 404.
+        """
         run = await self.stored(principal, run_id)
-        if run is None or run.dialect != dialect:
+        if run is None or dialect not in (None, run.dialect):
             raise not_found(
                 f"There is no {kind} '{run_id[:100]}': it was not stored, or it was deleted",
                 code=f"{kind.replace(' ', '_')}_not_found",

@@ -26,8 +26,8 @@ export function artifactsOf(text: string): Artifact[] {
     const fence = FENCE.exec(lines[at]!);
     if (fence !== null) {
       const end = closing(lines, at + 1, fence[2]!);
-      const made = artifactOf(fence[3]!.toLowerCase(), lines.slice(at + 1, end).join("\n"));
-      if (made !== null) artifacts.push(made);
+      const artifact = artifactOf(fence[3]!.toLowerCase(), lines.slice(at + 1, end).join("\n"));
+      if (artifact !== null) artifacts.push(artifact);
       at = end;
     } else if (lines[at]!.includes("|") && RULE.test(lines[at + 1] ?? "") && lines[at + 1]!.includes("-")) {
       let end = at + 2;

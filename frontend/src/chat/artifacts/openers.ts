@@ -31,12 +31,12 @@ function shows(place: HTMLElement, artifact: Artifact): boolean {
 }
 
 function button(index: number, label: string): HTMLElement {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = "code-open";
-  made.textContent = label;
-  made.dataset.artifact = String(index);
-  return made;
+  const opener = document.createElement("button");
+  opener.type = "button";
+  opener.className = "code-open";
+  opener.textContent = label;
+  opener.dataset.artifact = String(index);
+  return opener;
 }
 
 function tools(...buttons: HTMLElement[]): HTMLElement {

@@ -56,12 +56,12 @@ function markBlock(block: Element, numbers: ReadonlySet<number>): void {
   for (const text of texts) {
     if (text.parentElement?.closest(NOT_IN)) continue;
     const code = text.parentElement?.closest("code") !== null;
-    const found = [...text.data.matchAll(MARK)].map((match) => ({
+    const marks = [...text.data.matchAll(MARK)].map((match) => ({
       index: match.index,
       end: match.index + match[0].length,
       numbers: (match[1]!.match(/\d+/g) ?? []).map(Number).filter((number) => numbers.has(number)),
     }));
-    for (const { index, end, numbers } of found.reverse()) {
+    for (const { index, end, numbers } of marks.reverse()) {
       if (numbers.length === 0) continue;
       text.splitText(end);
       const mark = text.splitText(index);
@@ -73,18 +73,18 @@ function markBlock(block: Element, numbers: ReadonlySet<number>): void {
 }
 
 function button(number: number): HTMLElement {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = "note";
-  made.dataset.note = String(number);
-  made.textContent = String(number);
-  return made;
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = "note";
+  element.dataset.note = String(number);
+  element.textContent = String(number);
+  return element;
 }
 
 function countOnly(number: number): HTMLElement {
-  const made = document.createElement("span");
-  made.dataset.note = String(number);
-  return made;
+  const element = document.createElement("span");
+  element.dataset.note = String(number);
+  return element;
 }
 
 /** Marks what of the sentence stands before the button in the same run of text. */

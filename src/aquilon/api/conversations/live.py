@@ -27,7 +27,8 @@ class ConversationUpdated(msgspec.Struct, frozen=True, kw_only=True):
     edition: int
     """Grows when an item is deleted."""
     running: Sequence[str]
-    """The responses that are being written now; `GET /v1/responses/{response_id}?stream=true` follows one."""
+    """The answers that are being written now; `GET /v1/responses/{response_id}?stream=true` follows one, whichever
+    contract began it."""
 
 
 class ConversationGone(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,8 +24,11 @@ from aquilon.api.services import Services, services
 from aquilon.conversations.dialects.frames import DONE
 from aquilon.conversations.dialects.item_bodies import OutputItem, item_body, without_results
 from aquilon.conversations.dialects.responses_answers import (
+    ConversationRef,
+    FormatEcho,
     InputTokens,
     ResponseBody,
+    TextEcho,
 )
 from aquilon.conversations.dialects.responses_events import (
     STREAM_EVENTS,
@@ -98,7 +101,9 @@ async def count_input_tokens(request: Request, caller: Caller) -> Response:
     _RESPONSE,
     "Read a stored response, or follow it while it is written",
     answer=ResponseBody,
-    says="The response as it is now. With `stream=true`, its events, from the one after `starting_after` on.",
+    says="The response as it is now. With `stream=true`, its events, from the one after `starting_after` on. An "
+    "answer in Mistral's conversations, or a stored chat completion, is read and followed by its id as well: of a chat "
+    "completion, the first choice.",
     stream=STREAM_EVENTS,
 )
 async def get_response(
@@ -170,13 +175,32 @@ async def list_input_items(
 
 
 async def _run(state: Services, caller: Principal, response_id: str) -> StoredRun:
-    """Raises ApiError 404."""
-    return await state.runs.required(caller, response_id, dialect=DIALECT, kind="response")
+    """An answer of the server's, whichever contract began it. Raises ApiError 404."""
+    return await state.runs.required(caller, response_id, kind="response")
+
+
+def _unanswered(run: StoredRun) -> ResponseBody:
+    """The response before its first item. Of a request in another contract it repeats no field."""
+    if run.dialect == DIALECT:
+        return msgspec.json.decode(run.body, type=ResponseBody)
+    return ResponseBody(
+        id=run.id,
+        created_at=run.created_at,
+        model=run.model,
+        metadata=msgspec.json.decode(run.labels, type=dict[str, str]),
+        conversation=ConversationRef(run.conversation_id),
+        store=True,
+        temperature=None,
+        top_p=None,
+        text=TextEcho(FormatEcho(type="text")),
+        tool_choice="auto",
+        tools=[],
+    )
 
 
 async def _stored_response(state: Services, run: StoredRun, *, shows_results: bool = False) -> ResponseBody:
     """The response as far as it is."""
-    body = msgspec.json.decode(run.body, type=ResponseBody)
+    body = _unanswered(run)
     writing = Writing(msgspec.structs.replace(body, model=run.model), shows_results=shows_results)
     live = state.runs.live(run.id)
     if live is not None:
@@ -185,7 +209,7 @@ async def _stored_response(state: Services, run: StoredRun, *, shows_results: bo
                 pass
         return msgspec.structs.replace(writing.response, status=live.status, output=writing.output)
     rows = await state.conversations.items_of_run(run, output=True)
-    items = [item_body(row.id, row.status, decoded(row.content)) for row in rows]
+    items = [item_body(row.id, row.status, decoded(row.content)) for row in rows if row.branch == rows[0].branch]
     output = [cast(OutputItem, item if shows_results else without_results(item)) for item in items]
     if run.ended_at is None:
         return msgspec.structs.replace(body, status=run.status, output=output)
@@ -200,7 +224,7 @@ async def _frames_after(state: Services, run: StoredRun, after: int, *, shows_re
 
     A reader of a server that was killed may have seen events that were not stored yet: it gets the last one alone.
     """
-    body = msgspec.json.decode(run.body, type=ResponseBody)
+    body = _unanswered(run)
     last, data, end = -1, b"", None
 
     async def events() -> AsyncGenerator[RunEvent]:

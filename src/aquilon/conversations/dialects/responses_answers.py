@@ -86,12 +86,13 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: ReasoningEcho = ReasoningEcho(None, None)
     store: bool = False
     background: bool = False
-    temperature: float
+    temperature: float | None
+    """Like ``top_p``, null where another contract began the answer."""
     text: TextEcho
     tool_choice: str | dict[str, Any]
     tools: list[ToolEcho]
     top_logprobs: int = 0
-    top_p: float = 1.0
+    top_p: float | None = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     truncation: str = "disabled"

@@ -180,8 +180,13 @@ class Writing:
         yield self._lifecycle("response.in_progress")
 
     def add(self, event: Event | RunEvent | Footnote) -> Iterator[StreamEvent]:
-        """The last event of a response is its Usage, which comes once it is recorded, or the end of its run."""
+        """The last event of a response is its Usage, which comes once it is recorded, or the end of its run.
+
+        Of a chat completion with several choices, a response has the first.
+        """
         match event:
+            case Delta(index) | ToolCallDelta(index) | Finished(index) if index > 0:
+                pass
             case Delta() | ToolCallDelta() | Searched() | Cited() | Checked():
                 for change in self._answer.add(event):
                     yield from self._changed(change)
