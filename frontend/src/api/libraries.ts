@@ -4,6 +4,9 @@ import { call, postJson } from "./server";
 
 export type { PassageBody, VectorStoreBody, VectorStoreFileBody };
 
+/** The name of the libraries that conversations make for their own documents: nobody is asked to choose one. */
+export const OF_A_CONVERSATION = "conversation";
+
 export interface LibraryChange {
   name?: string;
   metadata?: Record<string, string>;

@@ -47,10 +47,20 @@ export function limitText(problem: Problem): string | null {
 }
 
 function ending(limit: LimitReached, span: number, endsAt: number): string {
+  if (isQuota(limit.kind)) return againAt(endsAt, span);
   const style: Intl.DateTimeFormatOptions =
     span < DAY_MS ? { timeStyle: "medium" } : { dateStyle: "long", timeStyle: "short" };
   const time = new Intl.DateTimeFormat(locale(), style).format(endsAt);
-  return t(limit.kind === "budget" || isQuota(limit.kind) ? "limit.startsAnew" : "limit.roomAgain", { time });
+  return t(limit.kind === "budget" ? "limit.startsAnew" : "limit.roomAgain", { time });
+}
+
+/** When a quota begins anew. */
+export function againAt(endsAt: number, span: number): string {
+  const soon = span < DAY_MS;
+  const style: Intl.DateTimeFormatOptions = soon
+    ? { timeStyle: "short" }
+    : { day: "numeric", month: "long", hour: "numeric", minute: "2-digit" };
+  return say(soon ? "quota.again" : "quota.againOn", { time: new Intl.DateTimeFormat(locale(), style).format(endsAt) });
 }
 
 function withoutEnd(limit: LimitReached): string {

@@ -7,6 +7,7 @@ import {
   changeLibrary,
   createLibrary,
   filesOf,
+  OF_A_CONVERSATION,
   readLibrary,
   removeFile,
   uploadInto,
@@ -136,7 +137,7 @@ export class Shelf {
     if (this.#own !== null) return this.#own;
     const bound = this.#conversationId;
     const { id } = await createLibrary({
-      name: "conversation",
+      name: OF_A_CONVERSATION,
       visibility: this.#shared ? "workspace" : "user",
       ...(bound === null
         ? { expires_after: { anchor: "last_active_at", days: UNUSED_DAYS } }

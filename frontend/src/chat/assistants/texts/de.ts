@@ -16,7 +16,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.retry": "Erneut versuchen",
   "assistants.start": "Beginnen",
   "assistants.startOne": "Gespräch mit {name} beginnen",
-  "assistants.edit": "Bearbeiten",
   "assistants.editOne": "{name} bearbeiten",
   "assistants.copy": "Duplizieren",
   "assistants.copyOne": "{name} duplizieren",

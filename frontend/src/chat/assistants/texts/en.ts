@@ -15,7 +15,6 @@ export const texts = {
   "assistants.retry": "Try again",
   "assistants.start": "Start",
   "assistants.startOne": "Start a conversation with {name}",
-  "assistants.edit": "Edit",
   "assistants.editOne": "Edit {name}",
   "assistants.copy": "Duplicate",
   "assistants.copyOne": "Duplicate {name}",

@@ -16,7 +16,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.retry": "Reintentar",
   "assistants.start": "Empezar",
   "assistants.startOne": "Empezar una conversación con {name}",
-  "assistants.edit": "Editar",
   "assistants.editOne": "Editar {name}",
   "assistants.copy": "Duplicar",
   "assistants.copyOne": "Duplicar {name}",

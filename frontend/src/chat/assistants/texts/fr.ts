@@ -16,7 +16,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.retry": "Réessayer",
   "assistants.start": "Commencer",
   "assistants.startOne": "Commencer une conversation avec {name}",
-  "assistants.edit": "Modifier",
   "assistants.editOne": "Modifier {name}",
   "assistants.copy": "Dupliquer",
   "assistants.copyOne": "Dupliquer {name}",

@@ -16,7 +16,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.retry": "Riprova",
   "assistants.start": "Inizia",
   "assistants.startOne": "Inizia una conversazione con {name}",
-  "assistants.edit": "Modifica",
   "assistants.editOne": "Modifica {name}",
   "assistants.copy": "Duplica",
   "assistants.copyOne": "Duplica {name}",
