@@ -36,6 +36,12 @@ describe("what the server refuses", () => {
     expect((await refused("out_of_range")).said().reason).toBe("In English.");
   });
 
+  test("is not called the engine's fault where another server failed", async () => {
+    const of = (code: string) => problemOf(answer(502, { message: "In English.", type: "server_error", code }));
+    expect((await of("upstream_timeout")).kind).toBe("upstream");
+    expect((await of("engine_stopped")).kind).toBe("engine");
+  });
+
   test("keeps another server's reason", async () => {
     expect((await refused("upstream_refused")).said()).toEqual({
       text: "Der Upstream hat die Anfrage abgelehnt.",

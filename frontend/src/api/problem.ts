@@ -7,6 +7,7 @@ export type ProblemKind =
   | "unreachable" // no answer at all
   | "interrupted" // the stream broke off
   | "engine" // the server is up, its engine is not
+  | "upstream" // the model's server elsewhere failed, or can't be reached
   | "overloaded" // there is no room now
   | "limit" // a limit or a budget refused it: `Problem.limit` says which
   | "context" // prompt and answer do not fit the model
@@ -131,12 +132,20 @@ export async function problemInStream(body: ErrorFields | null): Promise<Problem
   return new Problem(kind, body.message, body);
 }
 
+/** The codes that say that a server elsewhere was at fault. */
+const OF_UPSTREAMS = ["failed", "refused", "timeout", "unavailable", "unreachable"].map((what) => `upstream_${what}`);
+
+export function isOfUpstream(code: string): boolean {
+  return OF_UPSTREAMS.includes(code);
+}
+
 function kindOf(status: number, body: ErrorFields | null): ProblemKind {
   if (body?.limit) return body.limit.kind === "context_tokens" ? "context" : "limit";
   if (status === 401) return "signedOut";
   if (status === 403) return "forbidden";
   if (status === 404) return "model";
   if (status === 429) return "overloaded";
+  if (isOfUpstream(body?.code ?? "")) return "upstream";
   if (status === 503) return body?.type === "overloaded" ? "overloaded" : "engine";
   if (status >= 500) return "engine";
   return body?.code.startsWith("context_length") ? "context" : "invalid";

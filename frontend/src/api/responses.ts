@@ -1,5 +1,5 @@
 /** Answers that the server owns: begun, followed from any event on, ended. */
-import { Problem, type ProblemKind } from "./problem";
+import { isOfUpstream, Problem, type ProblemKind } from "./problem";
 import { call, postJson } from "./server";
 import type { IncompleteDetails, ResponseBody, ResponseError, ResponseUsage } from "./schema";
 import { serverSentData } from "./stream";
@@ -87,7 +87,8 @@ export function problemOfAnswer(error: ResponseError): Problem {
     overloaded: "overloaded",
     context_length_exceeded: "context",
   };
-  return new Problem(kinds[error.code] ?? "engine", error.message);
+  const kind = kinds[error.code] ?? (isOfUpstream(error.code) ? "upstream" : "engine");
+  return new Problem(kind, error.message, { code: error.code });
 }
 
 function path(id: string): string {

@@ -99,6 +99,9 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.interrupted.text": "Was schon da war, bleibt erhalten. Diese Seite sucht den Server alle paar Sekunden.",
   "problem.engine.title": "Das Rechenwerk ist stehen geblieben und startet neu",
   "problem.engine.text": "Was schon da war, bleibt erhalten. Es dauert ein paar Sekunden; fragen Sie dann noch einmal.",
+  "problem.upstream.title": "Der Server des Modells ist ausgefallen",
+  "problem.upstream.text":
+    "Was angekommen war, bleibt erhalten: Fragen Sie gleich noch einmal, oder wählen Sie ein anderes Modell.",
   "problem.limit.title": "Ein Limit ist erreicht",
   "limit.requests_per_minute": "Das Limit {scope} für Anfragen pro Minute{model} beträgt {limit}.",
   "limit.tokens_per_minute":

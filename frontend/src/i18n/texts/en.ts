@@ -95,6 +95,8 @@ export const texts = {
   "problem.interrupted.text": "What had arrived is kept. This page looks for the server every few seconds.",
   "problem.engine.title": "The engine stopped and is starting again",
   "problem.engine.text": "What had arrived is kept. It takes a few seconds; then ask again.",
+  "problem.upstream.title": "The model’s server failed",
+  "problem.upstream.text": "What had arrived is kept: ask again in a moment, or choose another model.",
   "problem.limit.title": "A limit is reached",
   "limit.requests_per_minute": "The limit of {scope} for requests a minute{model} is {limit}.",
   "limit.tokens_per_minute":

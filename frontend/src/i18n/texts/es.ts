@@ -99,6 +99,9 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.interrupted.text": "Lo que había llegado se conserva. Esta página busca el servidor cada pocos segundos.",
   "problem.engine.title": "El motor se ha detenido y está arrancando de nuevo",
   "problem.engine.text": "Lo que había llegado se conserva. Tarda unos segundos; después se puede repetir la pregunta.",
+  "problem.upstream.title": "El servidor del modelo ha fallado",
+  "problem.upstream.text":
+    "Lo que había llegado se conserva: se puede preguntar de nuevo en un momento o elegir otro modelo.",
   "problem.limit.title": "Se ha alcanzado un límite",
   "limit.requests_per_minute": "El límite {scope} de solicitudes por minuto{model} es {limit}.",
   "limit.tokens_per_minute":

@@ -102,6 +102,9 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.engine.title": "Le moteur s’est arrêté et redémarre",
   "problem.engine.text":
     "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
+  "problem.upstream.title": "Le serveur du modèle a échoué",
+  "problem.upstream.text":
+    "Ce qui était arrivé est conservé\u00a0: reposez la question dans un instant, ou choisissez un autre modèle.",
   "problem.limit.title": "Une limite est atteinte",
   "limit.requests_per_minute": "La limite {scope} en requêtes par minute{model} est de {limit}.",
   "limit.tokens_per_minute":

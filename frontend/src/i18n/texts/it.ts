@@ -97,6 +97,9 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.interrupted.text": "Ciò che era arrivato è conservato. Questa pagina cerca il server ogni pochi secondi.",
   "problem.engine.title": "Il motore si è fermato e sta ripartendo",
   "problem.engine.text": "Ciò che era arrivato è conservato. Bastano pochi secondi; poi si può ripetere la domanda.",
+  "problem.upstream.title": "Il server del modello non ha funzionato",
+  "problem.upstream.text":
+    "Ciò che era arrivato resta: si può chiedere di nuovo tra un attimo o scegliere un altro modello.",
   "problem.limit.title": "È stato raggiunto un limite",
   "limit.requests_per_minute": "Il limite {scope} per le richieste al minuto{model} è {limit}.",
   "limit.tokens_per_minute":
