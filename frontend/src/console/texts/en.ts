@@ -26,7 +26,6 @@ export const texts = {
   "failure.forbidden.advice": "An owner or administrator of your organization can do this, or give you the right.",
   "failure.gone": "It may have been removed meanwhile. Reload the page to see what is there.",
 
-  "dialog.close": "Close",
   "dialog.cancel": "Cancel",
   "dialog.save": "Save",
   "dialog.done": "Done",
