@@ -119,6 +119,18 @@ async def test_every_page_is_in_sight_in_the_list_of_a_low_window(owner: Console
     assert await owner.page.locator(".side").evaluate("side => side.scrollHeight - side.clientHeight") <= 0
 
 
+async def test_a_table_wider_than_the_window_keeps_its_actions_in_sight(owner: ConsoleVisitor) -> None:
+    page = owner.page
+    await owner.make("/v1/organization/api_keys", {"name": "Wide"})
+    await page.set_viewport_size({"width": 920, "height": 800})
+    await owner.open("/keys")
+    table = page.get_by_role("group", name="API keys")
+    await expect(table).to_be_visible()
+    assert await table.evaluate("frame => frame.scrollWidth > frame.clientWidth")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 920
+    await expect(page.get_by_role("button", name="Change: Wide")).to_be_in_viewport(ratio=1)
+
+
 async def test_a_french_browser_finds_a_french_console(
     browser: Browser, server: RunningServer, owners_cookies: StorageState
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,6 +42,7 @@ async def test_the_code_shown_sends_what_the_page_sends_and_gets_the_same_answer
     text = await answer.locator(".text").inner_text()
     assert text
     await expect(answer).to_contain_text("12 tokens")
+    await expect(answer).to_contain_text(re.compile(r"\d\d tokens read"))
     assert sent == [
         {
             "model": "smollm2-135m",

@@ -18,6 +18,10 @@ export function date(seconds: number): string {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(seconds * 1000);
 }
 
+export function clock(seconds: number): string {
+  return new Intl.DateTimeFormat(locale(), { timeStyle: "medium" }).format(seconds * 1000);
+}
+
 const BROWSERS = [
   ["Edge", /\bEdg(e|A|iOS)?\//],
   ["Opera", /\bOPR\//],

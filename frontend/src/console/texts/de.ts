@@ -31,7 +31,6 @@ export const texts: Record<keyof typeof english, string> = {
     "Ein Eigentümer oder Administrator Ihrer Organisation kann das tun oder Ihnen das Recht geben.",
   "failure.gone": "Vielleicht wurde es inzwischen entfernt. Laden Sie die Seite neu, um zu sehen, was es gibt.",
 
-  "dialog.close": "Schließen",
   "dialog.cancel": "Abbrechen",
   "dialog.save": "Speichern",
   "dialog.done": "Fertig",

@@ -30,7 +30,6 @@ export const texts: Record<keyof typeof english, string> = {
   "failure.forbidden.advice": "Un propietario o administrador de la organización puede hacerlo o conceder el permiso.",
   "failure.gone": "Puede que se haya eliminado entretanto. Al recargar la página se ve lo que hay.",
 
-  "dialog.close": "Cerrar",
   "dialog.cancel": "Cancelar",
   "dialog.save": "Guardar",
   "dialog.done": "Listo",

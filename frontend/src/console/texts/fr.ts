@@ -30,7 +30,6 @@ export const texts: Record<keyof typeof english, string> = {
     "Un propriétaire ou un administrateur de votre organisation peut le faire, ou vous en donner le droit.",
   "failure.gone": "Cela a peut-être été supprimé entre-temps. Rechargez la page pour voir ce qu’il y a.",
 
-  "dialog.close": "Fermer",
   "dialog.cancel": "Annuler",
   "dialog.save": "Enregistrer",
   "dialog.done": "Terminé",

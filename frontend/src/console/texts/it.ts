@@ -30,7 +30,6 @@ export const texts: Record<keyof typeof english, string> = {
     "Un proprietario o amministratore dell’organizzazione può farlo, o concedere il permesso.",
   "failure.gone": "Forse nel frattempo è stato rimosso. Ricaricando la pagina si vede che cosa c’è.",
 
-  "dialog.close": "Chiudi",
   "dialog.cancel": "Annulla",
   "dialog.save": "Salva",
   "dialog.done": "Fatto",

@@ -19,7 +19,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.session": "angemeldet",
   "log.tokens": "Tokens ein, aus",
   "log.cost": "Kosten",
-  "log.first": "erstes Token nach {time}",
+  "log.first": "erstes nach {time}",
   "log.duration": "Dauer",
   "log.batch": "Stapel",
   "log.older": "Ältere Anfragen",

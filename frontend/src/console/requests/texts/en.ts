@@ -17,7 +17,7 @@ export const texts = {
   "log.session": "signed in",
   "log.tokens": "Tokens in, out",
   "log.cost": "Cost",
-  "log.first": "first token after {time}",
+  "log.first": "first after {time}",
   "log.duration": "Duration",
   "log.batch": "batch job",
   "log.older": "Older requests",

@@ -19,7 +19,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.session": "sesión",
   "log.tokens": "Tokens leídos, escritos",
   "log.cost": "Coste",
-  "log.first": "primer token a los {time}",
+  "log.first": "primero a los {time}",
   "log.duration": "Duración",
   "log.batch": "lote",
   "log.older": "Peticiones anteriores",

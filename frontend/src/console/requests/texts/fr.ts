@@ -19,7 +19,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.session": "session",
   "log.tokens": "Tokens lus, écrits",
   "log.cost": "Coût",
-  "log.first": "premier token après {time}",
+  "log.first": "premier après {time}",
   "log.duration": "Durée",
   "log.batch": "lot",
   "log.older": "Requêtes plus anciennes",

@@ -19,7 +19,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.session": "sessione",
   "log.tokens": "Token letti, scritti",
   "log.cost": "Costo",
-  "log.first": "primo token dopo {time}",
+  "log.first": "primo dopo {time}",
   "log.duration": "Durata",
   "log.batch": "batch",
   "log.older": "Richieste precedenti",
