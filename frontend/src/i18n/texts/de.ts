@@ -154,5 +154,5 @@ export const texts: Record<keyof typeof english, string> = {
   "shortcuts.new": "Neue Unterhaltung",
   "shortcuts.focus": "Zum Eingabefeld",
   "shortcuts.show": "Diese Liste zeigen",
-  "shortcuts.close": "Schließen",
+  close: "Schließen",
 };

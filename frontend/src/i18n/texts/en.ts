@@ -148,5 +148,5 @@ export const texts = {
   "shortcuts.new": "New conversation",
   "shortcuts.focus": "Go to the question field",
   "shortcuts.show": "Show this list",
-  "shortcuts.close": "Close",
+  close: "Close",
 } as const;

@@ -154,5 +154,5 @@ export const texts: Record<keyof typeof english, string> = {
   "shortcuts.new": "Nueva conversación",
   "shortcuts.focus": "Ir al campo de la pregunta",
   "shortcuts.show": "Mostrar esta lista",
-  "shortcuts.close": "Cerrar",
+  close: "Cerrar",
 };

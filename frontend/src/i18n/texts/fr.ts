@@ -157,5 +157,5 @@ export const texts: Record<keyof typeof english, string> = {
   "shortcuts.new": "Nouvelle conversation",
   "shortcuts.focus": "Aller au champ de question",
   "shortcuts.show": "Montrer cette liste",
-  "shortcuts.close": "Fermer",
+  close: "Fermer",
 };

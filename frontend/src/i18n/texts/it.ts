@@ -152,5 +152,5 @@ export const texts: Record<keyof typeof english, string> = {
   "shortcuts.new": "Nuova conversazione",
   "shortcuts.focus": "Vai al campo della domanda",
   "shortcuts.show": "Mostra questo elenco",
-  "shortcuts.close": "Chiudi",
+  close: "Chiudi",
 };

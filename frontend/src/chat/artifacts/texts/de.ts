@@ -2,7 +2,6 @@ import type { texts as english } from "./en";
 
 export const texts: Record<keyof typeof english, string> = {
   "artifact.open": "Daneben öffnen",
-  "artifact.close": "Schließen",
   "artifact.html": "Webseite",
   "artifact.svg": "Zeichnung",
   "artifact.markdown": "Dokument",

@@ -1,7 +1,6 @@
 /** What is opened beside the talk. */
 export const texts = {
   "artifact.open": "Open beside",
-  "artifact.close": "Close",
   "artifact.html": "Web page",
   "artifact.svg": "Drawing",
   "artifact.markdown": "Text",

@@ -2,7 +2,6 @@ import type { texts as english } from "./en";
 
 export const texts: Record<keyof typeof english, string> = {
   "artifact.open": "Abrir al lado",
-  "artifact.close": "Cerrar",
   "artifact.html": "Página web",
   "artifact.svg": "Dibujo",
   "artifact.markdown": "Texto",

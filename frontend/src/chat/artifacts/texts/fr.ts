@@ -2,7 +2,6 @@ import type { texts as english } from "./en";
 
 export const texts: Record<keyof typeof english, string> = {
   "artifact.open": "Ouvrir à côté",
-  "artifact.close": "Fermer",
   "artifact.html": "Page web",
   "artifact.svg": "Dessin",
   "artifact.markdown": "Texte",

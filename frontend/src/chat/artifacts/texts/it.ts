@@ -2,7 +2,6 @@ import type { texts as english } from "./en";
 
 export const texts: Record<keyof typeof english, string> = {
   "artifact.open": "Apri accanto",
-  "artifact.close": "Chiudi",
   "artifact.html": "Pagina web",
   "artifact.svg": "Disegno",
   "artifact.markdown": "Testo",

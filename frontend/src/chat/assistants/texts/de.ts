@@ -24,7 +24,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.deleteOne": "{name} löschen",
   "assistants.deleteAsks": "Endgültig löschen? Gespräche mit ihm gehen weiter wie bisher.",
   "assistants.cancel": "Abbrechen",
-  "assistants.close": "Schließen",
   "assistants.back": "Zurück zu allen Assistenten",
   "assistants.unsaved": "Die Änderungen sind nicht gespeichert.",
   "assistants.discard": "Verwerfen",

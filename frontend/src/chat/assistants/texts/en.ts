@@ -23,7 +23,6 @@ export const texts = {
   "assistants.deleteOne": "Delete {name}",
   "assistants.deleteAsks": "Delete it for good? Conversations with it go on as they were.",
   "assistants.cancel": "Cancel",
-  "assistants.close": "Close",
   "assistants.back": "Back to all assistants",
   "assistants.unsaved": "Your changes aren’t saved.",
   "assistants.discard": "Discard them",

@@ -24,7 +24,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.deleteOne": "Eliminar {name}",
   "assistants.deleteAsks": "¿Eliminarlo para siempre? Las conversaciones con él siguen igual.",
   "assistants.cancel": "Cancelar",
-  "assistants.close": "Cerrar",
   "assistants.back": "Volver a todos los asistentes",
   "assistants.unsaved": "Los cambios no están guardados.",
   "assistants.discard": "Descartarlos",

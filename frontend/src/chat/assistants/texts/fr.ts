@@ -24,7 +24,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.deleteOne": "Supprimer {name}",
   "assistants.deleteAsks": "Le supprimer définitivement\u00a0? Les conversations avec lui continuent comme avant.",
   "assistants.cancel": "Annuler",
-  "assistants.close": "Fermer",
   "assistants.back": "Retour à tous les assistants",
   "assistants.unsaved": "Vos modifications ne sont pas enregistrées.",
   "assistants.discard": "Les abandonner",

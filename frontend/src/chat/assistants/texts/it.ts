@@ -24,7 +24,6 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.deleteOne": "Elimina {name}",
   "assistants.deleteAsks": "Eliminarlo per sempre? Le conversazioni con lui continuano come prima.",
   "assistants.cancel": "Annulla",
-  "assistants.close": "Chiudi",
   "assistants.back": "Torna a tutti gli assistenti",
   "assistants.unsaved": "Le modifiche non sono salvate.",
   "assistants.discard": "Scartale",

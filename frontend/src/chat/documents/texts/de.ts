@@ -26,7 +26,6 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.libraries.none": "Es gibt noch keine Bibliothek. Bibliotheken werden über die API angelegt.",
   "doc.libraries.files": "{count, plural, one {# Dokument} other {# Dokumente}}",
   "doc.loading": "Wird geladen…",
-  "doc.close": "Schließen",
   "note.open": "Quelle {number}: {name}",
   "note.unsupported": "Quelle {number}: {name}. Sie belegt diesen Satz nicht.",
   "note.title": "Quelle {number}",

@@ -24,7 +24,6 @@ export const texts = {
   "doc.libraries.none": "There is no library yet. Libraries are made through the API.",
   "doc.libraries.files": "{count, plural, one {# document} other {# documents}}",
   "doc.loading": "Loading…",
-  "doc.close": "Close",
   "note.open": "Source {number}: {name}",
   "note.unsupported": "Source {number}: {name}. It doesn’t support this sentence.",
   "note.title": "Source {number}",

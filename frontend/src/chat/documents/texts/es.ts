@@ -25,7 +25,6 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.libraries.none": "Todavía no hay ninguna biblioteca. Se crean con la API.",
   "doc.libraries.files": "{count, plural, one {# documento} many {# documentos} other {# documentos}}",
   "doc.loading": "Cargando…",
-  "doc.close": "Cerrar",
   "note.open": "Fuente {number}: {name}",
   "note.unsupported": "Fuente {number}: {name}. No respalda esta frase.",
   "note.title": "Fuente {number}",

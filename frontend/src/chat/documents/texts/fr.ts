@@ -25,7 +25,6 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.libraries.none": "Il n’y a pas encore de bibliothèque. On les crée par l’API.",
   "doc.libraries.files": "{count, plural, one {# document} many {# documents} other {# documents}}",
   "doc.loading": "Chargement…",
-  "doc.close": "Fermer",
   "note.open": "Source {number}\u00a0: {name}",
   "note.unsupported": "Source {number}\u00a0: {name}. Elle n’étaye pas cette phrase.",
   "note.title": "Source {number}",

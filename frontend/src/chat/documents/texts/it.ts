@@ -25,7 +25,6 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.libraries.none": "Non c’è ancora nessuna raccolta. Si creano con l’API.",
   "doc.libraries.files": "{count, plural, one {# documento} many {# documenti} other {# documenti}}",
   "doc.loading": "Caricamento…",
-  "doc.close": "Chiudi",
   "note.open": "Fonte {number}: {name}",
   "note.unsupported": "Fonte {number}: {name}. Non conferma questa frase.",
   "note.title": "Fonte {number}",

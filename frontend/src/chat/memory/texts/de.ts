@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "memory.title": "Gedächtnis",
-  "memory.close": "Gedächtnis schließen",
   "memory.intro":
     "Was Modelle über Sie wissen dürfen. Es liegt auf diesem Server, nur für Sie: Weder Kolleginnen und Kollegen noch die Verwaltung sehen es. Temporäre Gespräche lesen und schreiben darin nichts.",
   "memory.enabled": "Mein Gedächtnis in meinen Gesprächen verwenden",

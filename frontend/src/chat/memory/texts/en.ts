@@ -1,6 +1,5 @@
 export const texts = {
   "memory.title": "Memory",
-  "memory.close": "Close the memory",
   "memory.intro":
     "What models may know about you. It is stored on this server, for you alone: no colleague and no administrator sees it. Temporary conversations neither read it nor write to it.",
   "memory.enabled": "Use my memory in my conversations",

@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "memory.title": "Memoria",
-  "memory.close": "Cerrar la memoria",
   "memory.intro":
     "Lo que los modelos pueden saber de usted. Se guarda en este servidor, solo para usted: no lo ve nadie más, tampoco la administración. Las conversaciones temporales no la leen ni escriben en ella.",
   "memory.enabled": "Usar mi memoria en mis conversaciones",

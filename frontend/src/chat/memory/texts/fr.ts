@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "memory.title": "Mémoire",
-  "memory.close": "Fermer la mémoire",
   "memory.intro":
     "Ce que les modèles peuvent savoir de vous. C’est enregistré sur ce serveur, pour vous seulement\u00a0: ni vos collègues ni l’administration ne le voient. Les conversations temporaires n’y lisent et n’y écrivent rien.",
   "memory.enabled": "Utiliser ma mémoire dans mes conversations",

@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "memory.title": "Memoria",
-  "memory.close": "Chiudi la memoria",
   "memory.intro":
     "Ciò che i modelli possono sapere di chi scrive. È conservato su questo server, solo per chi scrive: non lo vedono né i colleghi né l’amministrazione. Le conversazioni temporanee non la leggono e non vi scrivono.",
   "memory.enabled": "Usa la mia memoria nelle mie conversazioni",

@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "share.title": "Diese Unterhaltung teilen",
-  "share.close": "Schließen",
   "share.loading": "Wird geladen…",
   "share.workspace": "Mit dem Arbeitsbereich „{workspace}“",
   "share.workspaceText":

@@ -1,6 +1,5 @@
 export const texts = {
   "share.title": "Share this conversation",
-  "share.close": "Close",
   "share.loading": "Loading…",
   "share.workspace": "With the workspace “{workspace}”",
   "share.workspaceText":

@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "share.title": "Compartir esta conversación",
-  "share.close": "Cerrar",
   "share.loading": "Cargando…",
   "share.workspace": "Con el espacio de trabajo «{workspace}»",
   "share.workspaceText":

@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "share.title": "Partager cette conversation",
-  "share.close": "Fermer",
   "share.loading": "Chargement…",
   "share.workspace": "Avec l’espace de travail «\u00a0{workspace}\u00a0»",
   "share.workspaceText":

@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "share.title": "Condividere questa conversazione",
-  "share.close": "Chiudi",
   "share.loading": "Caricamento…",
   "share.workspace": "Con lo spazio di lavoro «{workspace}»",
   "share.workspaceText":

@@ -43,7 +43,6 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.undo": "Rückgängig",
   "toast.failed": "Die Änderung wurde nicht gespeichert. Versuchen Sie es erneut.",
   "toast.notShared": "Der Arbeitsbereich sieht dieses Gespräch, aber nicht das Projekt: Teilen Sie zuerst das Projekt.",
-  "toast.close": "Schließen",
   "project.menu": "Aktionen für das Projekt „{name}“",
   "project.start": "Neues Gespräch darin",
   "project.edit": "Name und Anweisungen",

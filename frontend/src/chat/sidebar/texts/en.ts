@@ -41,7 +41,6 @@ export const texts = {
   "toast.undo": "Undo",
   "toast.failed": "The change was not saved. Try again.",
   "toast.notShared": "The workspace sees this conversation but not the project: share the project first.",
-  "toast.close": "Close",
   "project.menu": "Actions for the project “{name}”",
   "project.start": "New conversation in it",
   "project.edit": "Name and instructions",

@@ -45,7 +45,6 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.failed": "El cambio no se guardó. Conviene reintentarlo.",
   "toast.notShared":
     "El espacio de trabajo ve esta conversación, pero no el proyecto: primero hay que compartir el proyecto.",
-  "toast.close": "Cerrar",
   "project.menu": "Acciones para el proyecto «{name}»",
   "project.start": "Nueva conversación en él",
   "project.edit": "Nombre e instrucciones",

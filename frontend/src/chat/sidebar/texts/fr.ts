@@ -44,7 +44,6 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.failed": "La modification n’a pas été enregistrée. Réessayez.",
   "toast.notShared":
     "L’espace de travail voit cette conversation, mais pas le projet\u00a0: partagez d’abord le projet.",
-  "toast.close": "Fermer",
   "project.menu": "Actions pour le projet «\u00a0{name}\u00a0»",
   "project.start": "Y commencer une conversation",
   "project.edit": "Nom et consignes",

@@ -44,7 +44,6 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.failed": "La modifica non è stata salvata. Riprovare.",
   "toast.notShared":
     "Lo spazio di lavoro vede questa conversazione ma non il progetto: prima occorre condividere il progetto.",
-  "toast.close": "Chiudi",
   "project.menu": "Azioni per il progetto «{name}»",
   "project.start": "Nuova conversazione nel progetto",
   "project.edit": "Nome e istruzioni",

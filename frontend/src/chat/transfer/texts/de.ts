@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "import.title": "Unterhaltungen importieren",
-  "import.close": "Schließen",
   "import.text":
     "Wählen Sie einen Export von Aquilon (JSON), von ChatGPT (das Archiv oder conversations.json) oder von Open WebUI (Chats als JSON): höchstens 100\u00a0MB. Importierte Unterhaltungen gehören nur Ihnen.",
   "import.choose": "Datei",

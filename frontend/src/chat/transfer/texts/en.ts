@@ -1,6 +1,5 @@
 export const texts = {
   "import.title": "Import conversations",
-  "import.close": "Close",
   "import.text":
     "Choose an export of Aquilon (JSON), of ChatGPT (its archive, or conversations.json) or of Open WebUI (chats as JSON): at most 100\u00a0MB. Imported conversations are yours alone.",
   "import.choose": "File",

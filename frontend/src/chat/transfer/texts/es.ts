@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "import.title": "Importar conversaciones",
-  "import.close": "Cerrar",
   "import.text":
     "Se puede elegir una exportación de Aquilon (JSON), de ChatGPT (el archivo comprimido o conversations.json) o de Open WebUI (chats en JSON): 100\u00a0MB como máximo. Las conversaciones importadas son solo propias.",
   "import.choose": "Archivo",

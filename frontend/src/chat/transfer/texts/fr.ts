@@ -2,7 +2,6 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "import.title": "Importer des conversations",
-  "import.close": "Fermer",
   "import.text":
     "Choisissez un export d’Aquilon (JSON), de ChatGPT (son archive, ou conversations.json) ou d’Open WebUI (discussions en JSON)\u00a0: 100\u00a0Mo au plus. Les conversations importées ne sont qu’à vous.",
   "import.choose": "Fichier",
