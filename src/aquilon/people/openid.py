@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # httpx, joserfc and cryptography take 14 MB: they are loaded
     import httpx
     from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+    PublicKey = RSAKey | ECKey | OKPKey
+
 TIMEOUT_SECONDS = 10.0
 LEEWAY_SECONDS = 60
 """How far apart two clocks may be."""
@@ -113,7 +115,7 @@ class _KeyFile(msgspec.Struct, frozen=True):
 @dataclass
 class _Provider:
     discovery: Discovery
-    keys: list[RSAKey | ECKey | OKPKey]
+    keys: list[PublicKey]
     read_at: float
 
 
@@ -336,19 +338,17 @@ def _decoded(body: bytes, kind: type[S], name: str) -> S:
         raise OpenIdError(f"The provider's {name} can't be read: {error}") from error
 
 
-def _matching_keys(
-    keys: list[RSAKey | ECKey | OKPKey], algorithm: str, key_id: object
-) -> list[RSAKey | ECKey | OKPKey]:
+def _matching_keys(keys: list[PublicKey], algorithm: str, key_id: object) -> list[PublicKey]:
     kind = _KEY_KINDS[algorithm[:2]]
     return [key for key in keys if key.key_type == kind and key_id in (None, key.kid)]
 
 
-def _public_keys(descriptions: list[dict[str, Any]]) -> list[RSAKey | ECKey | OKPKey]:
+def _public_keys(descriptions: list[dict[str, Any]]) -> list[PublicKey]:
     """The keys that may sign; keys for encryption and of unknown kinds are left out."""
     from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
-    keys: list[RSAKey | ECKey | OKPKey] = []
+    keys: list[PublicKey] = []
     for description in descriptions:
         if description.get("use", "sig") != "sig":
             continue

@@ -58,7 +58,7 @@ def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
 
 
 def create_sqlite(connection: Connection) -> None:
-    """Make this version's tables in an empty SQLite database: 20 times faster than by all migrations."""
+    """Make this version's tables in an empty SQLite database, as all migrations would, without loading them."""
     statement = ""
     for line in SCHEMA.read_text(encoding="utf-8").splitlines(keepends=True):
         statement += line

@@ -97,18 +97,22 @@ def _add(progress: Progress, event: Event) -> None:
         progress.rows = [row for row in progress.rows if row.kind == "message" or (row.step or 0) <= event.step]
         how = f"goes on after step {event.step}" if event.step else "begins"
         message = f"Training {how}: {event.trained_parameters:,} of {event.parameters:,} parameters, on {event.device}"
-        figures: dict[str, Any] = {
-            "step": event.step,
-            "trained": event.trained_parameters,
-            "parameters": event.parameters,
-        }
         code = "goes_on" if event.step else "begins"
-        progress.rows.append(NewEvent.said(code, message, at=at, device=event.device, **figures))
+        said = NewEvent.said(
+            code,
+            message,
+            at=at,
+            step=event.step,
+            trained=event.trained_parameters,
+            parameters=event.parameters,
+            device=event.device,
+        )
+        progress.rows.append(said)
     elif isinstance(event, Prepared):
         if event.bytes >= event.total_bytes:
             message = f"The data is prepared: {counted(event.documents, 'example')}, {counted(event.tokens, 'token')}"
-            figures = {"examples": event.documents, "tokens": event.tokens}
-            progress.rows.append(NewEvent.said("prepared", message, at=at, **figures))
+            said = NewEvent.said("prepared", message, at=at, examples=event.documents, tokens=event.tokens)
+            progress.rows.append(said)
     elif isinstance(event, Step):
         progress.took_step = True
         progress.step, progress.trained_tokens = event.step, event.tokens

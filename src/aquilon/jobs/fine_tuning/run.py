@@ -144,8 +144,11 @@ class JobWork:
         payment.release()
         self._stop_if_asked()
         message = f"Files validated: {counted(amount.examples, 'example')}, {counted(amount.tokens, 'token')}"
-        figures: dict[str, Any] = {"examples": amount.examples, "tokens": amount.tokens}
-        figures |= {"estimated_tokens": amount.trained_tokens}
+        figures: dict[str, Any] = {
+            "examples": amount.examples,
+            "tokens": amount.tokens,
+            "estimated_tokens": amount.trained_tokens,
+        }
         await self._record.advance(
             [NewEvent.said("checked", message, **figures)],
             when=("validating_files",),
