@@ -230,7 +230,7 @@ async def test_a_process_that_a_killed_server_left_ends_before_another_one_train
         await queue.waited_for(created, "running", step=1)
     run = queue.run_of(created)
     orphan = await TrainingProcess.start(run, PROGRAM)
-    await until(lambda: '"step":1' in (run / "events.jsonl").read_text().splitlines()[-1])
+    await until(lambda: (run / "events.jsonl").read_text().count('"event":"started"') == 2)
     queue.let_through(created, 9)
     async with queue.running():
         await queue.waited_for(created, "succeeded")
