@@ -1,8 +1,9 @@
 """The chat page beside Open WebUI's: from the start of the server to a page one can type into, its weight, memory.
 
-Both run without a model of their own, before the same paced stand-in, each from an empty home,
-in turns. Open WebUI is its slim form: its wheel with the requirements that it names for that, in a
-separate environment. It has no sign-in here, ours has: its link is opened.
+All run without a model of their own, before the same paced stand-in, each from an empty home, in turns. Open WebUI
+runs twice, each in an environment of its own: its slim form, with the requirements that it names for that since
+September 2026, and with all packages, as its main image and an installation by pip have it (its slim image had
+them too before). Both look for no model of their own. It has no sign-in here, ours has: its link is opened.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
@@ -48,6 +51,7 @@ _ARRIVED = "performance.timeOrigin + performance.getEntriesByType('navigation')[
 _T = TypeVar("_T")
 _LONGEST = 180.0
 """Seconds."""
+_Start = Callable[[Browser, Path, int], "Page"]
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,13 @@ class Page:
 
 def main(*, quick: bool = False) -> None:
     rounds = 1 if quick else 5
-    measured: dict[str, list[Page]] = {"aquilon": [], "open webui": []}
-    starts = {"aquilon": _aquilon, "open webui": _open_webui}
-    _open_webui_program()
+    slim, whole = _open_webui_program(slim=True), _open_webui_program(slim=False)
+    starts: dict[str, _Start] = {
+        "aquilon": _aquilon,
+        "open webui, slim": partial(_open_webui, program=slim),
+        "open webui": partial(_open_webui, program=whole),
+    }
+    measured: dict[str, list[Page]] = {name: [] for name in starts}
     with _stand_in(WORDS) as upstream, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         for _ in range(rounds):
@@ -91,8 +99,10 @@ def main(*, quick: bool = False) -> None:
 def _show(figures: dict[str, dict[str, float]]) -> None:
     columns = ("", "answers s", "typable s", "JavaScript kB", "files", "answer s", "memory MB")
     rows = [[name, *(f"{value:.2f}" for value in fields.values())] for name, fields in figures.items()]
-    ours, theirs = figures["aquilon"], figures["open webui"]
-    rows.append(["ratio", *(f"{theirs[field] / ours[field]:.2f}" for field in ours)])
+    ours = figures["aquilon"]
+    for name, theirs in figures.items():
+        if theirs is not ours:
+            rows.append([f"{name}: ratio", *(f"{theirs[field] / ours[field]:.2f}" for field in ours)])
     print(table(columns, rows))
 
 
@@ -116,7 +126,7 @@ def _aquilon(browser: Browser, folder: Path, upstream: int) -> Page:
             return seen.after_an_answer(server.pid)
 
 
-def _open_webui(browser: Browser, folder: Path, upstream: int) -> Page:
+def _open_webui(browser: Browser, folder: Path, upstream: int, *, program: Path) -> Page:
     port = free_port()
     environment = os.environ | {
         "DATA_DIR": str(folder / "data"),
@@ -134,7 +144,7 @@ def _open_webui(browser: Browser, folder: Path, upstream: int) -> Page:
     }
     (folder / "data").mkdir()
     log = folder / "open-webui.log"
-    command = [str(_open_webui_program()), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port)]
     started = time.time()
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
@@ -219,16 +229,21 @@ def _answers(address: str) -> bool | None:
     return True
 
 
-def _open_webui_program() -> Path:
-    environment = CACHE / "open-webui"
+def _open_webui_program(*, slim: bool) -> Path:
+    environment = CACHE / ("open-webui" if slim else "open-webui-whole")
     program = environment / "bin" / "open-webui"
-    if not program.exists():
-        print("installing Open WebUI, slim, in an environment of its own", flush=True)
-        wheel = download(OPEN_WEBUI)
+    if program.exists():
+        return program
+    print(f"installing Open WebUI, {'slim' if slim else 'with all packages'}, in an environment of its own", flush=True)
+    wheel = download(OPEN_WEBUI)
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    pip = [str(environment / "bin" / "pip"), "install", "--quiet"]
+    if slim:
         needs = environment / "requirements-slim.txt"
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
         needs.write_bytes(zipfile.ZipFile(wheel).read("requirements-slim.txt"))
-        pip = [str(environment / "bin" / "pip"), "install", "--quiet"]
         subprocess.run([*pip, "-r", str(needs)], check=True)
         subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
+    else:
+        subprocess.run([*pip, f"torch=={version('torch').partition('+')[0]}"], check=True)
+        subprocess.run([*pip, str(wheel)], check=True)
     return program

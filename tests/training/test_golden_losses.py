@@ -18,6 +18,10 @@ from aquilon.training.protocol import Training
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 STEPS = 200
+RATES = {"adamw": 5e-4, "muon": 1e-4}
+"""At higher rates a run is chaotic: it amplifies the order of sums, and Muon's rounding to bfloat16 in between."""
+ELSEWHERE = 1e-4
+"""Relative, on other machines."""
 
 
 def machine() -> str:
@@ -27,22 +31,19 @@ def machine() -> str:
 
 def measured(optimizer: str, folder: Path) -> list[float]:
     corpus, tokenizer = write_corpus(folder / "corpus.txt"), write_byte_tokenizer(folder / "tokenizer")
-    training = Training(steps=STEPS, optimizer=optimizer, learning_rate=5e-4, z_loss=1e-4)  # type: ignore[arg-type]
+    training = Training(steps=STEPS, optimizer=optimizer, learning_rate=RATES[optimizer], z_loss=1e-4)  # type: ignore[arg-type]
     assert train(folder / "run", tiny_job(corpus, tokenizer, training)) == 0
     return losses(folder / "run")
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "elsewhere"), [("adamw", 1e-4), pytest.param("muon", 5e-3, marks=pytest.mark.slow)]
-)
-def test_the_losses_of_200_steps_are_those_on_file(optimizer: str, elsewhere: float, tmp_path: Path) -> None:
-    """On other machines they are close; Muon orthogonalizes in bfloat16, and so amplifies the order of sums."""
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("muon", marks=pytest.mark.slow)])
+def test_the_losses_of_200_steps_are_those_on_file(optimizer: str, tmp_path: Path) -> None:
     golden = json.loads(GOLDEN.read_text())
     if machine() in golden:
         assert measured(optimizer, tmp_path) == golden[machine()][optimizer]
     else:
         first = next(iter(golden.values()))
-        assert measured(optimizer, tmp_path) == pytest.approx(first[optimizer], rel=elsewhere)
+        assert measured(optimizer, tmp_path) == pytest.approx(first[optimizer], rel=ELSEWHERE)
 
 
 def write_golden() -> None:
