@@ -163,10 +163,7 @@ async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_t
         page = someone.page
         name, _, value = cookie_header(owner)["cookie"].partition("=")
         await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
-        soup = id_of(owner, "Gazpacho")
-        asked = {"model": "far", "conversation": soup, "input": "Salt?"}
-        owner.post("/v1/responses", json=asked).raise_for_status()
-        await page.goto(f"{gateway.url}/c/{soup}")
+        await page.goto(f"{gateway.url}/c/{answered(owner, 'Gazpacho')}")
         await expect(someone.answer).to_have_text("One two three")
 
         async def command(words: str, option: str) -> None:
@@ -189,6 +186,7 @@ async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_t
         async with page.expect_file_chooser():
             await command("anhangen", "Dokumente anhängen")
         await page.keyboard.press("Control+/")
+        await expect(page.get_by_role("dialog", name="Tastenkürzel")).to_be_visible()
         keys = await page.get_by_role("dialog").locator("kbd").all_inner_texts()
         assert {"Strg", "Umschalt", "Eingabe", "Entf"} <= set(keys)
         await page.keyboard.press("Escape")
@@ -205,6 +203,14 @@ def require_kept(owner: httpx.Client, prompts: list[Any]) -> None:
     question = {"model": "far", "conversation": id_of(owner, "Gazpacho"), "input": "Salt?", "instructions": "Be brief."}
     owner.post("/v1/responses", json=question).raise_for_status()
     assert prompts[-1]["messages"][0] == {"role": "system", "content": "Answer as a cook.\n\nBe brief."}
+
+
+def answered(owner: httpx.Client, title: str) -> str:
+    """The id of the conversation, to which an answer was added."""
+    conversation = id_of(owner, title)
+    body = {"model": "far", "conversation": conversation, "input": "Salt?"}
+    owner.post("/v1/responses", json=body).raise_for_status()
+    return conversation
 
 
 def id_of(owner: httpx.Client, title: str) -> str:
