@@ -78,14 +78,14 @@ export const texts: Record<keyof typeof en, string> = {
   "own.thisMonth": "ce mois-ci",
   "data.title": "Vos données",
   "data.text":
-    "Tout ce qui est conservé de vous ici en une archive\u00a0: conversations en texte et JSON, fichiers, utilisation et profil.",
+    "Tout ce qui est conservé de vous ici en une archive\u00a0: conversations en texte et JSON, mémoire, assistants, bibliothèques, fichiers, consommation et profil.",
   "data.export": "Tout télécharger",
   "data.progress": "{size} jusqu’ici…",
   "data.stop": "Arrêter",
   "data.done": "L’archive est dans vos téléchargements\u00a0: {size}.",
   "end.title": "Supprimer le compte",
   "end.text":
-    "Vos conversations, y compris celles que vous avez partagées, vos fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement.",
+    "Vos conversations, y compris celles que vous avez partagées, votre mémoire, vos projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement, avec tout ce qui servait à y chercher.",
   "end.kept":
     "Ce qui reste\u00a0: l’utilisation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
   "end.lastOwner":
@@ -96,7 +96,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Tout supprimer",
   "erase.title": "Supprimer le compte et les données de {name}\u00a0?",
   "erase.text":
-    "Conversations, même partagées, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement. L’utilisation reste pour la facturation, les entrées du journal d’audit restent sans le nom.",
+    "Conversations, même partagées, mémoire, projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement. La consommation reste pour la facturation, les entrées du journal d’audit restent sans le nom.",
   "chat.title": "Discussion",
   "chat.intro":
     "Par quoi les conversations commencent, qui voit quel modèle et quelle partie, et ce qui est annoncé à tout le monde.",
