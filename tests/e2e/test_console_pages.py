@@ -11,6 +11,8 @@ from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
 from tests.support.server import RunningServer, start_server
 
+from aquilon.people.first_organization import UNNAMED
+
 BUDGET = 120 * 1024
 PAGES = [
     "/",
@@ -115,12 +117,15 @@ async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: Co
 
 
 @pytest.mark.slow
-async def test_where_no_model_can_be_trained_the_page_says_so_and_what_to_do(browser: Browser, tmp_path: Path) -> None:
-    gateway = start_server(tmp_path, environment={"AQUILON_MODELS": "none"})
+async def test_a_new_gateway_says_what_is_still_to_do_and_why_no_model_can_be_trained(
+    browser: Browser, tmp_path: Path
+) -> None:
+    gateway = start_server(tmp_path, environment={"AQUILON_MODELS": "none", "AQUILON_ORGANIZATION": UNNAMED})
     try:
         async with visitor(browser, gateway, ConsoleVisitor, anew=True) as owner:
             page = owner.page
             await owner.enter()
+            await expect(page.get_by_role("link", name="Name the organization")).to_be_visible()
             member = await owner.make("/v1/organization/users", {"name": "Tamino", "role": "developer"})
             await owner.open("/fine-tuning")
             await expect(page.get_by_role("heading", name="No model here can be trained")).to_be_visible()

@@ -175,7 +175,7 @@ async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_t
         await command("kopieren", "Antwort kopieren")
         await expect(page.locator("[aria-live=polite]").filter(has_text="Kopiert")).to_be_attached()
         assert await page.evaluate("navigator.clipboard.readText()") == "One two three"
-        await command("gespräch anheften", "Dieses Gespräch anheften")
+        await command("unterhaltung anheften", "Diese Unterhaltung anheften")
         await expect(page.get_by_text("Angeheftet", exact=True)).to_be_visible()
         await command("gedacht", "Gedächtnis")
         await expect(page.get_by_role("dialog", name="Gedächtnis")).to_be_visible()

@@ -4,6 +4,7 @@ export const texts = {
   "side.close": "Hide conversations",
   "side.new": "New conversation",
   "side.search": "Search conversations",
+  "side.searchShort": "Search",
   "side.clearSearch": "Clear the search",
   "side.palette": "Commands",
   "side.pinned": "Pinned",

@@ -6,6 +6,7 @@ export const texts: Record<keyof typeof english, string> = {
   "side.close": "Ocultar conversaciones",
   "side.new": "Nueva conversación",
   "side.search": "Buscar en las conversaciones",
+  "side.searchShort": "Buscar",
   "side.clearSearch": "Borrar la búsqueda",
   "side.palette": "Órdenes",
   "side.pinned": "Fijadas",

@@ -6,6 +6,7 @@ export const texts: Record<keyof typeof english, string> = {
   "side.close": "Masquer les conversations",
   "side.new": "Nouvelle conversation",
   "side.search": "Chercher dans les conversations",
+  "side.searchShort": "Chercher",
   "side.clearSearch": "Effacer la recherche",
   "side.palette": "Commandes",
   "side.pinned": "Épinglées",

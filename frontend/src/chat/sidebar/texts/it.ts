@@ -6,6 +6,7 @@ export const texts: Record<keyof typeof english, string> = {
   "side.close": "Nascondi le conversazioni",
   "side.new": "Nuova conversazione",
   "side.search": "Cerca nelle conversazioni",
+  "side.searchShort": "Cerca",
   "side.clearSearch": "Cancella la ricerca",
   "side.palette": "Comandi",
   "side.pinned": "Fissate",
@@ -43,7 +44,7 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.undo": "Annulla",
   "toast.failed": "La modifica non è stata salvata. Riprovare.",
   "toast.notShared":
-    "Lo spazio di lavoro vede questa conversazione ma non il progetto: prima occorre condividere il progetto.",
+    "L’area di lavoro vede questa conversazione ma non il progetto: prima occorre condividere il progetto.",
   "project.menu": "Azioni per il progetto «{name}»",
   "project.start": "Nuova conversazione nel progetto",
   "project.edit": "Nome e istruzioni",
@@ -54,9 +55,8 @@ export const texts: Record<keyof typeof english, string> = {
   "project.characters": "{count} di {most} caratteri",
   "project.who": "Chi lo vede",
   "project.private": "Solo io",
-  "project.shared": "Tutto lo spazio di lavoro",
-  "project.hasShared":
-    "Contiene conversazioni che lo spazio di lavoro vede: prima occorre toglierle o renderle private.",
+  "project.shared": "Tutta l’area di lavoro",
+  "project.hasShared": "Contiene conversazioni che l’area di lavoro vede: prima occorre toglierle o renderle private.",
   "project.notOwner": "Solo chi ha creato il progetto può cambiare chi lo vede.",
   "project.create": "Crea il progetto",
   "project.save": "Salva",

@@ -87,7 +87,7 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Las conversaciones, también las compartidas, la memoria, los proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre, con todos los datos de búsqueda obtenidos de ellos.",
   "end.kept":
-    "Lo que queda: el uso y los extractos, para la facturación, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; las copias de seguridad, hasta que el operador las borre.",
+    "Lo que queda: el consumo y las facturaciones, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; las copias de seguridad, hasta que el operador las borre.",
   "end.lastOwner": "Esta es la última cuenta propietaria de la organización: antes hay que nombrar otra, en Miembros.",
   "end.action": "Eliminar mi cuenta",
   "end.write": "Escribir «{name}» para confirmar",
@@ -104,7 +104,7 @@ export const texts: Record<keyof typeof en, string> = {
   "chat.serverModel": "El del servidor",
   "chat.instructions": "Instrucciones para el modelo",
   "chat.instructionsHint":
-    "La página de chat las envía al comienzo de cada conversación; las peticiones a la API no cambian.",
+    "La página de chat las envía al comienzo de cada conversación; las solicitudes a la API no cambian.",
   "chat.save": "Guardar",
   "chat.saved": "Guardado.",
   "chat.pairs": "Permitir que se acepte conservar las valoraciones de las respuestas para el entrenamiento",
@@ -146,5 +146,5 @@ export const texts: Record<keyof typeof en, string> = {
   "announce.empty": "No hay nada anunciado.",
   "chat.elsewhere": "En otro lugar",
   "chat.retention": "Cuánto se conservan las conversaciones",
-  "chat.usage": "Uso por persona, sin el contenido de las conversaciones",
+  "chat.usage": "Consumo por persona, sin el contenido de las conversaciones",
 };

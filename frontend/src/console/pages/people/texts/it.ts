@@ -44,8 +44,8 @@ export const texts: Record<keyof typeof en, string> = {
   "field.name": "Nome",
   "field.email": "E-mail",
   "field.role": "Ruolo",
-  "field.workspaces": "Spazi di lavoro",
-  "field.workspace": "Spazio di lavoro",
+  "field.workspaces": "Aree di lavoro",
+  "field.workspace": "Area di lavoro",
   "field.days": "Validità degli inviti (giorni)",
   "quotas.title": "Quote",
   "quotas.intro":
@@ -86,7 +86,7 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Le conversazioni, anche quelle condivise, la memoria, i progetti, gli assistenti, le raccolte, i file, i lavori batch, le chiavi e le sessioni vengono eliminati subito e per sempre, con tutti i dati di ricerca che ne derivano.",
   "end.kept":
-    "Che cosa resta: utilizzo e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro delle modifiche, senza il nome; i backup, finché il gestore non li elimina.",
+    "Che cosa resta: consumi e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro delle modifiche, senza il nome; i backup, finché il gestore non li elimina.",
   "end.lastOwner":
     "Questo è l’ultimo account proprietario dell’organizzazione: prima occorre nominarne un altro, in Membri.",
   "end.action": "Elimina il mio account",
