@@ -101,6 +101,19 @@ test("a number and its unit stay together", () => {
   }
 });
 
+/** Words for which the pages of a language have another one already. */
+const SYNONYMS: Record<Exclude<Language, "en">, RegExp> = {
+  fr: /la discussion|utilisation par/i,
+  de: /gespräch(?!en wird geprüft)|stapel|audit-protokoll|temporäre/i,
+  es: /peticion|petición (?!propia)|fichero|registro de auditoría/i,
+  it: /spazio di lavoro|spazi di lavoro|bibliotec|registro di controllo/i,
+};
+
+test.each(Object.entries(SYNONYMS))("one thing has one word in %s", (language, synonyms) => {
+  const said = CATALOGUES.filter((one) => one.language === language).flatMap(({ texts }) => Object.values(texts));
+  expect(said.filter((text) => synonyms.test(text))).toEqual([]);
+});
+
 test("no text is left unused", () => {
   // Those of errors and changes are found by what the server sends: tests/frontend holds them against the server's.
   const english = CATALOGUES.filter((one) => one.language === "en" && !["api", "console/audit"].includes(one.folder));

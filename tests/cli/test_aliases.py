@@ -38,11 +38,16 @@ def test_a_plan_that_cannot_be_read_is_wrong_usage(run: Run, option: str, value:
 
 
 def test_a_model_s_note_can_be_removed(run: Run) -> None:
-    note = json.loads(run("models", "set", MODEL, "--retires", "2099-06-30", "--description", "Ours", "--json").out)
+    said = ("--retires", "2099-06-30", "--description", "Ours", "--languages", "fr de")
+    note = json.loads(run("models", "set", MODEL, *said, "--json").out)
+    assert note["languages"] == ["fr", "de"]
     assert note["deprecated_at"] is not None
     assert note["description"] == "Ours"
-    cleared = json.loads(run("models", "set", MODEL, "--retires", "never", "--description", "", "--json").out)
+    unsaid = ("--retires", "never", "--description", "", "--languages", "")
+    cleared = json.loads(run("models", "set", MODEL, *unsaid, "--json").out)
+    assert cleared["languages"] is None
     assert (cleared["retires_at"], cleared["deprecated_at"], cleared["description"]) == (None, None, None)
     assert "aren't in this server's store" in run("models", "set", MODEL, "--access", "open").err
     assert run("models", "set", MODEL, "--access", "secret").code == 2
+    assert run("models", "set", MODEL, "--languages", "French!").code == 2
     assert "There is no model 'nothing'" in run("models", "set", "nothing", "--access", "open").err

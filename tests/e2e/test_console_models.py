@@ -120,6 +120,8 @@ async def test_what_is_said_of_a_model_is_what_clients_read(operator: ConsoleVis
     await operator.act("Change", "two")
     await operator.dialog.get_by_label("Description").fill("For the north wind")
     await operator.dialog.get_by_label("Licence").fill("cc-by-4.0")
+    await operator.dialog.get_by_label("Languages it is good at").fill("fr, de")
+    await expect(operator.dialog.get_by_text("French and German")).to_be_visible()
     await operator.dialog.get_by_label("Its files").select_option("open")
     await operator.dialog.get_by_label("Answers until").fill("2040-05-01T12:00")
     await operator.dialog.get_by_label("To use in its place").select_option("one")
@@ -129,7 +131,7 @@ async def test_what_is_said_of_a_model_is_what_clients_read(operator: ConsoleVis
     await expect(two).to_contain_text("2040")
     await expect(two).to_contain_text("in its place: one")
     _, card = await operator.fetch("GET", "/v1/models/two")
-    assert (card["description"], card["access"]) == ("For the north wind", "open")
+    assert (card["description"], card["access"], card["languages"]) == ("For the north wind", "open", ["fr", "de"])
     assert card["deprecation_replacement_model"] == "one"
 
     await operator.act("Change", "two")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, StorageState, expect
 from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, start_server
+
+from aquilon.people.first_organization import UNNAMED
 
 BUDGET = 120 * 1024
 PAGES = [
@@ -111,6 +114,33 @@ async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: Co
             await owner.dialog.get_by_role("button", name="Add a model by hand").click()
         assert await owner.serious_issues() == [], path
         assert await owner.dialog.evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0, path
+
+
+@pytest.mark.slow
+async def test_a_new_gateway_says_what_is_still_to_do_and_why_no_model_can_be_trained(
+    browser: Browser, tmp_path: Path
+) -> None:
+    gateway = start_server(tmp_path, environment={"AQUILON_MODELS": "none", "AQUILON_ORGANIZATION": UNNAMED})
+    try:
+        async with visitor(browser, gateway, ConsoleVisitor, anew=True) as owner:
+            page = owner.page
+            await owner.enter()
+            await expect(page.get_by_role("link", name="Name the organization")).to_be_visible()
+            member = await owner.make("/v1/organization/users", {"name": "Tamino", "role": "developer"})
+            await owner.open("/fine-tuning")
+            await expect(page.get_by_role("heading", name="No model here can be trained")).to_be_visible()
+            await expect(page.get_by_role("button", name="Train a model")).to_have_count(0)
+            await page.get_by_role("link", name="Add a model").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Models")
+        async with visitor(browser, gateway, ConsoleVisitor, anew=True, locale="fr") as developer:
+            await developer.enter(member["login_token"])
+            await developer.open("/fine-tuning")
+            await expect(
+                developer.page.get_by_text("La personne qui exploite ce serveur peut y remédier.")
+            ).to_be_visible()
+            await expect(developer.page.get_by_role("link", name="Ajouter un modèle")).to_have_count(0)
+    finally:
+        gateway.stop()
 
 
 async def test_every_page_is_in_sight_in_the_list_of_a_low_window(owner: ConsoleVisitor) -> None:

@@ -100,6 +100,24 @@ async def test_a_refusal_is_said_in_the_readers_language_with_the_label_of_the_f
         assert await english_of(owner.page, "de") == []
 
 
+async def test_the_audit_log_names_fields_and_values_in_the_readers_language(
+    browser: Browser, server: RunningServer
+) -> None:
+    async with visitor(browser, server, ConsoleVisitor, locale="fr") as owner:
+        await owner.enter()
+        await owner.make("/v1/organization/budgets", {"limit_microcents": 5 * 10**9, "period": "month"})
+        await owner.make("/v1/organization/limits", {"requests_per_minute": 6000})
+        await owner.make("/v1/organization/invitations", {"role": "member", "uses": 2, "expires_in": 86_400})
+        await owner.open("/audit")
+        for said in (
+            "Période\u00a0: mois · Montant\u00a0: 50,00\u00a0€",
+            "Pour qui\u00a0: l’organisation · Requêtes par minute",
+        ):
+            await expect(owner.page.get_by_text(said)).to_be_visible()
+        details = " · ".join(await owner.page.locator(".detail").all_inner_texts())
+        assert re.findall(r"[a-z]+_[a-z_]+\s:|: (?:true|false|month|null)\b", details) == []
+
+
 async def test_arabic_reads_from_right_to_left_beside_code_that_does_not(person: Visitor) -> None:
     await person.script_answer("مرحبا بالعالم\n\n1. أول `x = 1` هنا\n2. second\n\n```py\nprint(1)\n```\n\nhello")
     await person.reload()

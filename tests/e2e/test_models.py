@@ -31,6 +31,7 @@ async def test_a_model_is_chosen_asked_and_remembered(guest: Visitor) -> None:
     await guest.sign_in()
     await guest.page.get_by_role("button", name=re.compile("Model: ")).click()
     picker = guest.page.get_by_role("dialog", name="Choose a model")
+    await expect(picker.get_by_role("radio", name="Other 7B French and English")).not_to_be_checked()
     await picker.get_by_role("radio", name="Other 7B").check()
     await expect(picker.get_by_text("7 billion parameters")).to_be_visible()
     await expect(picker.get_by_text("Not loaded yet: its first answer takes longer")).to_be_visible()

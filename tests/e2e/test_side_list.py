@@ -156,6 +156,44 @@ async def test_conversations_are_pinned_named_searched_grouped_archived_and_dele
     require_kept(owner, prompts)
 
 
+async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_the_readers_language(
+    browser: Browser, gateway: RunningServer, owner: httpx.Client
+) -> None:
+    async with visitor(browser, gateway, locale="de", viewport=DESK) as someone:
+        page = someone.page
+        name, _, value = cookie_header(owner)["cookie"].partition("=")
+        await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
+        await page.goto(f"{gateway.url}/c/{answered(owner, 'Gazpacho')}")
+        await expect(someone.answer).to_have_text("One two three")
+
+        async def command(words: str, option: str) -> None:
+            await page.keyboard.press("Control+k")
+            await page.get_by_role("combobox").fill(words)
+            await expect(page.get_by_role("option", name=option, selected=True)).to_be_visible()
+            await page.keyboard.press("Enter")
+
+        await command("kopieren", "Antwort kopieren")
+        await expect(page.locator("[aria-live=polite]").filter(has_text="Kopiert")).to_be_attached()
+        assert await page.evaluate("navigator.clipboard.readText()") == "One two three"
+        await command("unterhaltung anheften", "Diese Unterhaltung anheften")
+        await expect(page.get_by_text("Angeheftet", exact=True)).to_be_visible()
+        await command("gedacht", "Gedächtnis")
+        await expect(page.get_by_role("dialog", name="Gedächtnis")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await command("assistent", "Einen Assistenten wählen")
+        await expect(page.get_by_role("dialog", name="Assistenten")).to_be_visible()
+        await page.keyboard.press("Escape")
+        async with page.expect_file_chooser():
+            await command("anhangen", "Dokumente anhängen")
+        await page.keyboard.press("Control+/")
+        await expect(page.get_by_role("dialog", name="Tastenkürzel")).to_be_visible()
+        keys = await page.get_by_role("dialog").locator("kbd").all_inner_texts()
+        assert {"Strg", "Umschalt", "Eingabe", "Entf"} <= set(keys)
+        await page.keyboard.press("Escape")
+        await command("abmelden", "Abmelden")
+        await expect(page.get_by_role("heading", name="Anmelden", exact=True)).to_be_visible()
+
+
 def require_kept(owner: httpx.Client, prompts: list[Any]) -> None:
     """What was done on the page is done at the server, and the project's instructions reach the model."""
     assert stored(owner, archived=True) == ["Astrolabes"]
@@ -165,6 +203,14 @@ def require_kept(owner: httpx.Client, prompts: list[Any]) -> None:
     question = {"model": "far", "conversation": id_of(owner, "Gazpacho"), "input": "Salt?", "instructions": "Be brief."}
     owner.post("/v1/responses", json=question).raise_for_status()
     assert prompts[-1]["messages"][0] == {"role": "system", "content": "Answer as a cook.\n\nBe brief."}
+
+
+def answered(owner: httpx.Client, title: str) -> str:
+    """The id of the conversation, to which an answer was added."""
+    conversation = id_of(owner, title)
+    body = {"model": "far", "conversation": conversation, "input": "Salt?"}
+    owner.post("/v1/responses", json=body).raise_for_status()
+    return conversation
 
 
 def id_of(owner: httpx.Client, title: str) -> str:

@@ -205,6 +205,21 @@ def test_every_change_in_the_audit_log_has_words() -> None:
     assert "user.role_set" in recorded
 
 
+def test_what_the_audit_log_records_besides_has_labels() -> None:
+    texts = Path("frontend/src/console/audit/texts/en.ts").read_text(encoding="utf-8")
+    labels = Path("frontend/src/console/field-labels.ts").read_text(encoding="utf-8")
+    known = set(re.findall(r'"detail\.(\w+)"', texts)) | set(re.findall(r"^  (\w+): \"", labels, re.MULTILINE))
+    recorded = {
+        keyword.arg
+        for _, call in calls()
+        if ast.unparse(call.func) in ("record", "audit.record")
+        for keyword in call.keywords
+        if keyword.arg not in (None, "object_id", "object_name")
+    }
+    assert recorded - known == set()
+    assert "period" in recorded
+
+
 def test_every_reason_why_a_fine_tuning_job_fails_has_a_sentence() -> None:
     texts = Path("frontend/src/console/fine-tuning/texts/en.ts").read_text(encoding="utf-8")
     files = [*(SOURCE / "jobs" / "fine_tuning").glob("*.py"), SOURCE / "training" / "job.py"]

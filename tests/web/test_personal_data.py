@@ -158,7 +158,12 @@ def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: Runn
     rows = list(csv.DictReader(io.StringIO(packed.read("usage.csv").decode())))
     assert {row["model"] for row in rows} == {"tiny", "multilingual-e5-small"}
     assert "api_key.created" in packed.read("activity.csv").decode()
-    assert "README.md" in names
+    readme = packed.read("README.md").decode()
+    tops = {name if "/" not in name else f"{name.split('/')[0]}/" for name in names if name != "README.md"}
+    assert [top for top in tops if f"`{top}`" not in readme] == []
+    french = rosa.get("/v1/me/export", params={"language": "fr"}).content
+    assert "Tout ce que" in zipfile.ZipFile(io.BytesIO(french)).read("README.md").decode()
+    assert rosa.get("/v1/me/export", params={"language": "tlh"}).status_code in (400, 422)
 
 
 def test_an_archive_is_for_the_person_who_is_signed_in(server: RunningServer, owner: httpx.Client) -> None:

@@ -222,6 +222,15 @@ def test_a_model_s_retirement_is_announced_in_headers_and_then_takes_effect(clie
     assert ask(client, "three").status_code == 200
 
 
+def test_an_operator_says_which_languages_a_model_is_good_at(client: httpx.Client) -> None:
+    changed = client.post("/v1/server/models/two", json={"languages": ["fr", "pt-BR", "fr"]})
+    assert changed.json()["card"]["languages"] == ["fr", "pt-BR"]
+    assert client.get("/v1/models/two").json()["languages"] == ["fr", "pt-BR"]
+    assert client.post("/v1/server/models/two", json={"languages": ["French, German"]}).status_code in (400, 422)
+    client.post("/v1/server/models/two", json={"languages": None})
+    assert client.get("/v1/models/two").json()["languages"] == []
+
+
 def test_a_model_from_a_folder_can_be_downloaded_only_if_the_operator_opens_it(
     client: httpx.Client, small: RunningServer
 ) -> None:

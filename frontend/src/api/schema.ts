@@ -3119,6 +3119,8 @@ export interface ModelRequest {
   access?: "open" | "commercial" | null;
   description?: string | null;
   license?: string | null;
+  /** The codes of the languages that the model is good at, such as `fr`. */
+  languages?: Array<string> | null;
   default_temperature?: number | null;
   /** When the model stops answering, in seconds since 1970. */
   retires_at?: number | null;

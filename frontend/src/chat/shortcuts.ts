@@ -1,5 +1,5 @@
 /** The page's keyboard shortcuts: what handles a key and the sheet that lists them both read this. */
-import { t } from "../i18n/catalogue.svelte";
+import { language, t, type Language } from "../i18n/catalogue.svelte";
 import { t as sideT } from "./sidebar/texts";
 import { c } from "./texts";
 
@@ -62,8 +62,16 @@ export const SHORTCUTS = {
   showBySign: { keys: [["?"]], name: () => t("shortcuts.show"), pressed: sign("?") },
 } as const satisfies Record<string, Shortcut>;
 
-/** A key's name on this device. */
+/** What is printed on the keys where it isn't the English name. */
+const ON_KEYS: Partial<Record<Language, Record<string, string>>> = {
+  fr: { Enter: "Entrée", Shift: "Maj", Esc: "Échap", Del: "Suppr" },
+  de: { Enter: "Eingabe", Shift: "Umschalt", Ctrl: "Strg", Del: "Entf" },
+  es: { Enter: "Intro", Shift: "Mayús", Del: "Supr" },
+  it: { Enter: "Invio", Shift: "Maiusc", Del: "Canc" },
+};
+
+/** A key's name on this device, in the page's language. */
 export function keyName(name: string): string {
-  if (!/Mac|iPhone|iPad/.test(navigator.platform)) return name;
-  return { Ctrl: "⌘", Alt: "⌥" }[name] ?? name;
+  const signs: Record<string, string> = /Mac|iPhone|iPad/.test(navigator.platform) ? { Ctrl: "⌘", Alt: "⌥" } : {};
+  return signs[name] ?? ON_KEYS[language()]?.[name] ?? name;
 }

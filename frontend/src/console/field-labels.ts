@@ -25,6 +25,7 @@ const LABELS: Partial<Record<string, ConsoleKey>> = {
   issuer: "signOn.issuer",
   label: "signOn.label",
   license: "models.license",
+  languages: "models.languages",
   limit_microcents: "budgets.limit",
   max_context: "upstreams.context",
   models: "upstreams.models",

@@ -73,7 +73,7 @@ class ModelCard:
             return self
         noted = {
             name: value
-            for name in ("access", "description", "license", "default_temperature")
+            for name in ("access", "description", "license", "languages", "default_temperature")
             if (value := getattr(note, name)) is not None
         }
         if note.access == "open" and not isinstance(self, LocalModel):

@@ -12,6 +12,9 @@ ACCESSES: tuple[Access, ...] = get_args(Access)
 LAST_MOMENT = 253_402_300_799
 """The last second of the year 9999, since 1970: Python's calendar ends there."""
 
+LANGUAGE_CODE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{2,8})*$"
+"""A language as BCP 47 names it: ``fr``, ``pt-BR``."""
+
 OPEN_LICENCES = frozenset(
     {
         "apache-2.0",
@@ -36,6 +39,8 @@ class ModelNote:
     access: Access | None = None
     description: str | None = None
     license: str | None = None
+    languages: tuple[str, ...] | None = None
+    """The codes of the languages that the model is good at, such as ``fr``."""
     default_temperature: float | None = None
     deprecated_at: int | None = None
     """When the model's retirement was announced."""

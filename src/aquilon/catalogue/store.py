@@ -48,7 +48,8 @@ async def note(session: AsyncSession, model: str) -> ModelNote:
 
 
 async def set_note(session: AsyncSession, note: ModelNote) -> None:
-    await session.merge(StoredModelNote(**asdict(note), changed_at=int(time.time())))
+    values = asdict(note) | {"languages": None if note.languages is None else list(note.languages)}
+    await session.merge(StoredModelNote(**values, changed_at=int(time.time())))
     await session.flush()
 
 
@@ -97,6 +98,7 @@ def _note(row: StoredModelNote) -> ModelNote:
         access=cast("Access | None", row.access),
         description=row.description,
         license=row.license,
+        languages=None if row.languages is None else tuple(row.languages),
         default_temperature=row.default_temperature,
         deprecated_at=row.deprecated_at,
         retires_at=row.retires_at,

@@ -32,6 +32,7 @@ class StoredModelNote(Watched, Base):
     access: Mapped[str | None]
     description: Mapped[str | None]
     license: Mapped[str | None]
+    languages: Mapped[list[str] | None]
     default_temperature: Mapped[float | None] = mapped_column(Float)
     deprecated_at: Mapped[int | None]
     retires_at: Mapped[int | None]

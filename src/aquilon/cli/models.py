@@ -200,6 +200,9 @@ def set_model(
     ] = None,
     description: Annotated[str | None, typer.Option("--description", help="One paragraph.")] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="In place of what its files say.")] = None,
+    languages: Annotated[
+        str | None, typer.Option("--languages", metavar="CODES", help="What it is good at, such as 'fr de it'.")
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option("--temperature", min=0, max=2, help="Used where a chat names none.")
     ] = None,
@@ -219,18 +222,24 @@ def set_model(
       aquilon models set smollm2-135m --access open --temperature 0.2
       aquilon models set smollm2-135m --retires 2027-06-30 --replacement mistral-small-4
     """
+    import re
+
     import msgspec
 
     from aquilon.catalogue.administration import model_notes
-    from aquilon.catalogue.model_notes import ACCESSES
+    from aquilon.catalogue.model_notes import ACCESSES, LANGUAGE_CODE
     from aquilon.cli.aliases import catalogue_of, moment
     from aquilon.cli.database import as_operator
     from aquilon.cli.output import print_json
 
     if access is not None and access not in ("", *ACCESSES):
         raise typer.BadParameter(f"'{access}' is none of {', '.join(ACCESSES)}", param_hint="--access")
+    if languages is not None and not all(re.match(LANGUAGE_CODE, code) for code in languages.split()):
+        raise typer.BadParameter(f"'{languages}' should be codes such as 'fr de'", param_hint="--languages")
     texts = {"access": access, "description": description, "license": licence, "replacement": replacement}
     changes: dict[str, Any] = {key: value or None for key, value in texts.items() if value is not None}
+    if languages is not None:
+        changes["languages"] = tuple(dict.fromkeys(languages.split())) or None
     if temperature is not None:
         changes["default_temperature"] = temperature
     if retires is not None:

@@ -9,35 +9,22 @@ import zipfile
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from aquilon.people.archive_readme import Language, readme
 from aquilon.people.personal_data import ArchiveFile, Person, PersonalData, text
 
 _LARGE = 2**16
 """Bytes that are compressed in a thread."""
 
-_README = """# {name}
 
-Everything that {organization} has of you here, as of {moment}.
-
-- `profile.json`: your account, workspaces, keys (without their secrets) and open sessions
-- `activity.csv`: what the audit log has of your actions
-- `conversations/`: each conversation as Markdown, as you see it, and as JSON with all of its branches
-- `projects.json`, `shares.jsonl`, `feedback.jsonl`, `comparisons.jsonl`, `votes.jsonl`: what else you made there
-- `libraries/`: your libraries and what is in them; `documents.jsonl`: what you added to libraries
-- `files/`: the files that you uploaded, each in a folder with its id
-- `batches.json`: your batch jobs, if you have some
-- `usage.csv`: your requests, with tokens and costs (in millionths of a cent)
-
-Times are UTC, or seconds since 1970.
-"""
-
-
-async def archive(parts: Sequence[PersonalData], person: Person, organization: str) -> AsyncIterator[bytes]:
-    """The bytes of the archive as they come into being."""
+async def archive(
+    parts: Sequence[PersonalData], person: Person, organization: str, *, language: Language = "en"
+) -> AsyncIterator[bytes]:
+    """The bytes of the archive as they come into being. ``language``: that of its README."""
     sink = _Sink()
     moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
-    readme = ArchiveFile("README.md", text(_README.format(name=person.name, organization=organization, moment=moment)))
+    about = readme(name=person.name, organization=organization, moment=moment, language=language)
     with zipfile.ZipFile(sink, "w", allowZip64=True) as packing:
-        async for chunk in _added(packing, sink, readme):
+        async for chunk in _added(packing, sink, ArchiveFile("README.md", text(about))):
             yield chunk
         for part in parts:
             async for file in part.export(person):

@@ -245,7 +245,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.memory_empty": "Schreiben Sie, was gemerkt werden soll: mindestens einen Buchstaben oder eine Ziffer.",
   "error.memory_expired": "Die Zeit, bis zu der es bleiben soll, ist vorbei.",
   "error.memory_proposals_off": "Sie haben Modellen nicht erlaubt, Merkenswertes vorzuschlagen.",
-  "error.memory_needs_private": "Andere sehen dieses Gespräch: Daraus wird nichts vorgeschlagen.",
+  "error.memory_needs_private": "Andere sehen diese Unterhaltung: Daraus wird nichts vorgeschlagen.",
   "error.memory_needs_message": "Das ist keine Nachricht von Ihnen mit einem Text.",
   "error.memory_not_found": "Diesen Eintrag gibt es nicht oder nicht mehr.",
   "error.proposal_not_found": "Diesen Vorschlag gibt es nicht oder nicht mehr.",

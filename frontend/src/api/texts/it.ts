@@ -258,7 +258,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.preference_pairs_off":
     "Questa organizzazione non conserva valutazioni per l’addestramento: bisogna inviarla senza questo consenso.",
   "error.consent_needs_private":
-    "Lo spazio di lavoro vede questa conversazione e altri possono scriverci: nessuno può acconsentire all’addestramento al posto loro.",
+    "L’area di lavoro vede questa conversazione e altri possono scriverci: nessuno può acconsentire all’addestramento al posto loro.",
   "error.sharing_off":
     "La condivisione con link è disattivata qui: ci si può rivolgere a un amministratore o esportare la conversazione.",
   "error.share_not_found": "Con questo link non è condiviso nulla: è stato revocato, è scaduto o è incompleto.",
@@ -267,9 +267,9 @@ export const texts: Record<keyof typeof english, string> = {
     "Questa conversazione è troppo lunga per essere condivisa: al massimo {most} messaggi, con {megabytes}\u00a0MB in tutto.",
   "error.project_not_found": "Questo progetto non esiste, o non più.",
   "error.project_not_shared":
-    "Lo spazio di lavoro vede questa conversazione, ma non il suo progetto: prima bisogna condividere il progetto o rendere privata la conversazione.",
+    "L’area di lavoro vede questa conversazione, ma non il suo progetto: prima bisogna condividere il progetto o rendere privata la conversazione.",
   "error.project_has_shared_conversations":
-    "Lo spazio di lavoro vede conversazioni di questo progetto: prima bisogna toglierle o renderle private.",
+    "L’area di lavoro vede conversazioni di questo progetto: prima bisogna toglierle o renderle private.",
   "error.unknown_format":
     "Questo file non è un’esportazione di conversazioni leggibile qui: la nostra, quella di ChatGPT o quella di Open WebUI.",
   "error.unknown_version":

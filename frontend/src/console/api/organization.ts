@@ -115,8 +115,8 @@ export interface Subjects {
 }
 
 export async function subjects(): Promise<Subjects> {
-  const [rooms, found] = await Promise.all([activeWorkspaces(), keys.list()]);
-  return { workspaces: rooms, keys: found.filter((key) => !key.revoked) };
+  const [rooms, all] = await Promise.all([activeWorkspaces(), keys.list()]);
+  return { workspaces: rooms, keys: all.filter((key) => !key.revoked) };
 }
 
 export const limits = {

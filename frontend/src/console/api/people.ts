@@ -1,5 +1,6 @@
 /** The waiting list, quotas of persons, one's own data, and what is set for the chat. Times are seconds since 1970. */
 import { call } from "../../api/server";
+import { language } from "../../i18n/catalogue.svelte";
 import type {
   AccessRuleBody as AccessRule,
   AdmittedBody as Admitted,
@@ -67,7 +68,7 @@ export const ownData = {
     post("/v1/me/deletion", { confirm, password: password === "" ? null : password }),
   /** The archive; `onBytes` hears how much has come. */
   async archive(signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Blob> {
-    const reader = (await call("/v1/me/export", { signal })).body!.getReader();
+    const reader = (await call(`/v1/me/export?language=${language()}`, { signal })).body!.getReader();
     const chunks: Uint8Array<ArrayBuffer>[] = [];
     let bytes = 0;
     for (;;) {

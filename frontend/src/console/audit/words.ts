@@ -19,3 +19,8 @@ export function changeName(type: string): string {
 export function kindName(kind: string): string {
   return t(`did.kind.${kind}` as Key) || kind;
 }
+
+/** A field or a value of an entry's detail; empty where it has no words. */
+export function word(key: string): string {
+  return t(key as Key);
+}

@@ -53,16 +53,16 @@ export function seriesOf(
   rest: string,
 ): Series[] {
   const place = new Map(at.map((time, index) => [time, index]));
-  const found = new Map<string, number[]>();
+  const byName = new Map<string, number[]>();
   for (const entry of entries) {
     const index = place.get(entry.starts_at);
     if (index === undefined) continue;
-    const values = found.get(name(entry)) ?? Array.from(at, () => 0);
+    const values = byName.get(name(entry)) ?? Array.from(at, () => 0);
     values[index] = (values[index] ?? 0) + value(entry);
-    found.set(name(entry), values);
+    byName.set(name(entry), values);
   }
   const sum = (values: readonly number[]) => values.reduce((total, each) => total + each, 0);
-  const sorted = [...found]
+  const sorted = [...byName]
     .map(([key, values]) => ({ name: key, values }))
     .sort((a, b) => sum(b.values) - sum(a.values));
   if (sorted.length <= MOST_SERIES) return sorted;
@@ -73,16 +73,16 @@ export function seriesOf(
 
 /** One row for each name, the one with the most tokens first. */
 export function totalsOf(entries: readonly UsageEntry[], name: (entry: UsageEntry) => string): Totals[] {
-  const found = new Map<string, Totals>();
+  const byName = new Map<string, Totals>();
   for (const entry of entries) {
     const key = name(entry);
-    const row = found.get(key) ?? { name: key, requests: 0, read: 0, cached: 0, written: 0, cost: 0 };
+    const row = byName.get(key) ?? { name: key, requests: 0, read: 0, cached: 0, written: 0, cost: 0 };
     row.requests += entry.requests;
     row.read += entry.prompt_tokens;
     row.cached += entry.cached_tokens;
     row.written += entry.completion_tokens;
     row.cost += entry.cost_microcents;
-    found.set(key, row);
+    byName.set(key, row);
   }
-  return [...found.values()].sort((a, b) => b.read + b.written - (a.read + a.written));
+  return [...byName.values()].sort((a, b) => b.read + b.written - (a.read + a.written));
 }

@@ -110,8 +110,8 @@ export function draftOf(messages: readonly { role: string; content: string }[], 
 export function keptDraft(value: unknown): Draft | null {
   if (typeof value !== "object" || value === null) return null;
   const plain = emptyDraft("");
-  const found = value as Record<string, unknown>;
-  const fits = Object.entries(plain).every(([name, standard]) => typeof found[name] === typeof standard);
+  const draft = value as Record<string, unknown>;
+  const fits = Object.entries(plain).every(([name, standard]) => typeof draft[name] === typeof standard);
   const isMessage = (each: unknown) =>
     typeof each === "object" &&
     each !== null &&
@@ -119,7 +119,7 @@ export function keptDraft(value: unknown): Draft | null {
     typeof each.content === "string" &&
     "role" in each &&
     MESSAGE_ROLES.some((role) => role === each.role);
-  return fits && Array.isArray(found.messages) && found.messages.every(isMessage) ? (value as Draft) : null;
+  return fits && Array.isArray(draft.messages) && draft.messages.every(isMessage) ? (value as Draft) : null;
 }
 
 function schemaOf(format: Json | undefined): Json | undefined {

@@ -434,6 +434,8 @@ export const texts: Record<keyof typeof english, string> = {
   "models.notes": "Was leer bleibt, ist so, wie es seine Dateien oder sein Upstream angeben.",
   "models.description": "Beschreibung",
   "models.license": "Lizenz",
+  "models.languages": "Sprachen, die es gut kann",
+  "models.languages.hint": "Kürzel, zum Beispiel: en, fr, de",
   "models.temperature": "Voreingestellte Temperatur",
   "models.files": "Seine Dateien",
   "models.files.open": "dürfen heruntergeladen werden",

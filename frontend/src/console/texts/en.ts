@@ -407,6 +407,8 @@ export const texts = {
   "models.notes": "What is left empty is as its files, or its upstream, have it.",
   "models.description": "Description",
   "models.license": "Licence",
+  "models.languages": "Languages it is good at",
+  "models.languages.hint": "Codes, such as: en, fr, de",
   "models.temperature": "Default temperature",
   "models.files": "Its files",
   "models.files.open": "can be downloaded",

@@ -426,6 +426,8 @@ export const texts: Record<keyof typeof english, string> = {
   "models.notes": "Lo que queda vacío es como lo dan sus archivos o su servidor externo.",
   "models.description": "Descripción",
   "models.license": "Licencia",
+  "models.languages": "Idiomas que domina",
+  "models.languages.hint": "Códigos, por ejemplo: en, fr, de",
   "models.temperature": "Temperatura predeterminada",
   "models.files": "Sus archivos",
   "models.files.open": "se pueden descargar",

@@ -430,6 +430,8 @@ export const texts: Record<keyof typeof english, string> = {
   "models.notes": "Ce qui reste vide est tel que ses fichiers, ou son serveur en amont, le donnent.",
   "models.description": "Description",
   "models.license": "Licence",
+  "models.languages": "Langues qu’il maîtrise",
+  "models.languages.hint": "Des codes, par exemple\u00a0: en, fr, de",
   "models.temperature": "Température par défaut",
   "models.files": "Ses fichiers",
   "models.files.open": "peuvent être téléchargés",

@@ -427,6 +427,8 @@ export const texts: Record<keyof typeof english, string> = {
   "models.notes": "Ciò che resta vuoto è come lo danno i suoi file, o il suo server a monte.",
   "models.description": "Descrizione",
   "models.license": "Licenza",
+  "models.languages": "Lingue che conosce bene",
+  "models.languages.hint": "Codici, per esempio: en, fr, de",
   "models.temperature": "Temperatura predefinita",
   "models.files": "I suoi file",
   "models.files.open": "possono essere scaricati",

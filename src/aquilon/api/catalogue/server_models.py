@@ -20,7 +20,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import model_notes, pulls
 from aquilon.catalogue.card import LocalModel, ModelCard
-from aquilon.catalogue.model_notes import LAST_MOMENT, Access
+from aquilon.catalogue.model_notes import LANGUAGE_CODE, LAST_MOMENT, Access
 from aquilon.catalogue.pull_record import Pull, PullOrder, PullState
 from aquilon.checkpoints.suggest import machine_memory, suggest
 from aquilon.conversations.dialects.fields import Fields
@@ -31,6 +31,7 @@ routes = Routes("/v1/server", tag="server")
 
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 _TEXT = r"^[^\x00]*$"
+Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE_CODE)]
 
 
 class ModelRequest(Fields):
@@ -39,6 +40,9 @@ class ModelRequest(Fields):
     access: Access | None = Field(None, description="`open`: its files can be downloaded; `commercial`: API only.")
     description: str | None = Field(None, max_length=2000, pattern=_TEXT)
     license: str | None = Field(None, max_length=100, pattern=_LINE)
+    languages: list[Language] | None = Field(
+        None, max_length=64, description="The codes of the languages that the model is good at, such as `fr`."
+    )
     default_temperature: float | None = Field(None, ge=0, le=2)
     retires_at: int | None = Field(
         None, ge=0, le=LAST_MOMENT, description="When the model stops answering, in seconds since 1970."
@@ -264,6 +268,8 @@ async def change_model(request: Request, caller: Caller, model: str) -> Response
     fields = await read_body(request, ModelRequest)
     state = services(request)
     changes = {name: getattr(fields, name) for name in ModelRequest.model_fields if name in fields.model_fields_set}
+    if fields.languages is not None:
+        changes["languages"] = tuple(dict.fromkeys(fields.languages)) or None
     try:
         await model_notes.change(state.database, caller, state.catalogue, model=model, changes=changes)
     except ValueError as error:

@@ -19,6 +19,7 @@ from aquilon.api.schemas import answers
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.people.administration.account_deletion import KEPT, Deleted
+from aquilon.people.archive_readme import Language
 from aquilon.people.cookies import clear_session
 from aquilon.people.identity import FEATURES
 from aquilon.people.passwords import MAX_CHARACTERS
@@ -103,9 +104,12 @@ async def me(request: Request, caller: Caller) -> Response:
 
 
 @routes.get("/v1/me/export", "Download all of one's own data as a ZIP archive", responses=_ZIP)
-async def export(request: Request, person: Person) -> Response:
-    """Profile, conversations (JSON and Markdown), files, batch jobs and usage of the person who is signed in."""
-    content = await services(request).personal_accounts.export(person.principal)
+async def export(request: Request, person: Person, language: Language = "en") -> Response:
+    """Profile, conversations (JSON and Markdown), memory, files, jobs and usage of the person who is signed in.
+
+    The archive's README is in ``language``.
+    """
+    content = await services(request).personal_accounts.export(person.principal, language=language)
     name = time.strftime("aquilon-%Y-%m-%d.zip", time.gmtime())
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return StreamingResponse(content, media_type="application/zip", headers=headers)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.errors import ApiError, invalid, unauthenticated
 from aquilon.people.administration.access import user_for
 from aquilon.people.archive import archive
+from aquilon.people.archive_readme import Language
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require
 from aquilon.people.personal_data import ERASED_NAME, Person, PersonalData
@@ -59,8 +60,11 @@ class PersonalAccounts:
         self.parts = tuple(parts)
         self._exporting: set[str] = set()
 
-    async def export(self, principal: Principal) -> AsyncIterator[bytes]:
-        """The archive of the caller's data. Raises ApiError 429 while another one of theirs is being made."""
+    async def export(self, principal: Principal, *, language: Language = "en") -> AsyncIterator[bytes]:
+        """The archive of the caller's data, with a README in ``language``.
+
+        Raises ApiError 429 while another one of theirs is being made.
+        """
         if principal.user_id in self._exporting:
             raise ApiError(
                 429,
@@ -72,12 +76,12 @@ class PersonalAccounts:
         async with self._database.reading() as session:
             user = await user_for(session, principal, principal.user_id)
             person = await _person(session, user)
-        return self._export(person, principal.organization_name)
+        return self._export(person, principal.organization_name, language)
 
-    async def _export(self, person: Person, organization: str) -> AsyncIterator[bytes]:
+    async def _export(self, person: Person, organization: str, language: Language) -> AsyncIterator[bytes]:
         self._exporting.add(person.user_id)
         try:
-            async for chunk in archive(self.parts, person, organization):
+            async for chunk in archive(self.parts, person, organization, language=language):
                 if chunk:
                     yield chunk
         finally:

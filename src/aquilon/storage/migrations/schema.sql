@@ -853,7 +853,7 @@ CREATE TABLE model_notes (
 	deprecated_at BIGINT,
 	retires_at BIGINT,
 	replacement VARCHAR,
-	changed_at BIGINT NOT NULL,
+	changed_at BIGINT NOT NULL, languages JSON,
 	CONSTRAINT ck_model_notes_access CHECK (access IN ('open', 'commercial')),
 	CONSTRAINT pk_model_notes PRIMARY KEY (model)
 );

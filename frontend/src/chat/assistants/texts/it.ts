@@ -4,7 +4,7 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.title": "Assistenti",
   "assistants.all": "Tutti gli assistenti",
   "assistants.mine": "Solo tuoi",
-  "assistants.shared": "Condivisi nello spazio di lavoro",
+  "assistants.shared": "Condivisi nell’area di lavoro",
   "assistants.new": "Nuovo assistente",
   "assistants.empty":
     "Un assistente è un modello con un compito proprio: istruzioni, prime domande, documenti. Basta descriverlo una volta per parlarci ogni volta che serve.",
@@ -46,7 +46,7 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.pictureHint": "PNG, JPEG o WebP, fino a 512 KB",
   "assistants.who": "Chi lo usa",
   "assistants.private": "Solo io",
-  "assistants.everybody": "Tutto lo spazio di lavoro",
+  "assistants.everybody": "Tutta l’area di lavoro",
   "assistants.create": "Crea l’assistente",
   "assistants.save": "Salva",
   "assistants.try": "Prova",

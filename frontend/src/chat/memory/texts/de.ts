@@ -3,13 +3,13 @@ import type { texts as en } from "./en";
 export const texts: Record<keyof typeof en, string> = {
   "memory.title": "Gedächtnis",
   "memory.intro":
-    "Was Modelle über Sie wissen dürfen. Es liegt auf diesem Server, nur für Sie: Weder Kolleginnen und Kollegen noch die Verwaltung sehen es. Temporäre Gespräche lesen und schreiben darin nichts.",
-  "memory.enabled": "Mein Gedächtnis in meinen Gesprächen verwenden",
+    "Was Modelle über Sie wissen dürfen. Es liegt auf diesem Server, nur für Sie: Weder Kolleginnen und Kollegen noch die Verwaltung sehen es. Flüchtige Unterhaltungen lesen und schreiben darin nichts.",
+  "memory.enabled": "Mein Gedächtnis in meinen Unterhaltungen verwenden",
   "memory.proposes": "Das Modell vorschlagen lassen, was gemerkt wird",
   "memory.proposesHint":
     "Nach einer Antwort liest das Modell Ihre Nachricht noch einmal und schlägt höchstens drei Einträge vor. Keiner bleibt ohne Ihre Zustimmung.",
   "memory.off":
-    "Ihr Gedächtnis ist aus. Schalten Sie es ein, um festzuhalten, was jedes Gespräch wissen soll: Ihre Arbeit, Ihre Sprachen, wie lang Antworten sein sollen.",
+    "Ihr Gedächtnis ist aus. Schalten Sie es ein, um festzuhalten, was jede Unterhaltung wissen soll: Ihre Arbeit, Ihre Sprachen, wie lang Antworten sein sollen.",
   "memory.empty": "Noch ist nichts gemerkt.",
   "memory.noHits": "Kein Eintrag hat diese Wörter.",
   "memory.loading": "Ihr Gedächtnis wird gelesen …",

@@ -3,10 +3,10 @@ import type { texts as en } from "./en";
 export const texts: Record<keyof typeof en, string> = {
   "share.title": "Condividere questa conversazione",
   "share.loading": "Caricamento…",
-  "share.workspace": "Con lo spazio di lavoro «{workspace}»",
+  "share.workspace": "Con l’area di lavoro «{workspace}»",
   "share.workspaceText":
     "Tutte le persone dello spazio vedono questa conversazione con tutti i suoi rami e i nuovi messaggi man mano che arrivano, e possono scrivervi.",
-  "share.workspaceOn": "Condividi con lo spazio di lavoro",
+  "share.workspaceOn": "Condividi con l’area di lavoro",
   "share.link": "Con un link, con chiunque",
   "share.linkText":
     "Il link mostra una copia delle domande e risposte di questo ramo come sono ora, senza ragionamenti, istruzioni né file. I messaggi successivi non compaiono. Chi ha il link può leggerla senza account.",

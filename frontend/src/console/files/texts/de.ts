@@ -4,7 +4,7 @@ export const texts: Record<keyof typeof en, string> = {
   "upload.drop": "Dateien hier ablegen oder",
   "upload.choose": "Dateien wählen",
   "upload.purpose": "Zweck",
-  "upload.batch": "Stapel: eine Anfrage pro Zeile, als JSON",
+  "upload.batch": "Batch: eine Anfrage pro Zeile, als JSON",
   "upload.user_data": "Dokument, für Bibliotheken und Fragen",
   "upload.ofMe": "Nur für mich",
   "upload.progress": "{name} wird hochgeladen",

@@ -5,7 +5,7 @@ export const texts: Record<keyof typeof en, string> = {
   "upload.choose": "sceglierli",
   "upload.purpose": "Scopo",
   "upload.batch": "batch: una richiesta per riga, in JSON",
-  "upload.user_data": "documento, per biblioteche e domande",
+  "upload.user_data": "documento, per raccolte e domande",
   "upload.ofMe": "Solo per me",
   "upload.progress": "Caricamento di {name}",
   "upload.stop": "Ferma",

@@ -6,7 +6,15 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.create": "Modell trainieren",
   "tuning.sending": "Dateien werden gesendet…",
   "tuning.model": "Ausgangsmodell",
-  "tuning.noModel": "Kein Modell hier lässt sich feinabstimmen.",
+  "tuning.noModel.title": "Kein Modell hier lässt sich trainieren",
+  "tuning.noModel.remote":
+    "Zum Training braucht es ein Chatmodell, das dieser Server selbst berechnet, und es gibt keines: Modelle von Upstreams werden anderswo trainiert.",
+  "tuning.noModel.off": "Das Training ist auf diesem Server abgeschaltet: AQUILON_TRAINING_PROCESSES ist 0.",
+  "tuning.noModel.add":
+    "Fügen Sie dem Server zuerst ein Chatmodell hinzu. Wurde er mit „--model none“ gestartet, starten Sie ihn ohne diese Angabe.",
+  "tuning.noModel.on": "Setzen Sie AQUILON_TRAINING_PROCESSES auf 1 oder mehr und starten Sie den Server neu.",
+  "tuning.noModel.ask": "Wer diesen Server betreibt, kann das ändern.",
+  "tuning.noModel.models": "Modell hinzufügen",
   "tuning.method": "Methode",
   "tuning.supervised": "Beispiele guter Antworten",
   "tuning.dpo": "Paare: eine bevorzugte und eine abgelehnte Antwort (DPO)",

@@ -4,7 +4,15 @@ export const texts = {
   "tuning.create": "Train a model",
   "tuning.sending": "Sending the files…",
   "tuning.model": "Model to start from",
-  "tuning.noModel": "No model here can be fine-tuned.",
+  "tuning.noModel.title": "No model here can be trained",
+  "tuning.noModel.remote":
+    "Training needs a chat model that this server computes itself, and there is none: models of upstreams are trained elsewhere.",
+  "tuning.noModel.off": "Training is turned off on this server: AQUILON_TRAINING_PROCESSES is 0.",
+  "tuning.noModel.add":
+    "Add a chat model to this server first. If it was started with “--model none”, start it without that.",
+  "tuning.noModel.on": "Set AQUILON_TRAINING_PROCESSES to 1 or more and start the server again.",
+  "tuning.noModel.ask": "Whoever runs this server can change that.",
+  "tuning.noModel.models": "Add a model",
   "tuning.method": "Method",
   "tuning.supervised": "Examples of good answers",
   "tuning.dpo": "Pairs: a preferred answer and a rejected one (DPO)",

@@ -6,7 +6,15 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.create": "Entrenar un modelo",
   "tuning.sending": "Enviando los archivos…",
   "tuning.model": "Modelo de partida",
-  "tuning.noModel": "Ningún modelo de aquí se puede ajustar.",
+  "tuning.noModel.title": "Ningún modelo de aquí se puede entrenar",
+  "tuning.noModel.remote":
+    "El entrenamiento necesita un modelo de chat que este servidor calcule por sí mismo, y no hay ninguno: los de otros servidores se entrenan allí.",
+  "tuning.noModel.off": "El entrenamiento está desactivado en este servidor: AQUILON_TRAINING_PROCESSES vale 0.",
+  "tuning.noModel.add":
+    "Primero hay que añadir un modelo de chat a este servidor. Si se inició con «--model none», hay que iniciarlo sin esa opción.",
+  "tuning.noModel.on": "Hay que dar a AQUILON_TRAINING_PROCESSES el valor 1 o más y reiniciar el servidor.",
+  "tuning.noModel.ask": "Quien administra este servidor puede cambiarlo.",
+  "tuning.noModel.models": "Añadir un modelo",
   "tuning.method": "Método",
   "tuning.supervised": "Ejemplos de buenas respuestas",
   "tuning.dpo": "Pares: una respuesta preferida y otra rechazada (DPO)",

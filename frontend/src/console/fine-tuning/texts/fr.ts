@@ -6,7 +6,15 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.create": "Entraîner un modèle",
   "tuning.sending": "Envoi des fichiers…",
   "tuning.model": "Modèle de départ",
-  "tuning.noModel": "Aucun modèle ici ne peut être affiné.",
+  "tuning.noModel.title": "Aucun modèle ne peut être entraîné ici",
+  "tuning.noModel.remote":
+    "L’entraînement demande un modèle de conversation que ce serveur calcule lui-même, et il n’y en a pas\u00a0: ceux des serveurs en amont s’entraînent ailleurs.",
+  "tuning.noModel.off": "L’entraînement est désactivé sur ce serveur\u00a0: AQUILON_TRAINING_PROCESSES vaut 0.",
+  "tuning.noModel.add":
+    "Ajoutez d’abord un modèle de conversation à ce serveur. S’il a été démarré avec «\u00a0--model none\u00a0», démarrez-le sans cette option.",
+  "tuning.noModel.on": "Donnez à AQUILON_TRAINING_PROCESSES la valeur 1 ou plus, puis redémarrez le serveur.",
+  "tuning.noModel.ask": "La personne qui exploite ce serveur peut y remédier.",
+  "tuning.noModel.models": "Ajouter un modèle",
   "tuning.method": "Méthode",
   "tuning.supervised": "Exemples de bonnes réponses",
   "tuning.dpo": "Paires\u00a0: une réponse préférée et une rejetée (DPO)",

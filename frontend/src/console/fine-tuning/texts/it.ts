@@ -6,7 +6,15 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.create": "Addestra un modello",
   "tuning.sending": "Invio dei file…",
   "tuning.model": "Modello di partenza",
-  "tuning.noModel": "Nessun modello qui può essere affinato.",
+  "tuning.noModel.title": "Nessun modello qui si può addestrare",
+  "tuning.noModel.remote":
+    "L’addestramento richiede un modello di chat che questo server calcola da sé, e non ce n’è nessuno: quelli di altri server si addestrano là.",
+  "tuning.noModel.off": "L’addestramento è disattivato su questo server: AQUILON_TRAINING_PROCESSES vale 0.",
+  "tuning.noModel.add":
+    "Prima occorre aggiungere un modello di chat a questo server. Se è stato avviato con «--model none», va avviato senza questa opzione.",
+  "tuning.noModel.on": "Occorre dare ad AQUILON_TRAINING_PROCESSES il valore 1 o più e riavviare il server.",
+  "tuning.noModel.ask": "Chi gestisce questo server può cambiarlo.",
+  "tuning.noModel.models": "Aggiungi un modello",
   "tuning.method": "Metodo",
   "tuning.supervised": "Esempi di buone risposte",
   "tuning.dpo": "Coppie: una risposta preferita e una scartata (DPO)",

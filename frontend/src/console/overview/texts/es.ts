@@ -2,7 +2,7 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "cockpit.usedAll": "Los últimos {days} días, de todas las personas",
-  "cockpit.chart": "Peticiones al día en {days} días, como máximo {most}",
+  "cockpit.chart": "Solicitudes al día en {days} días, como máximo {most}",
   "cockpit.cost": "Coste",
   "cockpit.next": "Próximos pasos",
   "cockpit.done": "hecho",
@@ -13,7 +13,7 @@ export const texts: Record<keyof typeof en, string> = {
   "step.invite": "Invitar a alguien",
   "step.key": "Crear una clave de API",
   "models.title": "Modelos en memoria",
-  "models.none": "No hay ningún modelo en memoria: la primera petición lo carga.",
+  "models.none": "No hay ningún modelo en memoria: la primera solicitud lo carga.",
   "models.ready": "listo desde {time}",
   "models.loading": "cargando, {percent}",
   "models.failed": "no se puede cargar: {reason}",
@@ -23,6 +23,6 @@ export const texts: Record<keyof typeof en, string> = {
   "budgets.spent": "{spent} de {limit}",
   "budgets.all": "Todos los presupuestos",
   "problems.title": "Fallos recientes",
-  "problems.none": "Ninguna petición ha fallado en {days} días.",
-  "problems.all": "El registro de peticiones",
+  "problems.none": "Ninguna solicitud ha fallado en {days} días.",
+  "problems.all": "El registro de solicitudes",
 };

@@ -6,10 +6,10 @@ export const texts: Record<keyof typeof en, string> = {
   "desk.reset": "Ricomincia",
   "desk.settings": "Impostazioni",
   "prompts.open": "Prompt salvati",
-  "prompts.intro": "I propri prompt e quelli condivisi dallo spazio di lavoro {workspace}.",
+  "prompts.intro": "I propri prompt e quelli condivisi dall’area di lavoro {workspace}.",
   "prompts.empty.title": "Nessun prompt è ancora salvato",
   "prompts.empty.text":
-    "«Salva» conserva messaggi e impostazioni con un nome, solo per sé o per tutto lo spazio di lavoro.",
+    "«Salva» conserva messaggi e impostazioni con un nome, solo per sé o per tutta l’area di lavoro.",
   "prompts.use": "Apri",
   "prompts.delete": "Elimina",
   "prompts.delete.title": "Eliminare «{name}»?",
@@ -25,6 +25,6 @@ export const texts: Record<keyof typeof en, string> = {
   "save.new": "un nuovo prompt",
   "save.seenBy": "Chi lo vede",
   "save.own": "Solo io",
-  "save.workspace": "Lo spazio di lavoro {workspace}",
+  "save.workspace": "L’area di lavoro {workspace}",
   "save.done": "«{name}» è salvato.",
 };

@@ -21,7 +21,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.cost": "Kosten",
   "log.first": "erstes nach {time}",
   "log.duration": "Dauer",
-  "log.batch": "Stapel",
+  "log.batch": "Batch",
   "log.older": "Ältere Anfragen",
   "log.empty.title": "Hier ist keine Anfrage",
   "log.empty.text": "In dieser Zeit wurde nichts gefragt, das zu den Filtern passt.",

@@ -2,9 +2,9 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "log.intro":
-    "Las últimas peticiones de todas las personas a los modelos: solo cifras, nunca lo que se preguntó o respondió. Las peticiones rechazadas antes de llegar a un modelo no figuran aquí.",
+    "Las últimas solicitudes de todas las personas a los modelos: solo cifras, nunca lo que se preguntó o respondió. Las solicitudes rechazadas antes de llegar a un modelo no figuran aquí.",
   "log.introOwn":
-    "Las últimas peticiones propias a los modelos: solo cifras, nunca lo que se preguntó o respondió. Las peticiones rechazadas antes de llegar a un modelo no figuran aquí.",
+    "Las últimas solicitudes propias a los modelos: solo cifras, nunca lo que se preguntó o respondió. Las solicitudes rechazadas antes de llegar a un modelo no figuran aquí.",
   "log.outcome": "Final",
   "log.all": "Todas",
   "log.completed": "completada",
@@ -22,7 +22,7 @@ export const texts: Record<keyof typeof en, string> = {
   "log.first": "primero a los {time}",
   "log.duration": "Duración",
   "log.batch": "lote",
-  "log.older": "Peticiones anteriores",
-  "log.empty.title": "No hay ninguna petición",
+  "log.older": "Solicitudes anteriores",
+  "log.empty.title": "No hay ninguna solicitud",
   "log.empty.text": "En este periodo no se ha pedido nada que encaje con los filtros.",
 };

@@ -18,7 +18,7 @@ export const texts: Record<keyof typeof english, string> = {
   "trouble.unreachable": "El servidor no responde. Conviene intentarlo de nuevo cuando esté disponible.",
   "trouble.interrupted": "La respuesta se cortó. Conviene intentarlo de nuevo.",
   "trouble.engine": "El modelo no puede responder ahora. Conviene intentarlo en un momento.",
-  "trouble.overloaded": "Hay muchas peticiones ahora. Conviene intentarlo en un momento.",
+  "trouble.overloaded": "Hay muchas solicitudes ahora. Conviene intentarlo en un momento.",
   "trouble.signedOut": "La sesión ha terminado. Al recargar la página se puede iniciar otra.",
   "trouble.context": "Es demasiado largo para el modelo. Hay que acortarlo.",
   "trouble.reload": "Recargar",

@@ -42,7 +42,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Kalt heißt wiederholbar, nicht wahr: Ein falsches Token, das das wahrscheinlichste ist, kommt jedes Mal.",
   "context.title": "Kontext: was es im Kopf behält",
   "context.text":
-    "Ein Modell hat kein eigenes Gedächtnis: Für jede Antwort liest es das ganze Gespräch neu, so weit der Kontext reicht. Hier schneiden wir den Anfang ab. Ändern Sie den Platz und fragen Sie noch einmal.",
+    "Ein Modell hat kein eigenes Gedächtnis: Für jede Antwort liest es die ganze Unterhaltung neu, so weit der Kontext reicht. Hier schneiden wir den Anfang ab. Ändern Sie den Platz und fragen Sie noch einmal.",
   "context.fact": "Meine Katze heißt {name}.",
   "context.ask": "Wie heißt meine Katze?",
   "context.room": "Platz in Tokens",
@@ -50,12 +50,12 @@ export const texts: Record<keyof typeof english, string> = {
   "context.read": "Was das Modell las, Tokens: {tokens}",
   "context.there": "Der Name stand in dem, was es las. Antwortet es dennoch falsch, liegt es nicht mehr am Kontext.",
   "context.gone": "Der Name wurde abgeschnitten: Das Modell kann ihn nicht wissen und antwortet trotzdem.",
-  "context.question": "Ein langes Gespräch, und das Modell vergisst den Anfang. Warum?",
+  "context.question": "Eine lange Unterhaltung, und das Modell vergisst den Anfang. Warum?",
   "context.a": "Es ist müde.",
   "context.b": "Es hat inzwischen etwas anderes gelernt.",
   "context.c": "Der Anfang passt nicht mehr in den Kontext.",
   "context.why":
-    "Was nicht im Kontext steht, gibt es für das Modell nicht. Wiederholen Sie das Wichtige, oder beginnen Sie ein neues Gespräch.",
+    "Was nicht im Kontext steht, gibt es für das Modell nicht. Wiederholen Sie das Wichtige, oder beginnen Sie eine neue Unterhaltung.",
   "hallucination.title": "Erfindung: wenn es etwas nicht weiß",
   "hallucination.text":
     "Diesen Komponisten gab es nie: Der Name ist erfunden. Das Modell schreibt trotzdem. Dunklere Tokens überraschten das Modell selbst; klicken Sie eines an, um zu sehen, was es noch erwog.",
@@ -79,12 +79,12 @@ export const texts: Record<keyof typeof english, string> = {
   "cost.price": "Preis",
   "cost.million": "Eine Million davon",
   "cost.none": "hier ist keiner festgelegt",
-  "cost.question": "Warum kostet die zehnte Frage eines Gesprächs mehr als die erste?",
+  "cost.question": "Warum kostet die zehnte Frage einer Unterhaltung mehr als die erste?",
   "cost.a": "Das Modell verlangt mit der Zeit mehr.",
   "cost.b": "Spätere Antworten sind besser.",
   "cost.c": "Alles bisher Gesagte wird noch einmal gelesen.",
   "cost.why":
-    "Ein Cache kann es verbilligen, aber das Frühere zählt jedes Mal. Ein neues Thema verdient ein neues Gespräch.",
+    "Ein Cache kann es verbilligen, aber das Frühere zählt jedes Mal. Ein neues Thema verdient eine neue Unterhaltung.",
   "energy.title": "Energie: was es verbraucht",
   "energy.text":
     "Energie ist Leistung mal Zeit. Stoppen Sie eine Antwort, und sagen Sie dann, wie viel Watt die Maschine zieht: Das Netzteil oder ein Messgerät sagt es.",
@@ -110,6 +110,6 @@ export const texts: Record<keyof typeof english, string> = {
     "Nun wissen Sie, wo die Überraschungen liegen. Gehen Sie einen Schritt noch einmal durch: Die Erklärungen bleiben.",
   "end.inside": "Hineinsehen",
   "end.compare": "Vergleichen",
-  "end.chat": "Zum Gespräch",
+  "end.chat": "Zur Unterhaltung",
   "end.again": "Von vorn beginnen",
 };

@@ -78,16 +78,16 @@ export const texts: Record<keyof typeof en, string> = {
   "own.thisMonth": "diesen Monat",
   "data.title": "Ihre Daten",
   "data.text":
-    "Alles, was hier von Ihnen gespeichert ist, in einem Archiv: Unterhaltungen als Text und JSON, Dateien, Nutzung und Ihr Profil.",
+    "Alles, was hier von Ihnen gespeichert ist, in einem Archiv: Unterhaltungen als Text und JSON, Gedächtnis, Assistenten, Bibliotheken, Dateien, Verbrauch und Ihr Profil.",
   "data.export": "Alles herunterladen",
   "data.progress": "Bisher {size} …",
   "data.stop": "Anhalten",
   "data.done": "Das Archiv liegt in Ihren Downloads: {size}.",
   "end.title": "Konto löschen",
   "end.text":
-    "Ihre Unterhaltungen, auch die geteilten, Ihre Dateien, Stapelaufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht.",
+    "Ihre Unterhaltungen, auch die geteilten, Ihr Gedächtnis, Ihre Projekte, Assistenten, Bibliotheken, Dateien, Batch-Aufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht, samt allen daraus gewonnenen Suchdaten.",
   "end.kept":
-    "Was bleibt: Nutzung und Abrechnungen unter einer Kennung, die niemanden nennt; Einträge des Audit-Protokolls ohne den Namen; Sicherungen, bis der Betreiber sie löscht.",
+    "Was bleibt: Verbrauch und Abrechnungen unter einer Kennung, die niemanden nennt; Einträge des Änderungsprotokolls ohne den Namen; Sicherungen, bis der Betreiber sie löscht.",
   "end.lastOwner":
     "Sie sind die letzte Eigentümerin oder der letzte Eigentümer: Machen Sie zuerst jemand anderen dazu, unter Mitglieder.",
   "end.action": "Mein Konto löschen",
@@ -96,7 +96,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Alles löschen",
   "erase.title": "Konto und Daten von {name} löschen?",
   "erase.text":
-    "Unterhaltungen, auch geteilte, Dateien, Stapelaufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht. Die Nutzung bleibt für die Abrechnung, Einträge des Audit-Protokolls bleiben ohne den Namen.",
+    "Unterhaltungen, auch geteilte, Gedächtnis, Projekte, Assistenten, Bibliotheken, Dateien, Batch-Aufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht. Der Verbrauch bleibt für die Abrechnung, Einträge des Änderungsprotokolls bleiben ohne den Namen.",
   "chat.title": "Chat",
   "chat.intro":
     "Womit Unterhaltungen beginnen, wer welches Modell und welchen Teil sieht, und was allen mitgeteilt wird.",
@@ -110,7 +110,7 @@ export const texts: Record<keyof typeof en, string> = {
   "chat.saved": "Gespeichert.",
   "chat.pairs": "Erlauben, dass Urteile über Antworten mit Zustimmung für das Training aufbewahrt werden",
   "chat.pairsHint":
-    "Nur in Gesprächen, die allein die Person sieht, und bis sie es widerruft. Die Paare exportieren Administratoren.",
+    "Nur in Unterhaltungen, die allein die Person sieht, und bis sie es widerruft. Die Paare exportieren Administratoren.",
   "chat.who": "Wer was nutzen darf",
   "chat.whoText":
     "Ein Modell, das jemand nicht nutzen darf, gibt es für diese Person nicht. Ein abgeschalteter Teil antwortet nur den gewählten Rollen.",
@@ -147,5 +147,5 @@ export const texts: Record<keyof typeof en, string> = {
   "announce.empty": "Nichts ist angekündigt.",
   "chat.elsewhere": "Anderswo",
   "chat.retention": "Wie lange Unterhaltungen aufbewahrt werden",
-  "chat.usage": "Nutzung nach Person, ohne den Inhalt der Gespräche",
+  "chat.usage": "Verbrauch nach Person, ohne den Inhalt der Unterhaltungen",
 };

@@ -75,14 +75,14 @@ export const texts = {
   "own.thisMonth": "this month",
   "data.title": "Your data",
   "data.text":
-    "Everything that is stored of you here as one archive: conversations as text and JSON, files, usage and your profile.",
+    "Everything that is stored of you here as one archive: conversations as text and JSON, memory, assistants, libraries, files, usage and your profile.",
   "data.export": "Download everything",
   "data.progress": "{size} so far…",
   "data.stop": "Stop",
   "data.done": "The archive is in your downloads: {size}.",
   "end.title": "Delete the account",
   "end.text":
-    "Your conversations, those that you shared too, your files, batch jobs, keys and sessions are deleted at once and for good.",
+    "Your conversations, those that you shared too, your memory, projects, assistants, libraries, files, batch jobs, keys and sessions are deleted at once and for good, with all search data made from them.",
   "end.kept":
     "What stays: usage and statements, for billing, under an id that names nobody; entries of the audit log without the name; backups, until the operator deletes them.",
   "end.lastOwner": "You are the organization’s last owner: make somebody else an owner first, under Members.",
@@ -92,7 +92,7 @@ export const texts = {
   "erase.action": "Delete everything",
   "erase.title": "Delete {name}’s account and data?",
   "erase.text":
-    "Conversations, shared ones too, files, batch jobs, keys and sessions are deleted at once and for good. Usage stays for billing, entries of the audit log stay without the name.",
+    "Conversations, shared ones too, memory, projects, assistants, libraries, files, batch jobs, keys and sessions are deleted at once and for good. Usage stays for billing, entries of the audit log stay without the name.",
   "chat.title": "Chat",
   "chat.intro": "What conversations begin with, who sees which model and part, and what everybody is told.",
   "chat.begin": "How conversations begin",

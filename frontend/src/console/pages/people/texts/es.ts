@@ -78,16 +78,16 @@ export const texts: Record<keyof typeof en, string> = {
   "own.thisMonth": "este mes",
   "data.title": "Datos propios",
   "data.text":
-    "Todo lo que se guarda aquí de la cuenta en un archivo: conversaciones en texto y JSON, ficheros, uso y perfil.",
+    "Todo lo que se guarda aquí de la cuenta en un archivo: conversaciones en texto y JSON, memoria, asistentes, bibliotecas, archivos, consumo y perfil.",
   "data.export": "Descargar todo",
   "data.progress": "{size} hasta ahora…",
   "data.stop": "Detener",
   "data.done": "El archivo está en las descargas: {size}.",
   "end.title": "Eliminar la cuenta",
   "end.text":
-    "Las conversaciones, también las compartidas, los ficheros, lotes, claves y sesiones se borran en el acto y para siempre.",
+    "Las conversaciones, también las compartidas, la memoria, los proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre, con todos los datos de búsqueda obtenidos de ellos.",
   "end.kept":
-    "Lo que queda: el uso y los extractos, para la facturación, con un identificador que no nombra a nadie; las entradas del registro de auditoría, sin el nombre; las copias de seguridad, hasta que el operador las borre.",
+    "Lo que queda: el consumo y las facturaciones, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; las copias de seguridad, hasta que el operador las borre.",
   "end.lastOwner": "Esta es la última cuenta propietaria de la organización: antes hay que nombrar otra, en Miembros.",
   "end.action": "Eliminar mi cuenta",
   "end.write": "Escribir «{name}» para confirmar",
@@ -95,7 +95,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Borrarlo todo",
   "erase.title": "¿Eliminar la cuenta y los datos de {name}?",
   "erase.text":
-    "Conversaciones, también las compartidas, ficheros, lotes, claves y sesiones se borran en el acto y para siempre. El uso queda para la facturación y las entradas del registro de auditoría quedan sin el nombre.",
+    "Conversaciones, también las compartidas, memoria, proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre. El consumo queda para la facturación y las entradas del registro de cambios quedan sin el nombre.",
   "chat.title": "Chat",
   "chat.intro":
     "Con qué empiezan las conversaciones, quién ve cada modelo y cada parte, y qué se anuncia a todas las personas.",
@@ -104,7 +104,7 @@ export const texts: Record<keyof typeof en, string> = {
   "chat.serverModel": "El del servidor",
   "chat.instructions": "Instrucciones para el modelo",
   "chat.instructionsHint":
-    "La página de chat las envía al comienzo de cada conversación; las peticiones a la API no cambian.",
+    "La página de chat las envía al comienzo de cada conversación; las solicitudes a la API no cambian.",
   "chat.save": "Guardar",
   "chat.saved": "Guardado.",
   "chat.pairs": "Permitir que se acepte conservar las valoraciones de las respuestas para el entrenamiento",
@@ -146,5 +146,5 @@ export const texts: Record<keyof typeof en, string> = {
   "announce.empty": "No hay nada anunciado.",
   "chat.elsewhere": "En otro lugar",
   "chat.retention": "Cuánto se conservan las conversaciones",
-  "chat.usage": "Uso por persona, sin el contenido de las conversaciones",
+  "chat.usage": "Consumo por persona, sin el contenido de las conversaciones",
 };

@@ -78,16 +78,16 @@ export const texts: Record<keyof typeof en, string> = {
   "own.thisMonth": "ce mois-ci",
   "data.title": "Vos données",
   "data.text":
-    "Tout ce qui est conservé de vous ici en une archive\u00a0: conversations en texte et JSON, fichiers, utilisation et profil.",
+    "Tout ce qui est conservé de vous ici en une archive\u00a0: conversations en texte et JSON, mémoire, assistants, bibliothèques, fichiers, consommation et profil.",
   "data.export": "Tout télécharger",
   "data.progress": "{size} jusqu’ici…",
   "data.stop": "Arrêter",
   "data.done": "L’archive est dans vos téléchargements\u00a0: {size}.",
   "end.title": "Supprimer le compte",
   "end.text":
-    "Vos conversations, y compris celles que vous avez partagées, vos fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement.",
+    "Vos conversations, y compris celles que vous avez partagées, votre mémoire, vos projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement, avec tout ce qui servait à y chercher.",
   "end.kept":
-    "Ce qui reste\u00a0: l’utilisation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
+    "Ce qui reste\u00a0: la consommation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
   "end.lastOwner":
     "Vous êtes le dernier propriétaire de l’organisation\u00a0: nommez d’abord quelqu’un d’autre, sous Membres.",
   "end.action": "Supprimer mon compte",
@@ -96,8 +96,8 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Tout supprimer",
   "erase.title": "Supprimer le compte et les données de {name}\u00a0?",
   "erase.text":
-    "Conversations, même partagées, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement. L’utilisation reste pour la facturation, les entrées du journal d’audit restent sans le nom.",
-  "chat.title": "Discussion",
+    "Conversations, même partagées, mémoire, projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement. La consommation reste pour la facturation, les entrées du journal d’audit restent sans le nom.",
+  "chat.title": "Chat",
   "chat.intro":
     "Par quoi les conversations commencent, qui voit quel modèle et quelle partie, et ce qui est annoncé à tout le monde.",
   "chat.begin": "Le début des conversations",
@@ -105,7 +105,7 @@ export const texts: Record<keyof typeof en, string> = {
   "chat.serverModel": "Celui du serveur",
   "chat.instructions": "Instructions au modèle",
   "chat.instructionsHint":
-    "La page de discussion les envoie au début de chaque conversation\u00a0; les requêtes à l’API restent inchangées.",
+    "La page du chat les envoie au début de chaque conversation\u00a0; les requêtes à l’API restent inchangées.",
   "chat.save": "Enregistrer",
   "chat.saved": "Enregistré.",
   "chat.pairs": "Permettre d’accepter que les avis sur les réponses soient gardés pour l’entraînement",
@@ -115,7 +115,7 @@ export const texts: Record<keyof typeof en, string> = {
   "chat.whoText":
     "Un modèle qu’une personne ne peut pas utiliser n’existe pas pour elle. Une partie désactivée ne répond qu’aux rôles choisis.",
   "chat.models": "Modèles",
-  "chat.parts": "Parties de la discussion",
+  "chat.parts": "Parties du chat",
   "chat.forWhom": "Pour qui",
   "chat.nobody": "Personne",
   "chat.change": "Modifier",
@@ -130,7 +130,7 @@ export const texts: Record<keyof typeof en, string> = {
   "feature.explore": "Explorer",
   "feature.import": "Importation",
   "announce.title": "Annonces",
-  "announce.intro": "Du texte simple en haut de la discussion et de la console.",
+  "announce.intro": "Du texte simple en haut du chat et de la console.",
   "announce.new": "Annoncer quelque chose",
   "announce.text": "Texte",
   "announce.level": "Genre",
@@ -147,5 +147,5 @@ export const texts: Record<keyof typeof en, string> = {
   "announce.empty": "Rien n’est annoncé.",
   "chat.elsewhere": "Ailleurs",
   "chat.retention": "Durée de conservation des conversations",
-  "chat.usage": "Utilisation par personne, sans le contenu des conversations",
+  "chat.usage": "Consommation par personne, sans le contenu des conversations",
 };

@@ -44,8 +44,8 @@ export const texts: Record<keyof typeof en, string> = {
   "field.name": "Nome",
   "field.email": "E-mail",
   "field.role": "Ruolo",
-  "field.workspaces": "Spazi di lavoro",
-  "field.workspace": "Spazio di lavoro",
+  "field.workspaces": "Aree di lavoro",
+  "field.workspace": "Area di lavoro",
   "field.days": "Validità degli inviti (giorni)",
   "quotas.title": "Quote",
   "quotas.intro":
@@ -77,16 +77,16 @@ export const texts: Record<keyof typeof en, string> = {
   "own.thisMonth": "questo mese",
   "data.title": "I propri dati",
   "data.text":
-    "Tutto ciò che qui è conservato dell’account in un archivio: conversazioni in testo e JSON, file, utilizzo e profilo.",
+    "Tutto ciò che qui è conservato dell’account in un archivio: conversazioni in testo e JSON, memoria, assistenti, raccolte, file, consumi e profilo.",
   "data.export": "Scarica tutto",
   "data.progress": "{size} finora…",
   "data.stop": "Ferma",
   "data.done": "L’archivio è nei download: {size}.",
   "end.title": "Elimina l’account",
   "end.text":
-    "Le conversazioni, anche quelle condivise, i file, i lotti, le chiavi e le sessioni vengono eliminati subito e per sempre.",
+    "Le conversazioni, anche quelle condivise, la memoria, i progetti, gli assistenti, le raccolte, i file, i lavori batch, le chiavi e le sessioni vengono eliminati subito e per sempre, con tutti i dati di ricerca che ne derivano.",
   "end.kept":
-    "Che cosa resta: utilizzo e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro di controllo, senza il nome; i backup, finché il gestore non li elimina.",
+    "Che cosa resta: consumi e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro delle modifiche, senza il nome; i backup, finché il gestore non li elimina.",
   "end.lastOwner":
     "Questo è l’ultimo account proprietario dell’organizzazione: prima occorre nominarne un altro, in Membri.",
   "end.action": "Elimina il mio account",
@@ -95,7 +95,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Elimina tutto",
   "erase.title": "Eliminare l’account e i dati di {name}?",
   "erase.text":
-    "Conversazioni, anche condivise, file, lotti, chiavi e sessioni vengono eliminati subito e per sempre. L’utilizzo resta per la fatturazione, le voci del registro di controllo restano senza il nome.",
+    "Conversazioni, anche condivise, memoria, progetti, assistenti, raccolte, file, lavori batch, chiavi e sessioni vengono eliminati subito e per sempre. I consumi restano per la fatturazione, le voci del registro delle modifiche restano senza il nome.",
   "chat.title": "Chat",
   "chat.intro":
     "Con che cosa iniziano le conversazioni, chi vede quale modello e quale parte, e che cosa si annuncia a tutti.",
