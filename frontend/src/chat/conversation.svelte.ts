@@ -431,7 +431,7 @@ export class Conversation {
     this.#settling = this.#settle(turn, answer);
     this.#running = null;
     this.#around.onEnd(answer);
-    if (!answer.begunElsewhere) void this.#nameItself();
+    if (!answer.begunElsewhere) void this.#nameItself(turn);
     if (this.queue.length > 0 && (answer.state === "finished" || this.#sendsNext)) await this.#askNext();
     this.#sendsNext = false;
   }
@@ -528,15 +528,17 @@ export class Conversation {
     return turn;
   }
 
-  /** Asks the model for a title, once there is something to name. */
-  async #nameItself(): Promise<void> {
-    const [first] = this.turns;
-    if (this.id === null || this.title !== null || this.#titling || !first?.question || this.earlier) return;
-    const { answer } = first;
-    if (answer === null || answer.running || answer.text === "") return;
+  /**
+   * Asks the model for a title, once there is something to name. The server has named a conversation by its question
+   * where nothing was answered: `answered`, if that is the first turn that has an answer, lets a model do better.
+   */
+  async #nameItself(answered: Turn | null = null): Promise<void> {
+    const first = this.turns.find(({ answer }) => answer !== null && !answer.running && answer.text !== "");
+    if (this.id === null || this.#titling || !first?.question || this.earlier) return;
+    if (this.title !== null && first !== answered) return;
     this.#titling = true;
     try {
-      this.title = (await nameConversation(this.id, answer.model, this.#left.signal)).title;
+      this.title = (await nameConversation(this.id, first.answer!.model, this.#left.signal)).title;
       this.#around.onNamed();
     } catch (error) {
       // Without a connection it is named the next time that it is opened or answered.

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
+from aquilon.conversations.first_words import first_question
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
 from aquilon.conversations.policies import Policies
@@ -368,6 +369,11 @@ class Conversations:
             if change.archived is not None and change.archived != (conversation.archived_at is not None):
                 conversation.archived_at = now if change.archived else None
         return conversation
+
+    async def first_question(self, principal: Principal, conversation_id: str) -> str | None:
+        """As `first_words.first_question`. The caller has checked that the conversation may be seen."""
+        async with self._database.reading() as session:
+            return await first_question(session, Scope.of_organization(principal), conversation_id)
 
     async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:
         """By run, the model that answered. The caller has checked that the conversation may be seen."""
