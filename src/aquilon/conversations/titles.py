@@ -40,7 +40,7 @@ class Titles:
     catalogue: Catalogue
 
     async def give(self, principal: Principal, conversation_id: str, *, model: str | None) -> StoredConversation:
-        """Give a conversation a title. One that has a title keeps it, unless it is the beginning of its question.
+        """Give a conversation a title. One that has a title keeps it, unless its question names it after a failure.
 
         ``model``: None for the one that answered last.
 
@@ -49,10 +49,8 @@ class Titles:
         """
         conversation = await self.conversations.get(principal, conversation_id)
         former = conversation.title
-        if former is not None:
-            first = await self.conversations.first_question(principal, conversation_id)
-            if first is None or former != first_words(first):
-                return conversation
+        if former is not None and not await self.conversations.is_named_by_question(principal, conversation):
+            return conversation
         context = await self.conversations.within(principal, conversation_id)
         messages = [item for item in context.history.items if isinstance(item, MessageItem) and item.text.strip()]
         question = next((item.text for item in messages if item.role == "user"), None)
