@@ -1,10 +1,10 @@
-"""What becomes a conversation's title of what a model wrote, or of the question."""
+"""What becomes a conversation's title of what a model wrote."""
 
 from __future__ import annotations
 
 import pytest
 
-from aquilon.conversations.titles import LONGEST_TITLE, first_words, title_in
+from aquilon.conversations.titles import title_in
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,3 @@ from aquilon.conversations.titles import LONGEST_TITLE, first_words, title_in
 )
 def test_a_title_is_taken_out_of_what_a_model_wrote(written: str, title: str | None) -> None:
     assert title_in(written) == title
-
-
-@pytest.mark.parametrize("question", ["Short", "word " * 40, "a" * 200, "👋🏽" * 90, "  many\n\n spaces  "])
-def test_the_first_words_of_a_question_are_short(question: str) -> None:
-    title = first_words(question)
-    assert 0 < len(title) <= LONGEST_TITLE
-    assert title == " ".join(title.split())

@@ -215,6 +215,42 @@ async def test_what_is_said_before_a_call_stays_while_its_result_is_answered(ask
     await expect(asker.answer.locator("p")).to_have_text(["Let me look.", words(7)])
 
 
+async def test_two_windows_of_one_person_show_the_same_talk_as_it_goes_on(
+    asker: Visitor, speaker: Speaker, browser: Browser
+) -> None:
+    await asker.ask("1 words")
+    await asker.expect_state("finished")
+    await expect(asker.page).to_have_title(re.compile("w0.* · Aquilon"))
+    signed_in = await asker.page.context.storage_state()
+    at_home = {"storage_state": signed_in, "viewport": {"width": 390, "height": 800}}
+    async with at_the_page(browser, asker.server, **at_home) as phone:
+        titling: list[str] = []
+        phone.page.on("request", lambda request: titling.append(request.url) if "/title" in request.url else None)
+        await phone.page.goto(asker.page.url)
+        await expect(phone.turns).to_have_count(1)
+        await asker.ask("9 words, wait after 4")
+        await expect(phone.turns.locator(".bubble")).to_have_text(["1 words", "9 words, wait after 4"])
+        await expect(phone.answer).to_have_text(words(4))
+        await phone.expect_state("streaming")
+        speaker.go_on.set()
+        for window in (asker, phone):
+            await window.expect_state("finished")
+            await expect(window.answer).to_have_text(words(9))
+
+        await phone.ask("3 words")
+        await expect(asker.turns).to_have_count(3)
+        await expect(asker.answer).to_have_text(words(3))
+        address = f"{asker.server.url}/v1/conversations/{asker.page.url.rpartition('/')[2]}"
+        server, origin = asker.page.context.request, {"origin": asker.server.url}
+        await server.post(address, headers=origin, data={"title": "Numbers"})
+        await expect(phone.page).to_have_title("Numbers · Aquilon")
+        await server.delete(address, headers=origin)
+        for window in (asker, phone):
+            await expect(window.page.get_by_role("button", name="Begin a new conversation")).to_be_visible()
+        assert titling == []
+        assert phone.complaints == []
+
+
 @pytest.mark.slow
 async def test_two_tabs_that_change_one_question_make_two_branches(asker: Visitor, speaker: Speaker) -> None:
     speaker.go_on.set()
@@ -229,7 +265,6 @@ async def test_two_tabs_that_change_one_question_make_two_branches(asker: Visito
         await page.expect_state("finished")
         await expect(page.turns.locator(".bubble")).to_have_text([question])
     await expect(tab.turns.get_by_role("group", name="Versions of the question")).to_contain_text("3/3")
-    await asker.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     versions = asker.turns.get_by_role("group", name="Versions of the question")
     await expect(versions).to_contain_text("2/3")
     await versions.get_by_role("button", name="Next version").click()
@@ -237,7 +272,6 @@ async def test_two_tabs_that_change_one_question_make_two_branches(asker: Visito
 
     await tab.ask("4 words")
     await tab.expect_state("finished")
-    await asker.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(asker.turns.locator(".bubble")).to_have_text(["3 words", "4 words"])
 
 

@@ -33,6 +33,8 @@ export class Answer {
   /** The connection is lost; the server goes on, and the page looks for it. */
   lost = $state(false);
   siblings = $state.raw<Siblings>(ALONE);
+  /** Another page asked for it while this one was open: what is done once after an answer is done there. */
+  begunElsewhere = false;
   /** Its first and last item, once they are stored. */
   firstId: string | null = null;
   leafId: string | null = null;

@@ -3,7 +3,7 @@
  *
  * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
-import type { ConversationAgent } from "../api/schema";
+import type { ConversationAgent, ConversationUpdated } from "../api/schema";
 import { createConversation, nameConversation, readConversation, type ConversationBody } from "../api/conversations";
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
@@ -161,23 +161,32 @@ export class Conversation {
     void this.#nameItself();
   }
 
-  /** Learns what others have added since, on the path that is shown. */
+  /** Learns what has been added elsewhere since, on the path that is shown. */
   async refresh(): Promise<void> {
-    const talk = this.#talk;
-    if (this.id === null || talk === null || this.answering || this.phase !== "ready") return;
     await this.#settling;
+    if (this.id === null || !this.#mayBeShownAnew) return;
     try {
       const body = await readConversation(this.id);
       this.#learn(body);
       const leaf = this.last?.leafId ?? null;
-      if (body.head_id === leaf && leaf !== null) return;
-      let page = await this.#headPage(talk);
-      if (leaf !== null && !page.entries.some((entry) => entry.id === leaf)) page = await talk.path({ leaf });
-      if (!this.answering) this.#show(page);
+      if (body.head_id !== leaf || leaf === null) await this.#showAdded();
     } catch (error) {
       this.problem = problemFrom(error);
       if (this.problem.kind === "model") this.phase = "missing";
     }
+  }
+
+  /** A question that the server doesn't have is on this page alone: nothing takes its place. */
+  get #mayBeShownAnew(): boolean {
+    return this.#talk !== null && !this.answering && this.phase === "ready" && this.last?.question?.id !== null;
+  }
+
+  async #showAdded(): Promise<void> {
+    const talk = this.#talk!;
+    const leaf = this.last?.leafId ?? null;
+    let page = await this.#headPage(talk);
+    if (leaf !== null && !page.entries.some((entry) => entry.id === leaf)) page = await talk.path({ leaf });
+    if (this.#mayBeShownAnew) this.#show(page, { begunElsewhere: true });
   }
 
   /** Reads the page above the first turn. */
@@ -297,10 +306,17 @@ export class Conversation {
     this.visibility = visibility;
   }
 
-  /** Takes in what others have changed. */
-  async hear(news: { title: string | null; visibility: string; head_id: string | null }): Promise<void> {
+  /** Takes in what was changed elsewhere: by others, or by the same person in another window. */
+  async hear(news: Pick<ConversationUpdated, "title" | "visibility" | "head_id" | "running">): Promise<void> {
     this.#learn(news);
-    if (news.head_id !== (this.last?.leafId ?? null)) await this.refresh();
+    await this.#settling;
+    const same = news.head_id === (this.last?.leafId ?? null) && news.running.length === 0;
+    if (same || !this.#mayBeShownAnew) return;
+    try {
+      await this.#showAdded();
+    } catch (error) {
+      this.problem = problemFrom(error);
+    }
   }
 
   /** It was deleted, or is kept from this person now. */
@@ -379,10 +395,11 @@ export class Conversation {
     });
   }
 
-  /** Follows an answer that was being written when the page came to it. */
-  async #follow(turn: Turn, facts: AnswerFacts): Promise<void> {
+  /** Follows an answer that was being written when the page came to it, or that another window has begun. */
+  async #follow(turn: Turn, facts: AnswerFacts, begunElsewhere: boolean): Promise<void> {
     const answer = new Answer(facts.model);
     answer.id = facts.id;
+    answer.begunElsewhere = begunElsewhere;
     if (turn.answer !== null) answer.stayBelow(turn.answer);
     await this.#receive(turn, answer, () => Promise.resolve(this.#talk!.follow(facts.id, this.#follower(answer))));
   }
@@ -414,7 +431,7 @@ export class Conversation {
     this.#settling = this.#settle(turn, answer);
     this.#running = null;
     this.#around.onEnd(answer);
-    void this.#nameItself();
+    if (!answer.begunElsewhere) void this.#nameItself(turn);
     if (this.queue.length > 0 && (answer.state === "finished" || this.#sendsNext)) await this.#askNext();
     this.#sendsNext = false;
   }
@@ -478,7 +495,7 @@ export class Conversation {
   }
 
   /** Shows a page of a path: below the turns above it that are on the page already, or alone. */
-  #show(page: PathPage): void {
+  #show(page: PathPage, { begunElsewhere = false } = {}): void {
     const { turns, from } = turnsOf(page);
     const first = turns[0]?.question?.id ?? null;
     const at = first === null ? -1 : this.turns.findIndex((turn) => turn.question?.id === first);
@@ -490,7 +507,7 @@ export class Conversation {
     const last = this.last;
     if (last === null) return;
     const open = page.answers.find((facts) => isOpen(facts) && facts.leafId === page.entries.at(-1)?.id);
-    if (open !== undefined) void this.#follow(last, open);
+    if (open !== undefined) void this.#follow(last, open, begunElsewhere);
     else if (last.answer === null && last.question !== null) {
       const facts = page.answers.find(({ id }) => id === last.question?.answerId);
       if (facts !== undefined) last.answer = Answer.empty(facts);
@@ -511,15 +528,17 @@ export class Conversation {
     return turn;
   }
 
-  /** Asks the model for a title, once there is something to name. */
-  async #nameItself(): Promise<void> {
-    const [first] = this.turns;
-    if (this.id === null || this.title !== null || this.#titling || !first?.question || this.earlier) return;
-    const { answer } = first;
-    if (answer === null || answer.running || answer.text === "") return;
+  /**
+   * Asks the model for a title, once there is something to name. The server has named a conversation by its question
+   * where nothing was answered: `answered`, if that is the first turn that has an answer, lets a model do better.
+   */
+  async #nameItself(answered: Turn | null = null): Promise<void> {
+    const first = this.turns.find(({ answer }) => answer !== null && !answer.running && answer.text !== "");
+    if (this.id === null || this.#titling || !first?.question || this.earlier) return;
+    if (this.title !== null && first !== answered) return;
     this.#titling = true;
     try {
-      this.title = (await nameConversation(this.id, answer.model, this.#left.signal)).title;
+      this.title = (await nameConversation(this.id, first.answer!.model, this.#left.signal)).title;
       this.#around.onNamed();
     } catch (error) {
       // Without a connection it is named the next time that it is opened or answered.

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
+from aquilon.conversations.first_words import first_question, first_words
 from aquilon.conversations.histories import Histories, History
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
 from aquilon.conversations.policies import Policies
@@ -368,6 +369,14 @@ class Conversations:
             if change.archived is not None and change.archived != (conversation.archived_at is not None):
                 conversation.archived_at = now if change.archived else None
         return conversation
+
+    async def is_named_by_question(self, principal: Principal, conversation: StoredConversation) -> bool:
+        """Whether its title is only the beginning of its first question, kept when an answer failed."""
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            if not await stored_runs.has_unsuccessful(session, scope, conversation.id):
+                return False
+            return conversation.title == first_words(await first_question(session, scope, conversation.id) or "")
 
     async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:
         """By run, the model that answered. The caller has checked that the conversation may be seen."""

@@ -9,6 +9,7 @@ import msgspec
 
 from aquilon.conversations.answer import Written, choices
 from aquilon.conversations.dialects.responses_tools import ToolEcho, called_tools
+from aquilon.conversations.first_words import name_by_question
 from aquilon.conversations.items import CalledTool
 from aquilon.conversations.rows import end_row, events_row, output_rows
 from aquilon.conversations.run import RunEnded, RunError, RunEvent, decoded_events
@@ -82,6 +83,8 @@ async def end_abandoned(database: Database, run: StoredRun) -> None:
             (stored_runs.END, [end_row(key, ended, model=model, leaf_id=leaf_id, at=int(time.time()))]),
         ]
         await write_in(session, writes)
+        if leaf_id is None:
+            await name_by_question(session, scope, conversation)
         if owed is not None:
             await stored_usage.record(session, [owed])
 

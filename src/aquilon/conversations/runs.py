@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 import msgspec
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from aquilon.conversations.first_words import name_by_question
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.items import encoded
 from aquilon.conversations.live_run import LiveRun, RunRequest
@@ -300,11 +301,26 @@ class Runs:
             if ended is not None:
                 with suppress(asyncio.CancelledError):
                     await asyncio.shield(ended)
+            if run.is_stored and not any(answer.items for answer in run.answers):
+                await self._name_unanswered(run)
             run.log.append(run.ended(outcome, run.charge.usage, error))
             if run.is_stored:
                 self._remember(run)
         finally:
             self._live.pop(run.id, None)
+
+    async def _name_unanswered(self, run: LiveRun) -> None:
+        """No model will be asked for a title: there is no answer to name the conversation by."""
+        scope = Scope.of_organization(run.principal)
+        try:
+            async with self._database.writing() as session:
+                conversation = await stored_conversations.by_id(
+                    session, run.principal, run.request.place.conversation_id
+                )
+                if conversation is not None:
+                    await name_by_question(session, scope, conversation)
+        except (DBAPIError, OSError, ApiError) as error:  # the run itself has ended as it should
+            log.warning("A conversation can't be named by its question now", run=run.id, error=str(error))
 
     async def _generate(self, run: LiveRun) -> tuple[Outcome, RunError | None, asyncio.Future[None] | None]:
         """Generate to the end. Returns how it ended, why it failed, and what is done when that is stored."""

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from aquilon.catalogue.catalogue import Catalogue
 from aquilon.conversations.conversations import ConversationChange, Conversations
+from aquilon.conversations.first_words import LONGEST_TITLE, first_words
 from aquilon.conversations.items import MessageItem
 from aquilon.conversations.tables import StoredConversation
 from aquilon.engine.protocol import SamplingParameters
@@ -20,7 +21,6 @@ from aquilon.people.secrets import new_id
 from aquilon.request import ChatPrompt, Delta, GenerationRequest
 from aquilon.text.messages import Message
 
-LONGEST_TITLE = 60
 _MOST_READ = 1500
 """Characters of the question, and of its answer."""
 _MOST_TOKENS = 40
@@ -40,16 +40,18 @@ class Titles:
     catalogue: Catalogue
 
     async def give(self, principal: Principal, conversation_id: str, *, model: str | None) -> StoredConversation:
-        """Give a conversation a title; one that has a title keeps it. ``model``: None for the one that answered last.
+        """Give a conversation a title. One that has a title keeps it, unless its question names it after a failure.
+
+        ``model``: None for the one that answered last.
 
         The model is paid for as for any request, but nobody wrote a message: a quota of messages doesn't count it.
         Raises ApiError: 404 for an unknown conversation, 400 for one without a question.
         """
-        context = await self.conversations.within(principal, conversation_id)
-        conversation = context.conversation
-        assert conversation is not None
-        if conversation.title is not None:
+        conversation = await self.conversations.get(principal, conversation_id)
+        former = conversation.title
+        if former is not None and not await self.conversations.is_named_by_question(principal, conversation):
             return conversation
+        context = await self.conversations.within(principal, conversation_id)
         messages = [item for item in context.history.items if isinstance(item, MessageItem) and item.text.strip()]
         question = next((item.text for item in messages if item.role == "user"), None)
         if question is None:
@@ -59,12 +61,14 @@ class Titles:
                 code="conversation_empty",
             )
         answer = next((item.text for item in messages if item.role == "assistant"), "")
+        if former is not None and not answer:
+            return conversation
         models = await self.conversations.latest_models(principal, [conversation_id])
         asked = model or models.get(conversation_id) or self.catalogue.default_name()
         written = await self._written(principal, asked, f"{question[:_MOST_READ]}\n\n---\n\n{answer[:_MOST_READ]}")
-        title = title_in(written) or first_words(question)
+        title = title_in(written) or former or first_words(question)
         now = await self.conversations.get(principal, conversation_id)
-        if now.title is not None:  # somebody was quicker
+        if now.title != former:  # somebody was quicker
             return now
         return await self.conversations.change(principal, conversation_id, ConversationChange(title=title or UNSET))
 
@@ -97,13 +101,3 @@ def title_in(written: str) -> str | None:
     line = re.sub(r"[*_`]+", "", re.sub(r"^#+\s*", "", line))
     line = _MARKS_AROUND.sub("", _NAMED.sub("", line)).strip()
     return line if len(line) <= LONGEST_TITLE and _LETTER_OR_DIGIT.search(line) else None
-
-
-def first_words(text: str) -> str:
-    """The beginning of a text, cut between words where it can be."""
-    flat = " ".join(text.split())
-    if len(flat) <= LONGEST_TITLE:
-        return flat
-    cut = flat[: LONGEST_TITLE - 1]
-    border = cut.rfind(" ")
-    return f"{cut[:border] if border > LONGEST_TITLE / 2 else cut}…"

@@ -1,4 +1,4 @@
-/** Follows what others write in a conversation that the workspace sees. */
+/** Follows what is written in a conversation elsewhere: by others, or by the same person in another window. */
 import type { ConversationUpdated } from "../../api/schema";
 
 interface Listeners {
@@ -8,15 +8,33 @@ interface Listeners {
   onGone: () => void;
 }
 
-/** Returns what ends it. A lost connection is taken up again by the browser. */
+/**
+ * Returns what ends it. A lost connection is taken up again by the browser; a page that nobody sees has none, since a
+ * browser opens few to one server, and each costs the server a look a second.
+ */
 export function followConversation(conversationId: string, { onChange, onGone }: Listeners): () => void {
-  const source = new EventSource(`/v1/conversations/${encodeURIComponent(conversationId)}/events`);
-  source.addEventListener("conversation.updated", (event) =>
-    onChange(JSON.parse((event as MessageEvent<string>).data) as ConversationUpdated),
-  );
-  source.addEventListener("conversation.gone", () => {
-    source.close();
-    onGone();
-  });
-  return () => source.close();
+  let source: EventSource | null = null;
+
+  function follow(): void {
+    source?.close();
+    source = null;
+    if (document.visibilityState !== "visible") return;
+    source = new EventSource(`/v1/conversations/${encodeURIComponent(conversationId)}/events`);
+    source.addEventListener("conversation.updated", (event) =>
+      onChange(JSON.parse((event as MessageEvent<string>).data) as ConversationUpdated),
+    );
+    source.addEventListener("conversation.gone", () => {
+      stop();
+      onGone();
+    });
+  }
+
+  function stop(): void {
+    document.removeEventListener("visibilitychange", follow);
+    source?.close();
+  }
+
+  document.addEventListener("visibilitychange", follow);
+  follow();
+  return stop;
 }

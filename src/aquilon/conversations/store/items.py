@@ -252,6 +252,12 @@ async def page_down(
     return rows
 
 
+async def first(session: AsyncSession, scope: Scope, conversation_id: str, *, limit: int) -> Sequence[StoredItem]:
+    """The items that a conversation began with, in order."""
+    query = scope.select(StoredItem).where(StoredItem.conversation_id == conversation_id, StoredItem.branch == 0)
+    return list(await session.scalars(query.order_by(StoredItem.depth).limit(limit)))
+
+
 async def above(session: AsyncSession, scope: Scope, item: StoredItem) -> str | None:
     """The id of the item above another one. ``parent_id`` may name one that was deleted while the item was added."""
     parts = await segments(session, scope, item.conversation_id, branch=item.branch, depth=item.depth)
