@@ -22,5 +22,6 @@ REVISIONS = (
     "0019",
     "0020",
     "0021",
+    "0022",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""
