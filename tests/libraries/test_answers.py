@@ -180,6 +180,60 @@ async def test_a_reader_of_a_share_sees_the_answer_and_nothing_of_its_documents(
     assert (await stranger.get(passage)).status_code == 401
 
 
+async def test_a_project_s_documents_are_searched_in_its_conversations_and_deleted_with_it(house: House) -> None:
+    http, question = house.http, "Which river is the longest in France?"
+    file = await house.openai.files.create(file=("rivers.md", RIVERS.encode()), purpose="assistants")
+    library = await house.openai.vector_stores.create(name="Geography")
+    used = await house.openai.vector_stores.create(name="used here and elsewhere")
+    adding = house.openai.vector_stores.files
+    await adding.create_and_poll(file.id, vector_store_id=library.id, poll_interval_ms=20)
+    body = {"name": "Geography", "vector_store_ids": [library.id, used.id, library.id]}
+    project = (await http.post("/v1/projects", json=body)).raise_for_status().json()
+    assert project["vector_store_ids"] == [library.id, used.id]
+    await house.openai.vector_stores.update(library.id, metadata={"project_id": project["id"]})
+    inside = {"project_id": project["id"]}
+    conversation = (await http.post("/v1/conversations", json=inside)).raise_for_status().json()["id"]
+
+    search, message = (
+        await house.openai.responses.create(model="talker", input=question, conversation=conversation)
+    ).output
+    assert isinstance(search, ResponseFileSearchToolCall)
+    assert isinstance(message, ResponseOutputMessage)
+    assert [note.filename for note in message.content[0].annotations] == ["rivers.md", "rivers.md"]  # type: ignore[union-attr]
+    path = f"/v1/conversations/{conversation}"
+    entries = (await http.post(path, json={"inputs": question, "model": "talker"})).raise_for_status().json()["outputs"]
+    assert "tool_reference" in str(entries)
+
+    unknown = await http.post(f"/v1/projects/{project['id']}", json={"vector_store_ids": ["vs_unknown"]})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "library_not_found")
+    (await http.delete(f"/v1/projects/{project['id']}")).raise_for_status()
+    assert (await http.get(f"/v1/vector_stores/{library.id}")).status_code == 404
+    assert (await http.get(f"/v1/vector_stores/{used.id}")).status_code == 200
+    after = await house.openai.responses.create(model="talker", input=question, conversation=conversation)
+    assert [item.type for item in after.output] == ["message"]
+
+
+async def test_a_project_s_library_that_the_caller_can_t_see_is_left_out(house: House) -> None:
+    browser = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
+    person = httpx.AsyncClient(transport=house.transport, base_url="http://localhost", headers=browser, timeout=60)
+    (await person.post("/auth/login", json={"token": house.login_token})).raise_for_status()
+    library = (await person.post("/v1/vector_stores", json={"name": "mine"})).raise_for_status().json()["id"]
+    upload = await person.post(f"/v1/libraries/{library}/documents", files={"file": ("rivers.md", RIVERS.encode())})
+    upload.raise_for_status()
+    async with asyncio.timeout(60):
+        while (await person.get(f"/v1/vector_stores/{library}")).json()["file_counts"]["completed"] == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    body = {"name": "Geography", "visibility": "workspace", "vector_store_ids": [library]}
+    project = (await person.post("/v1/projects", json=body)).raise_for_status().json()["id"]
+    conversation = (await house.http.post("/v1/conversations", json={"project_id": project})).json()["id"]
+    asked = {"model": "talker", "input": "Which river is the longest?", "conversation": conversation}
+
+    by_key = (await house.http.post("/v1/responses", json=asked)).raise_for_status().json()
+    assert [item["type"] for item in by_key["output"]] == ["message"]
+    in_person = (await person.post("/v1/responses", json=asked)).raise_for_status().json()
+    assert [item["type"] for item in in_person["output"]] == ["file_search_call", "message"]
+
+
 async def test_an_answer_that_cites_nothing_has_no_footnote(house: House) -> None:
     client = house.openai
     store = await client.vector_stores.create(name="empty")

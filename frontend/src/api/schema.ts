@@ -671,6 +671,8 @@ export interface ChangeProject {
   instructions?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
   visibility?: "user" | "workspace" | null;
+  /** Libraries that each question in the project's conversations is searched in, besides those that the request names; answers cite what they use. Whoever can't see a library is answered without it. One whose metadata has this project's id as `project_id` is deleted with the project. */
+  vector_store_ids?: Array<string> | null;
 }
 
 /** A field that isn't sent leaves what is there. */
@@ -1389,6 +1391,8 @@ export interface CreateProject {
   instructions?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's project begins. */
   visibility?: "user" | "workspace" | null;
+  /** Libraries that each question in the project's conversations is searched in, besides those that the request names; answers cite what they use. Whoever can't see a library is answered without it. One whose metadata has this project's id as `project_id` is deleted with the project. */
+  vector_store_ids?: Array<string> | null;
 }
 
 export interface CreatePrompt {
@@ -4008,6 +4012,7 @@ export interface ProjectBody {
   name: string;
   instructions: string;
   visibility: string;
+  vector_store_ids: Array<string>;
 }
 
 export interface ProjectPage {

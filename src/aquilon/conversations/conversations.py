@@ -26,6 +26,7 @@ from aquilon.conversations.store import projects as stored_projects
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.store.conversations import ALL, Chosen
 from aquilon.conversations.store.items import Branch, Place
+from aquilon.conversations.store.projects import NO_PROJECT, ProjectContext
 from aquilon.conversations.store.runs import RunState
 from aquilon.conversations.store.siblings import Siblings
 from aquilon.conversations.store.siblings import siblings as siblings_of
@@ -57,8 +58,8 @@ class Context:
     """None for a conversation that is stored with the run."""
     kept_days: int | None
     """How long the organization keeps conversations; None for ever."""
-    project_instructions: str | None = None
-    """What the conversation's project tells each model."""
+    project: ProjectContext = NO_PROJECT
+    """What the conversation's project gives to each answer."""
 
     def new_conversation(self, principal: Principal) -> NewConversation | None:
         """The conversation to be stored with the run, if it isn't stored yet."""
@@ -530,15 +531,15 @@ class Conversations:
         place = await stored_items.place_below(session, scope, conversation, item_id)
         if place is None:
             return None
-        history, instructions = await self._histories.of(session, scope, place), None
+        history, project = await self._histories.of(session, scope, place), NO_PROJECT
         if conversation.project_id is not None:
-            instructions = await stored_projects.instructions(session, principal, conversation.project_id)
+            project = await stored_projects.context(session, principal, conversation.project_id)
         return Context(
             place=place,
             history=history,
             conversation=conversation,
             kept_days=days,
-            project_instructions=instructions,
+            project=project,
         )
 
     async def _item(

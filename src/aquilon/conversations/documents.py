@@ -1,7 +1,7 @@
-"""The documents of one conversation: libraries that were made for it, and are deleted with it.
+"""The documents of one conversation or project: libraries that were made for it, and are deleted with it.
 
-A conversation names the libraries that its questions are searched in; one whose own
-metadata names the conversation was made for it. Others are only used there, and stay.
+A conversation or project names the libraries that questions are searched in; one whose own
+metadata names the conversation or project was made for it. Others are only used there, and stay.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ LIBRARIES = "vector_store_ids"
 """In a conversation's metadata: the ids of libraries, with blanks between them."""
 CONVERSATION = "conversation_id"
 """In a library's metadata: the conversation that it was made for."""
+PROJECT = "project_id"
+"""In a library's metadata: the project that it was made for."""
 
 
 class ConversationDocuments:
@@ -35,6 +37,14 @@ class ConversationDocuments:
             labels = await stored_conversations.labels(session, scope, conversation_ids)
         for conversation_id, metadata in labels.items():
             named = str(msgspec.json.decode(metadata).get(LIBRARIES, "")).split()
-            for library in await self._libraries.named(scope, named):
-                if msgspec.json.decode(library.labels).get(CONVERSATION) == conversation_id:
-                    await self._libraries.remove(scope, library.id)
+            await self._delete_made_for(scope, named, owner=(CONVERSATION, conversation_id))
+
+    async def delete_of_project(self, scope: Scope, project_id: str, library_ids: Sequence[str]) -> None:
+        """The same for a project that names these libraries."""
+        await self._delete_made_for(scope, library_ids, owner=(PROJECT, project_id))
+
+    async def _delete_made_for(self, scope: Scope, library_ids: Sequence[str], *, owner: tuple[str, str]) -> None:
+        name, id_ = owner
+        for library in await self._libraries.named(scope, library_ids):
+            if msgspec.json.decode(library.labels).get(name) == id_:
+                await self._libraries.remove(scope, library.id)

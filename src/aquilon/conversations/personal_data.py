@@ -29,7 +29,7 @@ from aquilon.people.scope import Scope
 from aquilon.storage import Database
 
 _AT_ONCE = 50
-_PROJECT_COLUMNS = ("id", "name", "instructions", "visibility", "created_at", "updated_at")
+_PROJECT_COLUMNS = ("id", "name", "instructions", "library_ids", "visibility", "created_at", "updated_at")
 _MOST_BYTES = 4 * 2**20
 """Of items that are in memory at once, unless one alone is larger."""
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import projects as stored_projects
 from aquilon.conversations.tables import StoredConversation, StoredProject
 from aquilon.errors import ApiError, forbidden, invalid, not_found
+from aquilon.libraries.libraries import Libraries
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -19,6 +21,7 @@ from aquilon.storage import Database
 
 MOST_NAME_CHARACTERS = 256
 MOST_INSTRUCTION_CHARACTERS = 20_000
+MOST_LIBRARIES_OF_PROJECT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +31,28 @@ class ProjectChange:
     name: str | None = None
     instructions: str | None = None
     visibility: str | None = None
+    library_ids: Sequence[str] | None = None
 
 
 class Projects:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, libraries: Libraries, documents: ConversationDocuments) -> None:
         self._database = database
+        self._libraries = libraries
+        self._documents = documents
 
-    async def create(self, principal: Principal, *, name: str, instructions: str, visibility: str) -> StoredProject:
-        """Raises ApiError 400 for a name without a visible character, 403 if the caller may not ask models."""
+    async def create(
+        self,
+        principal: Principal,
+        *,
+        name: str,
+        instructions: str,
+        visibility: str,
+        library_ids: Sequence[str] = (),
+    ) -> StoredProject:
+        """Raises ApiError: 400 for a name without a visible character, 403 if the caller may not ask models, 404 for a
+        library that the caller can't see."""
         stored_projects.visible(principal)
+        await self._require_libraries(principal, library_ids)
         now = int(time.time())
         project = StoredProject(
             id=new_id("proj"),
@@ -46,6 +62,7 @@ class Projects:
             visibility=visibility,
             name=_checked_name(name),
             instructions=instructions,
+            library_ids=" ".join(dict.fromkeys(library_ids)),
             created_at=now,
             updated_at=now,
         )
@@ -67,8 +84,11 @@ class Projects:
         return rows[:limit], len(rows) > limit
 
     async def change(self, principal: Principal, project_id: str, change: ProjectChange) -> StoredProject:
-        """Raises ApiError: 400 for an empty name, 403 for a visibility that is not the caller's to change, 404, and
-        409 where shared conversations are in a project that only one person would see."""
+        """Raises ApiError: 400 for an empty name, 403 for a visibility that is not the caller's to change, 404 for the
+        project or a library, and 409 where shared conversations are in a project that only one person would see."""
+        if change.library_ids is not None:
+            kept = (await self.get(principal, project_id)).library_ids.split()
+            await self._require_libraries(principal, [id_ for id_ in change.library_ids if id_ not in kept])
         async with self._database.writing() as session:
             project = await required(session, principal, project_id)
             if change.visibility is not None and change.visibility != project.visibility:
@@ -88,14 +108,22 @@ class Projects:
                 project.name = _checked_name(change.name)
             if change.instructions is not None:
                 project.instructions = change.instructions
+            if change.library_ids is not None:
+                project.library_ids = " ".join(dict.fromkeys(change.library_ids))
             project.updated_at = int(time.time())
         return project
 
     async def delete(self, principal: Principal, project_id: str) -> None:
-        """Delete a project; its conversations stay, in none. Raises ApiError 404."""
+        """Delete a project and the libraries made for it; its conversations stay, in none. Raises ApiError 404."""
+        project, scope = await self.get(principal, project_id), Scope.of_organization(principal)
+        await self._documents.delete_of_project(scope, project_id, project.library_ids.split())
         async with self._database.writing(alone=True) as session:
             await required(session, principal, project_id)
-            await stored_projects.delete(session, Scope.of_organization(principal), project_id)
+            await stored_projects.delete(session, scope, project_id)
+
+    async def _require_libraries(self, principal: Principal, library_ids: Sequence[str]) -> None:
+        for library_id in library_ids:
+            await self._libraries.get(principal, library_id)
 
 
 async def required(session: AsyncSession, principal: Principal, project_id: str) -> StoredProject:

@@ -42,6 +42,8 @@ class StoredProject(Owned, Base):
     name: Mapped[str]
     instructions: Mapped[str]
     """Empty if there are none."""
+    library_ids: Mapped[str] = mapped_column(default="", server_default="")
+    """With blanks between them."""
     created_at: Mapped[int]
     updated_at: Mapped[int]
 

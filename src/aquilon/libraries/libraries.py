@@ -185,6 +185,20 @@ class Libraries:
             await self.remove(Scope(scope.organization_id), library_id)
         return len(ids)
 
+    async def usable(self, principal: Principal, library_ids: Sequence[str]) -> list[str]:
+        """Those of these libraries that the caller sees, that haven't expired, and that have a document that was read.
+
+        None where documents are turned off for the caller. Raises ApiError 403 without the right to ask models.
+        """
+        if not library_ids or "documents" not in principal.features:
+            return []
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            libraries = [await stored.by_id(session, principal, library_id) for library_id in library_ids]
+            unexpired = [library.id for library in libraries if library is not None and not is_expired(library)]
+            counts = await stored.counts(session, scope, unexpired)
+        return [id_ for id_ in unexpired if id_ in counts and counts[id_].completed]
+
     async def named(self, scope: Scope, library_ids: Sequence[str]) -> list[Library]:
         """Those of these libraries that the scope has."""
         if not library_ids:

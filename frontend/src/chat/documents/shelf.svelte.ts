@@ -1,6 +1,7 @@
 /**
- * The documents that the answers of one conversation use: a library of its own, made with the first document, and
- * other libraries that are attached. Which they are stands in the conversation's metadata, as `vector_store_ids`.
+ * The documents that the answers of one conversation, or of one project, use: a library of its own, made with the first
+ * document, and other libraries that are attached. Which they are stands in the conversation's metadata, as
+ * `vector_store_ids`, or in the project's field of that name.
  */
 import { Problem, said } from "../../api/problem";
 import {
@@ -38,6 +39,21 @@ export interface AttachedLibrary {
   name: string;
 }
 
+/** Whose documents they are. */
+export interface ShelfOwner {
+  /** The member of a library's metadata that says what it was made for. */
+  member: "conversation_id" | "project_id";
+  libraryName: () => string;
+  /** Keeps which libraries it has. */
+  save: (id: string, shelf: Shelf) => Promise<unknown>;
+}
+
+const OF_CONVERSATION: ShelfOwner = {
+  member: "conversation_id",
+  libraryName: () => OF_A_CONVERSATION,
+  save: (id, shelf) => changeConversation(id, { metadata: shelf.metadata }),
+};
+
 export class Shelf {
   files = $state.raw<readonly ShelfFile[]>([]);
   attached = $state.raw<readonly AttachedLibrary[]>([]);
@@ -45,12 +61,17 @@ export class Shelf {
   problem = $state<string | null>(null);
   #own = $state<string | null>(null);
   #making: Promise<string> | null = null;
-  #conversationId: string | null = null;
+  #ownerId: string | null = null;
   #metadata: Record<string, string> = {};
   #shared = false;
   #nextKey = 1;
   #polling: ReturnType<typeof setTimeout> | undefined;
   #left = new AbortController();
+  readonly #owner: ShelfOwner;
+
+  constructor(owner: ShelfOwner = OF_CONVERSATION) {
+    this.#owner = owner;
+  }
 
   /** Whether a document is on its way or being read. */
   get busy(): boolean {
@@ -67,22 +88,33 @@ export class Shelf {
     return [...own, ...this.attached.map(({ id }) => id)];
   }
 
+  /** All libraries, also an own one in which nothing is read yet. */
+  get all(): string[] {
+    return [...(this.#own === null ? [] : [this.#own]), ...this.attached.map(({ id }) => id)];
+  }
+
   /** What a new conversation is given. */
   get metadata(): Record<string, string> {
-    const all = [...(this.#own === null ? [] : [this.#own]), ...this.attached.map(({ id }) => id)];
+    const all = this.all;
     const rest = Object.fromEntries(Object.entries(this.#metadata).filter(([name]) => name !== MEMBER));
     return all.length === 0 ? rest : { ...rest, [MEMBER]: all.join(" ") };
   }
 
   /** Learns which documents a conversation has. Libraries that are gone are left out. */
   async read(conversation: ConversationBody): Promise<void> {
-    this.#conversationId = conversation.id;
     this.#metadata = conversation.metadata as Record<string, string>;
-    this.#shared = conversation.visibility === "workspace";
-    for (const id of (this.#metadata[MEMBER] ?? "").split(" ").filter((one) => one !== "")) {
+    const named = (this.#metadata[MEMBER] ?? "").split(" ").filter((one) => one !== "");
+    await this.open(conversation, named);
+  }
+
+  /** Learns which libraries a conversation or a project has. */
+  async open(owner: { id: string; visibility: string }, libraryIds: readonly string[]): Promise<void> {
+    this.#ownerId = owner.id;
+    this.#shared = owner.visibility === "workspace";
+    for (const id of libraryIds) {
       try {
         const library = await readLibrary(id);
-        if (library.metadata.conversation_id === conversation.id) {
+        if (library.metadata[this.#owner.member] === owner.id) {
           this.#own = id;
           await this.#poll();
         } else if (!this.attached.some((one) => one.id === id)) {
@@ -94,11 +126,11 @@ export class Shelf {
     }
   }
 
-  /** The new conversation has its address: the library is bound to it. */
-  async bind(conversationId: string): Promise<void> {
-    this.#conversationId = conversationId;
+  /** The new conversation or project has its id: the library is bound to it. */
+  async bind(ownerId: string): Promise<void> {
+    this.#ownerId = ownerId;
     if (this.#own === null) return;
-    const metadata = { conversation_id: conversationId };
+    const metadata = { [this.#owner.member]: ownerId };
     await this.#attempt(() => changeLibrary(this.#own!, { metadata, expires_after: null }));
   }
 
@@ -132,20 +164,20 @@ export class Shelf {
     }
   }
 
-  /** The conversation's own library; made with its first document. */
+  /** The own library; made with its first document. */
   async #library(): Promise<string> {
     if (this.#own !== null) return this.#own;
-    const bound = this.#conversationId;
+    const bound = this.#ownerId;
     const { id } = await createLibrary({
-      name: OF_A_CONVERSATION,
+      name: this.#owner.libraryName(),
       visibility: this.#shared ? "workspace" : "user",
       ...(bound === null
         ? { expires_after: { anchor: "last_active_at", days: UNUSED_DAYS } }
-        : { metadata: { conversation_id: bound } }),
+        : { metadata: { [this.#owner.member]: bound } }),
     });
     this.#own = id;
     if (bound !== null) await this.#save();
-    else if (this.#conversationId !== null) await this.bind(this.#conversationId).then(() => this.#save());
+    else if (this.#ownerId !== null) await this.bind(this.#ownerId).then(() => this.#save());
     return id;
   }
 
@@ -180,8 +212,8 @@ export class Shelf {
   }
 
   async #save(): Promise<void> {
-    const id = this.#conversationId;
-    if (id !== null) await this.#attempt(() => changeConversation(id, { metadata: this.metadata }));
+    const id = this.#ownerId;
+    if (id !== null) await this.#attempt(() => this.#owner.save(id, this));
   }
 
   async #attempt(change: () => Promise<unknown>): Promise<void> {

@@ -17,7 +17,7 @@ export interface Chosen {
 export type ConversationChange = Partial<
   Pick<ConversationBody, "title" | "pinned" | "archived" | "project_id" | "visibility">
 >;
-export type ProjectChange = Pick<ProjectBody, "name" | "instructions" | "visibility">;
+export type ProjectChange = Pick<ProjectBody, "name" | "instructions" | "visibility" | "vector_store_ids">;
 
 export async function conversations(chosen: Chosen, after: string | null): Promise<ConversationPage> {
   const query = new URLSearchParams({ limit: String(PAGE) });

@@ -188,7 +188,13 @@ async def _answer(
     state, inputs = services(request), fields.items()
     if not inputs and (new is None or not history):
         raise invalid("There is no entry in 'inputs': there is nothing to answer", param="inputs")
-    footnotes = await found_sources(state, caller, [*history, *inputs], library_ids=settings.library_ids)
+    footnotes = await found_sources(
+        state,
+        caller,
+        [*history, *inputs],
+        library_ids=settings.library_ids,
+        project_library_ids=() if context is None else context.project.library_ids,
+    )
 
     is_stored = fields.store is not False and caller.batch_line is None
     remembered = await state.memory_use.for_answer(
@@ -202,7 +208,7 @@ async def _answer(
     async def prepare(sources: str | None) -> Prepared:
         instructions = joined_instructions(
             None if remembered is None else remembered.instruction,
-            None if context is None else context.project_instructions,
+            None if context is None else context.project.instructions,
             settings.instructions,
             sources,
         )

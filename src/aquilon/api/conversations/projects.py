@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from pydantic import Field
 from starlette.requests import Request
@@ -16,7 +18,13 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.conversations import default_visibility
 from aquilon.conversations.dialects.fields import Fields
-from aquilon.conversations.projects import MOST_INSTRUCTION_CHARACTERS, MOST_NAME_CHARACTERS, ProjectChange
+from aquilon.conversations.dialects.search_fields import VectorStoreId
+from aquilon.conversations.projects import (
+    MOST_INSTRUCTION_CHARACTERS,
+    MOST_LIBRARIES_OF_PROJECT,
+    MOST_NAME_CHARACTERS,
+    ProjectChange,
+)
 from aquilon.conversations.tables import StoredProject
 from aquilon.errors import invalid
 
@@ -41,6 +49,12 @@ class ChangeProject(Fields):
         description="`workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which "
         "is how a person's project begins.",
     )
+    vector_store_ids: Annotated[list[VectorStoreId], Field(max_length=MOST_LIBRARIES_OF_PROJECT)] | None = Field(
+        None,
+        description="Libraries that each question in the project's conversations is searched in, besides those that "
+        "the request names; answers cite what they use. Whoever can't see a library is answered without it. One whose "
+        "metadata has this project's id as `project_id` is deleted with the project.",
+    )
 
 
 class CreateProject(ChangeProject):
@@ -58,6 +72,8 @@ class ProjectBody(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str
     visibility: str
     """``workspace``, or ``user``: only its person sees it, signed in."""
+    vector_store_ids: list[str]
+    """The libraries that each question in it is searched in."""
 
 
 class ProjectPage(PageOf[ProjectBody], frozen=True, kw_only=True):
@@ -81,7 +97,11 @@ async def create_project(request: Request, caller: Caller) -> Response:
             code="visibility_of_person",
         )
     project = await services(request).projects.create(
-        caller, name=fields.name, instructions=fields.instructions or "", visibility=fields.visibility or default
+        caller,
+        name=fields.name,
+        instructions=fields.instructions or "",
+        visibility=fields.visibility or default,
+        library_ids=fields.vector_store_ids or (),
     )
     return json_answer(_body(project))
 
@@ -105,7 +125,12 @@ async def get_project(request: Request, caller: Caller, project_id: str) -> Resp
 @routes.post(_PROJECT, "Change a project", request=ChangeProject, answer=ProjectBody, says="The project as it is now.")
 async def change_project(request: Request, caller: Caller, project_id: str) -> Response:
     fields = await read_body(request, ChangeProject)
-    change = ProjectChange(name=fields.name, instructions=fields.instructions, visibility=fields.visibility)
+    change = ProjectChange(
+        name=fields.name,
+        instructions=fields.instructions,
+        visibility=fields.visibility,
+        library_ids=fields.vector_store_ids,
+    )
     return json_answer(_body(await services(request).projects.change(caller, project_id, change)))
 
 
@@ -113,8 +138,9 @@ async def change_project(request: Request, caller: Caller, project_id: str) -> R
     _PROJECT,
     "Delete a project",
     answer=DeletedProject,
-    says="The project is deleted. Its conversations stay, in no project; with `with_conversations=true`, those that "
-    "the caller sees are deleted first, and their answers that are being written end.",
+    says="The project is deleted, with the libraries made for it. Its conversations stay, in no project; with "
+    "`with_conversations=true`, those that the caller sees are deleted first, and their answers that are being written "
+    "end.",
 )
 async def delete_project(
     request: Request, caller: Caller, project_id: str, with_conversations: bool = False
@@ -140,4 +166,5 @@ def _body(row: StoredProject) -> ProjectBody:
         name=row.name,
         instructions=row.instructions,
         visibility=row.visibility,
+        vector_store_ids=row.library_ids.split(),
     )

@@ -9,7 +9,7 @@ from aquilon.conversations.footnotes import Footnotes
 from aquilon.conversations.items import Item, MessageItem
 from aquilon.errors import ApiError
 from aquilon.generation.prepared import Bounded, Prepared, expected_tokens
-from aquilon.libraries.retrieval import Question
+from aquilon.libraries.retrieval import MOST_LIBRARIES, Question
 from aquilon.libraries.sources import instruction
 from aquilon.people.identity import Principal
 
@@ -23,12 +23,18 @@ async def found_sources(
     items: Sequence[Item],
     *,
     library_ids: Sequence[str],
+    project_library_ids: Sequence[str] = (),
     question: Callable[[str], Question] = lambda text: Question(text=text),
 ) -> Footnotes | None:
     """What is found for the last message of the user; None without libraries. Raises ApiError as `Retrieval.search`.
 
-    ``question``: how that message is searched for.
+    ``question``: how that message is searched for. ``project_library_ids``: those of the conversation's project, of
+    which the ones are left out that are empty, expired, or not the caller's to see, and those beyond the most libraries
+    of a search.
     """
+    others = [id_ for id_ in project_library_ids if id_ not in library_ids]
+    usable = await state.libraries.usable(caller, others[: max(0, MOST_LIBRARIES - len(library_ids))])
+    library_ids = [*library_ids, *usable]
     if not library_ids:
         return None
     said = (item.text for item in reversed(items) if isinstance(item, MessageItem) and item.role == "user")

@@ -99,9 +99,16 @@ async def prepare_response(
         history = _NO_HISTORY if context is None else context.history
     assistant = await chosen_assistant(state, caller, fields.model, context)
     items = fields.new_items(await referred_items(state.conversations, caller, fields.input))
-    footnotes = await _sources(state, caller, fields, (*history.items, *items), assistant)
+    footnotes = await _sources(
+        state,
+        caller,
+        fields,
+        (*history.items, *items),
+        assistant=assistant,
+        project_library_ids=() if context is None else context.project.library_ids,
+    )
     of_project = joined_instructions(
-        None if context is None else context.project_instructions,
+        None if context is None else context.project.instructions,
         None if assistant is None else assistant.instructions,
     )
 
@@ -154,15 +161,25 @@ async def _sources(
     caller: Principal,
     fields: ResponsesRequest,
     items: Sequence[Item],
+    *,
     assistant: ConversationSettings | None,
+    project_library_ids: Sequence[str],
 ) -> Footnotes | None:
-    """The request's own libraries, or those of the assistant."""
+    """From the request's own libraries, or those of the assistant, and those of the project."""
     tool = fields.file_search
     if tool is None:
-        if assistant is None or fields.tool_choice == "none":
+        if fields.tool_choice == "none":
             return None
-        return await found_sources(state, caller, items, library_ids=assistant.library_ids)
-    return await found_sources(state, caller, items, library_ids=tool.vector_store_ids or (), question=tool.question)
+        own = () if assistant is None else assistant.library_ids
+        return await found_sources(state, caller, items, library_ids=own, project_library_ids=project_library_ids)
+    return await found_sources(
+        state,
+        caller,
+        items,
+        library_ids=tool.vector_store_ids or (),
+        project_library_ids=project_library_ids,
+        question=tool.question,
+    )
 
 
 async def begin_response(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,10 +36,26 @@ async def page(
     return list(await session.scalars(query.order_by(StoredProject.id.desc()).limit(limit)))
 
 
-async def instructions(session: AsyncSession, principal: Principal, project_id: str) -> str | None:
-    """What a project's conversations tell their models; None if there is nothing, or the caller may not see it."""
+@dataclass(frozen=True, kw_only=True)
+class ProjectContext:
+    """What each answer in a project's conversations is given."""
+
+    instructions: str | None = None
+    """None if there are none."""
+    library_ids: tuple[str, ...] = ()
+
+
+NO_PROJECT = ProjectContext()
+
+
+async def context(session: AsyncSession, principal: Principal, project_id: str) -> ProjectContext:
+    """`NO_PROJECT` if the caller may not see it."""
     query = visible(principal).where(StoredProject.id == project_id)
-    return await session.scalar(query.with_only_columns(StoredProject.instructions)) or None
+    columns = (StoredProject.instructions, StoredProject.library_ids)
+    row = (await session.execute(query.with_only_columns(*columns))).first()
+    if row is None:
+        return NO_PROJECT
+    return ProjectContext(instructions=row.instructions or None, library_ids=tuple(row.library_ids.split()))
 
 
 async def delete(session: AsyncSession, scope: Scope, project_id: str) -> None:

@@ -23,5 +23,6 @@ REVISIONS = (
     "0020",
     "0021",
     "0022",
+    "0023",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

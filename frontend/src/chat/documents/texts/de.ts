@@ -23,7 +23,8 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.timed_out": "Das Lesen der Datei hat zu lange gedauert.",
   "doc.failed.server_error": "Der Server konnte die Datei nicht lesen. Versuchen Sie es erneut.",
   "doc.libraries": "Bibliothek anhängen",
-  "doc.libraries.none": "Es gibt noch keine Bibliothek. Bibliotheken werden über die API angelegt.",
+  "doc.libraries.none":
+    "Es gibt noch keine Bibliothek. Sie entsteht aus den Dokumenten eines Projekts oder über die API.",
   "doc.libraries.files": "{count, plural, one {# Dokument} other {# Dokumente}}",
   "doc.loading": "Wird geladen…",
   "note.open": "Quelle {number}: {name}",

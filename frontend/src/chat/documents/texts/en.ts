@@ -21,7 +21,7 @@ export const texts = {
   "doc.failed.timed_out": "Reading the file took too long.",
   "doc.failed.server_error": "The server couldn’t read it. Try again.",
   "doc.libraries": "Attach a library",
-  "doc.libraries.none": "There is no library yet. Libraries are made through the API.",
+  "doc.libraries.none": "There is no library yet. A project’s documents make one, and the API does.",
   "doc.libraries.files": "{count, plural, one {# document} other {# documents}}",
   "doc.loading": "Loading…",
   "note.open": "Source {number}: {name}",

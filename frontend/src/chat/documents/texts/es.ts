@@ -22,7 +22,8 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.timed_out": "La lectura del archivo ha tardado demasiado.",
   "doc.failed.server_error": "El servidor no ha podido leerlo. Conviene intentarlo de nuevo.",
   "doc.libraries": "Adjuntar una biblioteca",
-  "doc.libraries.none": "Todavía no hay ninguna biblioteca. Se crean con la API.",
+  "doc.libraries.none":
+    "Todavía no hay ninguna biblioteca. Los documentos de un proyecto forman una; también se crean con la API.",
   "doc.libraries.files": "{count, plural, one {# documento} many {# documentos} other {# documentos}}",
   "doc.loading": "Cargando…",
   "note.open": "Fuente {number}: {name}",

@@ -22,7 +22,8 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.timed_out": "La lecture du fichier a pris trop de temps.",
   "doc.failed.server_error": "Le serveur n’a pas pu le lire. Réessayez.",
   "doc.libraries": "Joindre une bibliothèque",
-  "doc.libraries.none": "Il n’y a pas encore de bibliothèque. On les crée par l’API.",
+  "doc.libraries.none":
+    "Il n’y a pas encore de bibliothèque. Les documents d’un projet en font une\u00a0; on en crée aussi par l’API.",
   "doc.libraries.files": "{count, plural, one {# document} many {# documents} other {# documents}}",
   "doc.loading": "Chargement…",
   "note.open": "Source {number}\u00a0: {name}",

@@ -22,7 +22,8 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.timed_out": "La lettura del file ha richiesto troppo tempo.",
   "doc.failed.server_error": "Il server non è riuscito a leggerlo. Conviene riprovare.",
   "doc.libraries": "Allega una raccolta",
-  "doc.libraries.none": "Non c’è ancora nessuna raccolta. Si creano con l’API.",
+  "doc.libraries.none":
+    "Non c’è ancora nessuna raccolta. I documenti di un progetto ne formano una; si creano anche con l’API.",
   "doc.libraries.files": "{count, plural, one {# documento} many {# documenti} other {# documenti}}",
   "doc.loading": "Caricamento…",
   "note.open": "Fonte {number}: {name}",
