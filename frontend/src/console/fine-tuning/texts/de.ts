@@ -2,7 +2,7 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "tuning.intro":
-    "Ein Modell lernt aus Ihren Beispielen: Eine Datei mit Gesprächen wird geprüft, das Modell trainiert im Hintergrund, und das Ergebnis antwortet unter eigenem Namen, nur für Ihre Organisation.",
+    "Ein Modell lernt aus Ihren Beispielen: Eine Datei mit Unterhaltungen wird geprüft, das Modell trainiert im Hintergrund, und das Ergebnis antwortet unter eigenem Namen, nur für Ihre Organisation.",
   "tuning.create": "Modell trainieren",
   "tuning.sending": "Dateien werden gesendet…",
   "tuning.model": "Ausgangsmodell",
