@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -23,7 +24,13 @@ async def test_who_is_invited_joins_with_a_password_and_comes_back_with_it(
     await owner.dialog.get_by_label("Role").select_option("developer")
     await owner.dialog.get_by_role("button", name="Invite").click()
     link = await owner.dialog.locator("code").inner_text()
-    await owner.dialog.get_by_role("button", name="Done").click()
+    await owner.dialog.get_by_label("Language of the e-mail").select_option("Français")
+    write = owner.dialog.get_by_role("link", name="Write the e-mail")
+    await expect(write).to_have_attribute("href", re.compile("^mailto:.*Bonjour%20%C3%89milie.*%23invite%3D"))
+    no_program = "link => { link.addEventListener('click', (event) => event.preventDefault()); link.click(); }"
+    await write.evaluate(no_program)
+    await owner.page.keyboard.press("Escape")
+    await expect(owner.dialog).to_have_count(0)
     await expect(owner.row("Émilie")).to_contain_text("open")
 
     async with visitor(browser, server, ConsoleVisitor) as guest:

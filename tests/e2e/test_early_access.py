@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 import zipfile
 
 import pytest
@@ -48,10 +49,17 @@ async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
         assert await owner.serious_issues() == []
         await owner.page.get_by_role("button", name="Admit selected (1)").click()
         await owner.dialog.get_by_role("button", name="Admit", exact=True).click()
+        await owner.dialog.get_by_label("Language of the e-mail").select_option("Deutsch")
+        write = owner.dialog.get_by_role("link", name="Write to Hannelore")
+        await expect(write).to_have_attribute(
+            "href", re.compile(r"^mailto:hannelore%40example\.org\?subject=Ihre%20Einl")
+        )
         async with owner.page.expect_download() as downloading:
             await owner.dialog.get_by_role("button", name="Download as CSV").click()
         rows = list(csv.reader(io.StringIO((await content_of(await downloading.value)).decode("utf-8-sig"))))
         assert rows[1][:2] == ["Hannelore", "hannelore@example.org"]
+        assert rows[1][3].startswith("Guten Tag Hannelore,\n\nExample House lädt Sie ein")
+        assert rows[1][2] in rows[1][3]
         await owner.dialog.get_by_role("button", name="Done").click()
         await owner.page.get_by_role("button", name="Close the list").click()
         await expect(owner.page.get_by_text("Closed: nobody can ask to join.")).to_be_visible()

@@ -48,6 +48,14 @@ async def test_a_model_is_chosen_asked_and_remembered(guest: Visitor) -> None:
     await expect(picker).to_be_visible()
 
 
+async def test_the_choice_of_a_model_fits_beside_a_narrow_window_s_scroll_bar(person: Visitor) -> None:
+    await person.page.set_viewport_size({"width": 390, "height": 800})
+    await person.page.get_by_role("button", name=re.compile("Model: ")).click()
+    right = "element => element.getBoundingClientRect().right"
+    panel = await person.page.locator("#model-card").evaluate(right)
+    assert panel <= await person.page.locator("body").evaluate(right)
+
+
 async def test_a_server_without_models_says_how_to_get_one(guest: Visitor) -> None:
     await list_models(guest, keep=False)
     await guest.sign_in()

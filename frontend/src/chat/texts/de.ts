@@ -4,7 +4,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.ai": "Die Antworten schreibt eine Maschine. Sie können falsch sein.",
   "talk.loading": "Die Unterhaltung wird geöffnet …",
   "talk.missing.title": "Diese Unterhaltung gibt es hier nicht",
-  "talk.missing.text": "Es wurde gelöscht, oder es gehört jemand anderem.",
+  "talk.missing.text": "Sie wurde gelöscht, oder sie gehört jemand anderem.",
   "talk.missing.new": "Eine neue Unterhaltung beginnen",
   "talk.failed.title": "Die Unterhaltung ließ sich nicht öffnen",
   "talk.tryAgain": "Noch einmal versuchen",
@@ -39,7 +39,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.neverKept":
     "Ihre Organisation bewahrt keine Unterhaltungen auf: Diese endet, wenn Sie die Seite neu laden oder verlassen.",
   "talk.undo.text": "Eine neue Unterhaltung.",
-  "talk.undo": "Zurück zum vorigen",
+  "talk.undo": "Zurück zur vorigen",
   "talk.figures": "Zahlen",
   "talk.inside": "Hineinschauen",
   "talk.explore": "Modelle erkunden",

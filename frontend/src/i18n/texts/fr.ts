@@ -19,7 +19,7 @@ export const texts: Record<keyof typeof english, string> = {
   "menu.chat": "Conversation",
   "menu.console": "Console",
   "menu.docs": "Référence de l’API",
-  "menu.signedInAs": "Session de {name}",
+  "menu.signedInAs": "Session\u00a0: {name}",
   "menu.signOut": "Se déconnecter",
 
   "model.choose": "Choisir un modèle",

@@ -42,6 +42,16 @@ export const texts: Record<keyof typeof en, string> = {
   "admitted.notSaved":
     "Die Links sind noch nicht heruntergeladen und lassen sich nicht noch einmal anzeigen. Mit „Fertig“ schließen Sie ohne sie.",
   "admitted.done": "Fertig",
+  "letter.language": "Sprache der E-Mail",
+  "letter.write": "E-Mail schreiben",
+  "letter.writeTo": "An {name} schreiben",
+  "letter.column": "Nachricht",
+  "letter.subject": "Ihre Einladung von {organization}",
+  "letter.hello": "Guten Tag {name},",
+  "letter.helloAll": "Guten Tag,",
+  "letter.text":
+    "{organization} lädt Sie ein, sich auf dem eigenen Server mit Sprachmodellen zu unterhalten. Über diesen Link können Sie bis zum {date} beitreten:",
+  "letter.machine": "Die Antworten dort schreibt eine Maschine. Sie können falsch sein.",
   "field.name": "Name",
   "field.email": "E-Mail",
   "field.role": "Rolle",

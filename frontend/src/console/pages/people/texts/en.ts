@@ -39,6 +39,16 @@ export const texts = {
   "admitted.notSaved":
     "The links aren’t downloaded yet, and can’t be shown again. Close with “Done” to leave without them.",
   "admitted.done": "Done",
+  "letter.language": "Language of the e-mail",
+  "letter.write": "Write the e-mail",
+  "letter.writeTo": "Write to {name}",
+  "letter.column": "Message",
+  "letter.subject": "Your invitation to {organization}",
+  "letter.hello": "Hello {name},",
+  "letter.helloAll": "Hello,",
+  "letter.text":
+    "{organization} invites you to talk to language models on its own server. This link lets you join until {date}:",
+  "letter.machine": "The answers there are written by a machine. They may be wrong.",
   "field.name": "Name",
   "field.email": "E-mail",
   "field.role": "Role",

@@ -42,6 +42,16 @@ export const texts: Record<keyof typeof en, string> = {
   "admitted.notSaved":
     "Los enlaces aún no se han descargado y no se podrán volver a mostrar. «Listo» cierra sin ellos.",
   "admitted.done": "Listo",
+  "letter.language": "Idioma del correo",
+  "letter.write": "Escribir el correo",
+  "letter.writeTo": "Escribir a {name}",
+  "letter.column": "Mensaje",
+  "letter.subject": "Invitación de {organization}",
+  "letter.hello": "Hola, {name}:",
+  "letter.helloAll": "Hola:",
+  "letter.text":
+    "{organization} invita a conversar con modelos de lenguaje en su propio servidor. Este enlace permite unirse hasta el {date}:",
+  "letter.machine": "Las respuestas las escribe una máquina. Pueden ser erróneas.",
   "field.name": "Nombre",
   "field.email": "Correo electrónico",
   "field.role": "Rol",

@@ -42,6 +42,16 @@ export const texts: Record<keyof typeof en, string> = {
   "admitted.notSaved":
     "Les liens ne sont pas encore téléchargés et ne pourront plus être affichés. Fermez avec «\u00a0Terminé\u00a0» pour vous en passer.",
   "admitted.done": "Terminé",
+  "letter.language": "Langue de l’e-mail",
+  "letter.write": "Écrire l’e-mail",
+  "letter.writeTo": "Écrire à {name}",
+  "letter.column": "Message",
+  "letter.subject": "Votre invitation chez {organization}",
+  "letter.hello": "Bonjour {name},",
+  "letter.helloAll": "Bonjour,",
+  "letter.text":
+    "{organization} vous invite à converser avec des modèles de langue sur son propre serveur. Ce lien vous permet de vous inscrire jusqu’au {date}\u00a0:",
+  "letter.machine": "Une machine y écrit les réponses. Elles peuvent être fausses.",
   "field.name": "Nom",
   "field.email": "E-mail",
   "field.role": "Rôle",

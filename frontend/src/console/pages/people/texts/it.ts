@@ -41,6 +41,16 @@ export const texts: Record<keyof typeof en, string> = {
   "admitted.notSaved":
     "I link non sono ancora stati scaricati e non si potranno più mostrare. «Fatto» chiude senza di essi.",
   "admitted.done": "Fatto",
+  "letter.language": "Lingua dell’e-mail",
+  "letter.write": "Scrivi l’e-mail",
+  "letter.writeTo": "Scrivi a {name}",
+  "letter.column": "Messaggio",
+  "letter.subject": "Invito di {organization}",
+  "letter.hello": "Buongiorno {name},",
+  "letter.helloAll": "Buongiorno,",
+  "letter.text":
+    "{organization} invita a conversare con modelli linguistici sul proprio server. Questo link permette di iscriversi fino al {date}:",
+  "letter.machine": "Le risposte sono scritte da una macchina. Possono essere sbagliate.",
   "field.name": "Nome",
   "field.email": "E-mail",
   "field.role": "Ruolo",
