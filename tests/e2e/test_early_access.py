@@ -112,6 +112,8 @@ async def test_a_quota_shows_itself_before_it_bites_and_says_when_it_begins_anew
         await expect(person.page.get_by_text("Messages left: 0 of 1. Begins anew at")).to_be_visible()
         await person.ask("Hi")
         await expect(person.page.get_by_text("Of your quota of messages, 0 of 1 are left.")).to_be_visible()
+        await expect(person.page.get_by_text("Messages left")).to_be_hidden()  # it is said once
+        await expect(person.page.get_by_role("button", name="Ask again")).to_have_count(0)
         await person.page.reload()
         await expect(person.page.get_by_text("Messages left: 0 of 1.")).to_be_visible()
         await expect(person.page.get_by_text("The <b>oven</b> is warm.")).to_have_count(0)
