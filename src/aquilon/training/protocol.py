@@ -5,7 +5,8 @@ rewritten: a resumed run begins with another `Started`, and its steps replace th
 the run had taken after that step. The process ends with 0 when the job is finished or paused,
 1 when it failed, 2 when the job or its data can't be used.
 
-SIGTERM and SIGINT pause: the process writes a checkpoint and ends.
+SIGTERM and SIGINT pause: the process writes a checkpoint and ends. So does the end of the process that started it with
+`process_environment`: nobody would look after the run any more.
 
 This file imports no torch: commands and servers read and write it.
 """
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+
+from aquilon.starting_process import started_by_this_process
 
 JOB, EVENTS, LOCK = "job.json", "events.jsonl", "lock"
 TOKENIZER, DATA, CHECKPOINTS, MODEL, REPORT = "tokenizer", "data", "checkpoints", "model", "report.html"
@@ -267,10 +270,10 @@ def process_environment() -> dict[str, str]:
 
     OpenMP's threads sleep while they wait for each other: where other programs run too, threads that wait busily take
     the time of those that they wait for, and training becomes more than ten times slower. Modules are never imported
-    from the present folder.
+    from the present folder. The process pauses when the one that starts it ends.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")}
-    return {"OMP_WAIT_POLICY": "passive", **inherited, "PYTHONSAFEPATH": "1"}
+    return {"OMP_WAIT_POLICY": "passive", **inherited, "PYTHONSAFEPATH": "1", **started_by_this_process()}
 
 
 class UnusableJob(ValueError):
