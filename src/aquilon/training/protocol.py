@@ -19,7 +19,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -300,6 +300,24 @@ def job_from(fields: Any, *, where: str) -> Job:
     return job
 
 
+def released(path: Path) -> Path:
+    """A run's released model; any other path itself. Raises UnusableJob for a run without one."""
+    if not (path / JOB).is_file():
+        return path
+    if not (path / MODEL).is_dir():
+        raise UnusableJob(
+            f"the run {path} isn't finished, so that it has no model yet: `aquilon train resume {path}` goes on with "
+            f"it, `aquilon export {path} --out DIR` writes the model of its last checkpoint"
+        )
+    return path / MODEL
+
+
+def model_name(path: Path) -> str:
+    """What people call the model of a path: a released model by its run, a GGUF file by its folder."""
+    is_inside = path.suffix == ".gguf" or (path.name == MODEL and (path.parent / JOB).is_file())
+    return path.parent.name if is_inside else path.name
+
+
 def write_job(folder: Path, job: Job) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{JOB}.partial"
@@ -360,10 +378,23 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`(?: - at 
 _TYPES: dict[str, type[msgspec.Struct]] = {".model": Size, ".training": Training, ".lora": Lora, ".data": Source}
 
 
+_MISTAKE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_OTHER_TYPE = re.compile(r"Expected `(?P<right>[^`|]*)(?: \| null)?`, got")
+_RIGHT = {
+    "object": "a table of names with values",
+    "array": "a list, in square brackets",
+    "str": "text, in quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+
+
 def _explained(problem: str, fields: Any) -> str:
     unknown = _UNKNOWN.match(problem)
     if unknown is None:
-        return problem
+        return _explained_value(problem, fields)
     place = unknown["place"] or ""
     kinds: dict[str, type[msgspec.Struct]] = {"pretrain": Pretrain, "sft": Sft, "dpo": Dpo}
     kind = kinds.get(fields.get("kind")) if not place else _TYPES.get(place.partition("[")[0])
@@ -372,6 +403,35 @@ def _explained(problem: str, fields: Any) -> str:
     suggestion = f"did you mean {nearest[0]!r}?" if nearest else f"its names are {', '.join(names)}"
     inside = f" in {place.strip('.')}" if place else ""
     return f"{unknown['name']!r}{inside} is unknown: {suggestion}"
+
+
+def _explained_value(problem: str, fields: Any) -> str:
+    """What is wrong with a value, or that one is missing, in words for who writes a recipe."""
+    mistake = _MISTAKE.fullmatch(problem)
+    place = (mistake and mistake["place"]) or ""
+    if missing := _MISSING.match(problem):
+        return f"{place}.{missing['name']} is missing".removeprefix(".")
+    value = fields
+    for name in re.findall(r"[^.\[\]]+", place):
+        value = value[int(name) if isinstance(value, list) else name]
+    if not place or value is fields:
+        return problem
+    given = f"{place} is {msgspec.json.encode(value).decode():.80}"
+    if problem.startswith("Invalid"):
+        return f"{given}: it must be one of {', '.join(_choices(place))}"
+    other = _OTHER_TYPE.match(problem)
+    if other is None or other["right"] not in _RIGHT:
+        return f"{given}: {problem}"
+    example = ", such as {rank = 16}" if place == "lora" else ""
+    return f"{given}: it must be {_RIGHT[other['right']]}{example}"
+
+
+def _choices(place: str) -> list[str]:
+    if place == "kind":
+        return ["pretrain", "sft", "dpo"]
+    section, _, name = place.rpartition(".")
+    hint = get_type_hints(_TYPES[f".{section}"])[name]
+    return [choice for part in (hint, *get_args(hint)) if get_origin(part) is Literal for choice in get_args(part)]
 
 
 def _check(job: Job, where: str) -> None:
