@@ -200,6 +200,20 @@ def test_an_adapter_in_a_home_that_was_moved_finds_its_base_by_name(
     assert checkpoint.base.path == tmp_path / "home" / "models" / "tides"
 
 
+def test_runs_that_were_moved_together_find_each_other(
+    base: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit_config(adapter, base_model_name_or_path="/gone/first/model")
+    with pytest.raises(CheckpointError, match="Pull that model first, under the name 'first'"):
+        open_checkpoint(adapter)
+    shutil.copytree(adapter, tmp_path / "runs" / "tuned" / "model")
+    shutil.copytree(base, tmp_path / "runs" / "first" / "model")
+    monkeypatch.chdir(tmp_path / "runs")
+    checkpoint = open_checkpoint(Path("tuned/model"))
+    assert checkpoint.base is not None
+    assert checkpoint.base.path == tmp_path / "runs" / "first" / "model"
+
+
 def test_an_adapter_whose_base_is_itself_is_refused(adapter: Path) -> None:
     edit_config(adapter, base_model_name_or_path=str(adapter))
     with pytest.raises(CheckpointError, match="on top of 4 others"):

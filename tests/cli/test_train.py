@@ -15,9 +15,20 @@ import pytest
 from tests.support.commands import Outcome, run_aquilon
 from tests.support.training_texts import write_corpus, write_tokenizer
 
+from aquilon.cli.train.recipe import job_of
 from aquilon.training.history import History
 from aquilon.training.locking import holder
-from aquilon.training.protocol import Pretrain, Size, Source, Started, Training, job_from, read_job, write_job
+from aquilon.training.protocol import (
+    Pretrain,
+    Size,
+    Source,
+    Started,
+    Training,
+    base_of,
+    job_from,
+    read_job,
+    write_job,
+)
 
 RECIPE = """\
 data = ["corpus.txt"]
@@ -149,6 +160,13 @@ def test_a_recipe_says_all_of_a_job_and_options_override_it(recipe: Path) -> Non
         model=Size(depth=3, context=32),
         training=Training(steps=5, batch_tokens=128, checkpoint_steps=20, precision="float32"),
     )
+
+
+def test_a_run_may_be_what_the_next_one_begins_with(tmp_path: Path) -> None:
+    write_job(tmp_path / "first", Pretrain(data=[Source(path="a")], tokenizer="b"))
+    (tmp_path / "first" / "model").mkdir()
+    job = job_of({"kind": "sft", "data": ["a"]}, {"model": str(tmp_path / "first")}, where="the command")
+    assert base_of(job) == str(tmp_path / "first" / "model")
 
 
 @pytest.mark.parametrize(

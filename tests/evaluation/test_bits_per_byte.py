@@ -71,6 +71,24 @@ def test_the_files_of_a_folder_say_their_languages_by_their_names(tmp_path: Path
     assert {language for _, language in read_texts([TextFile(path=str(tmp_path), language="it")])} == {"it"}
 
 
+def test_so_many_bytes_of_each_file_are_read_and_no_character_is_cut(tmp_path: Path) -> None:
+    path = write_texts(tmp_path, ["four", "ééé", "x"])
+    files = [TextFile(path=str(path))]
+    read = {size: [document.text for document, _ in read_texts(files, bytes=size)] for size in (4, 5, 6, 7, 10, 11, 99)}
+    assert read == {
+        4: ["four"],
+        5: ["four", ""],
+        6: ["four", "é"],
+        7: ["four", "é"],
+        10: ["four", "ééé"],
+        11: ["four", "ééé", "x"],
+        99: ["four", "ééé", "x"],
+    }
+    sizes: list[int] = []
+    list(read_texts(files, bytes=7, on_read=sizes.append))
+    assert sum(sizes) == 6
+
+
 @pytest.mark.parametrize(("tokens", "size", "overlap"), [(1, 4, 2), (2, 4, 2), (5, 4, 3), (100, 7, 0), (64, 8, 5)])
 def test_windows_count_each_token_but_the_first_once_after_the_overlap(tokens: int, size: int, overlap: int) -> None:
     counted = []

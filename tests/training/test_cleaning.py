@@ -376,7 +376,7 @@ def test_a_damaged_file_costs_its_rest_alone_and_is_named(tmp_path: Path) -> Non
         "--workers=1",
     )
     assert outcome.code == 0
-    assert "1 lines, documents or files can't be read" in outcome.err
+    assert "1 line, document or file can't be read" in outcome.err
     assert "bad.jsonl.zst: is damaged" in rejects(tmp_path / "out", "read")[0]["text"]
     assert [line["text"] for line in results(tmp_path / "out")] == FRENCH[:2]
 

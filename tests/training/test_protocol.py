@@ -18,8 +18,10 @@ from aquilon.training.protocol import (
     Step,
     UnusableJob,
     job_from,
+    model_name,
     read_events,
     read_job,
+    released,
     steps_taken,
     write_job,
 )
@@ -67,11 +69,16 @@ def started(number: int) -> Started:
         ({"training": {"learning_rate": -1.0}}, "training.learning_rate is -1.0: it must be above 0"),
         ({"training": {"decay": 1.5}}, "training.decay is 1.5: a share lies between 0 and 1"),
         ({"training": {"steps": 5, "minutes": 1}}, "steps and minutes are both given"),
-        ({"training": {"steps": "five"}}, "Expected `int | null`, got `str`"),
+        ({"training": {"steps": "five"}}, 'training.steps is "five": it must be a whole number'),
+        ({"training": {"recompute": "yes"}}, 'training.recompute is "yes": it must be true or false'),
+        ({"training": {"optimizer": "adam"}}, 'training.optimizer is "adam": it must be one of muon, adamw'),
+        ({"lora": 16}, "lora is 16: it must be a table of names with values, such as {rank = 16}"),
+        ({"data": "a.txt"}, 'data is "a.txt": it must be a list, in square brackets'),
+        ({"data": [{"weight": 2.0}]}, "data[0].path is missing"),
         ({"model": {"depth": -2}}, "model.depth is -2: it must be above 0"),
         ({"data": []}, "data is empty: name at least one file or folder"),
         ({"data": [{"path": "a", "weight": 0}]}, "data[0].weight is 0"),
-        ({"kind": "pretrian"}, "pretrian"),
+        ({"kind": "pretrian"}, 'kind is "pretrian": it must be one of pretrain, sft, dpo'),
     ],
 )
 def test_a_job_that_cannot_be_used_says_what_would_be_right(changed: dict[str, Any], problem: str) -> None:
@@ -79,6 +86,17 @@ def test_a_job_that_cannot_be_used_says_what_would_be_right(changed: dict[str, A
         job_from(PRETRAIN | changed, where="recipe.toml")
     assert str(raised.value).startswith("recipe.toml: ")
     assert problem in str(raised.value)
+
+
+def test_a_run_stands_for_its_result_and_an_unfinished_one_says_how_it_gets_one(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_job(run, job_from(PRETRAIN, where=""))
+    with pytest.raises(UnusableJob, match=f"the run {run} isn't finished.*`aquilon train resume {run}`"):
+        released(run)
+    (run / "model").mkdir()
+    assert released(run) == run / "model"
+    assert released(tmp_path) == tmp_path
+    assert model_name(run / "model") == "run"
 
 
 def test_a_job_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,10 @@ from tests.support.training_runs import (
 )
 from tests.support.training_texts import write_corpus, write_tokenizer
 
+from aquilon.training import job as training_job
 from aquilon.training.checkpoints import whole_checkpoints
 from aquilon.training.history import EventReader, History
-from aquilon.training.protocol import CHECKPOINTS, EVENTS, Failed, Pretrain, Step, Training
+from aquilon.training.protocol import CHECKPOINTS, EVENTS, Failed, Paused, Pretrain, Step, Training, write_job
 
 STEPS = 40
 
@@ -114,6 +116,39 @@ def test_a_paused_run_goes_on_from_the_very_step(job: Pretrain, unbroken: Path, 
     assert train(tmp_path) == 0
     assert History.of(tmp_path).starts[-1].step == paused
     assert_same(tmp_path, unbroken)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says when a process ends")
+def test_a_run_whose_starter_is_killed_writes_a_checkpoint_and_ends(
+    job: Pretrain, unbroken: Path, tmp_path: Path
+) -> None:
+    write_job(tmp_path, job)
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as starter,
+        TrainingProcess(tmp_path, prepare=partial(_started_by, starter.pid)) as process,
+    ):
+        process.wait_until(takes_step(tmp_path, 5))
+        starter.kill()
+        assert process.wait() == 0
+    end = History.of(tmp_path).end
+    assert isinstance(end, Paused)
+    assert whole_checkpoints(tmp_path)[-1].name == f"step-{end.step:08}"
+    assert train(tmp_path) == 0
+    assert_same(tmp_path, unbroken)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says when a process ends")
+def test_a_run_whose_starter_is_killed_does_not_wait_for_a_step_of_minutes(job: Pretrain, tmp_path: Path) -> None:
+    write_job(tmp_path, job)
+    with subprocess.Popen(["true"]) as starter:
+        starter.wait()
+        with TrainingProcess(tmp_path, prepare=partial(_started_by, starter.pid, patience=0.0)) as process:
+            assert process.wait() == -signal.SIGKILL
+
+
+def _started_by(pid: int, *, patience: float = 600.0) -> None:
+    os.environ["AQUILON_STARTED_BY"] = str(pid)
+    training_job._PATIENCE = patience
 
 
 @pytest.mark.parametrize("torn", ["a file is cut", "a file is missing", "it was never marked as whole"])

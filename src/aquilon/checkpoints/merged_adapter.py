@@ -17,6 +17,9 @@ from aquilon.checkpoints.tensors import CheckpointError, LowRankUpdate
 _STORE = "models"
 """The store's folder in a home."""
 
+_RELEASED = "model"
+"""The folder inside a training run with its result, which people call by the run's name."""
+
 _TOKENIZERS = ("tokenizer.json", "tekken.json")
 
 
@@ -49,17 +52,19 @@ def _base_path(adapter: Adapter) -> Path:
     if adapter.base_name and named.exists():
         return named
     # A home that was moved, or a store that the adapter was pulled into: its base is pulled under its own name.
-    names = [part for part in (named.name, named.parent.name if named.suffix == ".gguf" else "") if part]
-    around = adapter.path.absolute().parents[:3]
+    outer = named.parent.name if named.suffix == ".gguf" or named.name == _RELEASED else ""
+    names = [name for name in (f"{outer}/{named.name}" if outer else "", outer, named.name) if name]
+    path = adapter.path.absolute()
+    around = path.parents[:3]
     for place in (*around, *(folder / _STORE for folder in around)):
         for name in names:
-            if (place / name).exists() and (place / name) != adapter.path:
+            if (place / name).exists() and (place / name) != path:
                 return place / name
     shown = adapter.base_name or "a model that it doesn't name"
     raise CheckpointError(
         adapter.path,
         f"is an adapter for {shown}, which isn't on this machine. Pull that model first, under the name "
-        f"'{names[-1] if names else 'NAME'}', or write its path into base_model_name_or_path in {CONFIG}",
+        f"'{outer or named.name or 'NAME'}', or write its path into base_model_name_or_path in {CONFIG}",
     )
 
 

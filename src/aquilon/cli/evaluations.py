@@ -35,6 +35,7 @@ from aquilon.evaluation.protocol import (
 from aquilon.evaluation.results import Comparison, Evaluation, Measure
 from aquilon.evaluation.scorecard import scorecard, write_scorecard
 from aquilon.evaluation.statistics import compare
+from aquilon.starting_process import started_by_this_process
 from aquilon.training.protocol import JOB, MODEL
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def measure(order: Order) -> Iterator[Evaluation]:
                 [sys.executable, "-P", "-m", "aquilon.evaluation.job", str(folder)],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
+                env=os.environ | started_by_this_process(),
             )
         try:
             yield from _follow(process, folder)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aquilon.evaluation.languages import language_of
@@ -128,19 +129,32 @@ def read_texts(
     bytes: int | None = None,
     on_read: Callable[[int], None] = lambda size: None,
 ) -> Iterator[tuple[Document, str | None]]:
-    """The documents of all files with their languages: at most ``limit`` of each, and about ``bytes``.
+    """The documents of all files with their languages: at most ``limit`` of each, and ``bytes``, at which one is cut.
 
     A folder's files say their languages by their names, unless the folder has one.
 
     ``on_read`` gets the size of each document's text before the document is returned. Raises UnreadableSource.
     """
+    most = sys.maxsize if bytes is None else bytes
     for file in files:
         for path in source_files([Path(file.path)]):
             size, language = 0, file.language or language_of(path)
             for count, document in enumerate(read_documents(path)):
-                if (limit is not None and count >= limit) or (bytes is not None and size >= bytes):
+                if limit is not None and count >= limit:
                     break
-                length = len(document.text.encode(errors="surrogatepass"))
-                size += length
-                on_read(length)
+                text = document.text.encode(errors="surrogatepass")
+                if is_last := len(text) >= most - size:
+                    text = _beginning(text, most - size)
+                    document = replace(document, text=text.decode(errors="surrogatepass"))
+                size += len(text)
+                on_read(len(text))
                 yield document, language
+                if is_last:
+                    break
+
+
+def _beginning(text: bytes, size: int) -> bytes:
+    """Whole characters, of ``size`` bytes at most."""
+    while text[size : size + 1] and text[size] & 0b1100_0000 == 0b1000_0000:  # inside a character
+        size -= 1
+    return text[:size]

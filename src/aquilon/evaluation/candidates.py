@@ -16,7 +16,7 @@ from aquilon.checkpoints.weights import load_transformer, unfused
 from aquilon.evaluation.protocol import Precision
 from aquilon.models.transformer import Transformer
 from aquilon.text.model import TextModel
-from aquilon.training.protocol import JOB, MODEL, TOKENIZER, base_of, read_job
+from aquilon.training.protocol import JOB, MODEL, TOKENIZER, base_of, read_job, released
 from aquilon.training.run_weights import last_weights
 
 Share = Callable[[float], None]
@@ -60,11 +60,6 @@ def load_candidate(path: Path, precision: Precision, on_share: Share) -> LoadedC
 def is_unreleased(path: Path) -> bool:
     """Whether it is the folder of a run that has no released model yet."""
     return (path / JOB).is_file() and not (path / MODEL).is_dir()
-
-
-def released(path: Path) -> Path:
-    """A run's released model; any other path itself."""
-    return path / MODEL if (path / JOB).is_file() else path
 
 
 def weights_sha256(checkpoint: Checkpoint) -> str:

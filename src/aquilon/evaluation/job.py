@@ -5,6 +5,8 @@ See `evaluation.protocol` for the files of the folder and the exit codes.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -22,6 +24,7 @@ from aquilon.evaluation.protocol import (
     read_order,
 )
 from aquilon.models.architecture import UnsupportedArchitecture
+from aquilon.starting_process import when_starter_ends
 from aquilon.text.tokenizer import TokenizerError
 from aquilon.training.data.documents import UnreadableSource
 from aquilon.training.protocol import UnusableJob
@@ -37,7 +40,11 @@ _UNUSABLE = (
 
 
 def main(folder: Path) -> int:
-    """Measure what the folder's order says; the exit code."""
+    """Measure what the folder's order says; the exit code.
+
+    The process ends with the one that started it, which alone reads the results.
+    """
+    when_starter_ends(lambda: os.kill(os.getpid(), signal.SIGKILL))
     events = EventFile(folder)
     try:
         _measure(folder, events)

@@ -16,7 +16,7 @@ import aquilon
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.evaluation.answering import Answering, Scoring
 from aquilon.evaluation.bits_per_byte import TextScorer, read_texts
-from aquilon.evaluation.candidates import LoadedCandidate, is_unreleased, load_candidate, released, weights_sha256
+from aquilon.evaluation.candidates import LoadedCandidate, is_unreleased, load_candidate, weights_sha256
 from aquilon.evaluation.engine_answers import EngineAnswers
 from aquilon.evaluation.problems import read_problems
 from aquilon.evaluation.protocol import (
@@ -46,6 +46,7 @@ from aquilon.evaluation.tasks import (
     task_sha256,
 )
 from aquilon.training.data.documents import source_files
+from aquilon.training.protocol import released
 
 
 @dataclass(frozen=True)

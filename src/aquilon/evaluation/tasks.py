@@ -31,7 +31,7 @@ class TextTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     overlap: float = 0.5
     """Share of a window that is context for the rest."""
     bytes: int | None = None
-    """At most so much of each file, in whole documents; None takes all."""
+    """At most so much of each file: the last document is cut there, between two characters. None takes all."""
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

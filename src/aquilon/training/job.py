@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from pathlib import Path
@@ -17,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch.utils import deterministic
 
+from aquilon.starting_process import when_starter_ends
 from aquilon.training.checkpoints import NoSpace, whole_checkpoints
 from aquilon.training.data.documents import UnreadableSource
 from aquilon.training.data.preparing import ChangedData
@@ -43,6 +46,10 @@ from aquilon.training.report import write_report
 from aquilon.training.tensorboard_log import event_log
 from aquilon.training.trainer import NotFinite
 
+_PATIENCE = 20.0
+"""Seconds for the step and its checkpoint when the process that started this one has ended; a run goes on from the
+checkpoint before if they take longer."""
+
 _UNUSABLE = (UnusableJob, UnreadableSource, ChangedData, ShardError)
 
 
@@ -53,12 +60,18 @@ class _Stop:
         self._is_asked = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
+        when_starter_ends(self._end)
 
     def __call__(self) -> bool:
         return self._is_asked
 
     def _ask(self, number: int, frame: object) -> None:
         self._is_asked = True
+
+    def _end(self) -> None:
+        self._is_asked = True
+        time.sleep(_PATIENCE)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(run: Path) -> int:

@@ -20,7 +20,7 @@ from aquilon.models.architecture import Architecture
 from aquilon.training.data.preparing import SourceFile, prepared_sources
 from aquilon.training.data.shards import Shard, ShardDescription, ShardError
 from aquilon.training.history import History
-from aquilon.training.protocol import DATA, Job, Pretrain, base_of
+from aquilon.training.protocol import DATA, Job, Pretrain, base_of, model_name
 from aquilon.training.report import energy_words
 from aquilon.training.run_weights import architecture_of
 
@@ -73,8 +73,7 @@ def _made(job: Job) -> str:
 
 
 def _base_name(job: Job) -> str:
-    path = Path(base_of(job) or "")
-    return f"`{path.parent.name if path.suffix == '.gguf' else path.name}`"
+    return f"`{model_name(Path(base_of(job) or ''))}`"
 
 
 def _front_matter(job: Job, base: Origin | None, license: str | None, is_adapter: bool) -> str:

@@ -5,7 +5,8 @@ rewritten: a resumed run begins with another `Started`, and its steps replace th
 the run had taken after that step. The process ends with 0 when the job is finished or paused,
 1 when it failed, 2 when the job or its data can't be used.
 
-SIGTERM and SIGINT pause: the process writes a checkpoint and ends.
+SIGTERM and SIGINT pause: the process writes a checkpoint and ends. So does the end of the process that started it with
+`process_environment`: nobody would look after the run any more.
 
 This file imports no torch: commands and servers read and write it.
 """
@@ -18,9 +19,11 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+
+from aquilon.starting_process import started_by_this_process
 
 JOB, EVENTS, LOCK = "job.json", "events.jsonl", "lock"
 TOKENIZER, DATA, CHECKPOINTS, MODEL, REPORT = "tokenizer", "data", "checkpoints", "model", "report.html"
@@ -267,10 +270,10 @@ def process_environment() -> dict[str, str]:
 
     OpenMP's threads sleep while they wait for each other: where other programs run too, threads that wait busily take
     the time of those that they wait for, and training becomes more than ten times slower. Modules are never imported
-    from the present folder.
+    from the present folder. The process pauses when the one that starts it ends.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")}
-    return {"OMP_WAIT_POLICY": "passive", **inherited, "PYTHONSAFEPATH": "1"}
+    return {"OMP_WAIT_POLICY": "passive", **inherited, "PYTHONSAFEPATH": "1", **started_by_this_process()}
 
 
 class UnusableJob(ValueError):
@@ -295,6 +298,24 @@ def job_from(fields: Any, *, where: str) -> Job:
         raise UnusableJob(f"{where}: {_explained(str(error), fields)}") from None
     _check(job, where)
     return job
+
+
+def released(path: Path) -> Path:
+    """A run's released model; any other path itself. Raises UnusableJob for a run without one."""
+    if not (path / JOB).is_file():
+        return path
+    if not (path / MODEL).is_dir():
+        raise UnusableJob(
+            f"the run {path} isn't finished, so that it has no model yet: `aquilon train resume {path}` goes on with "
+            f"it, `aquilon export {path} --out DIR` writes the model of its last checkpoint"
+        )
+    return path / MODEL
+
+
+def model_name(path: Path) -> str:
+    """What people call the model of a path: a released model by its run, a GGUF file by its folder."""
+    is_inside = path.suffix == ".gguf" or (path.name == MODEL and (path.parent / JOB).is_file())
+    return path.parent.name if is_inside else path.name
 
 
 def write_job(folder: Path, job: Job) -> None:
@@ -357,10 +378,23 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`(?: - at 
 _TYPES: dict[str, type[msgspec.Struct]] = {".model": Size, ".training": Training, ".lora": Lora, ".data": Source}
 
 
+_MISTAKE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_OTHER_TYPE = re.compile(r"Expected `(?P<right>[^`|]*)(?: \| null)?`, got")
+_RIGHT = {
+    "object": "a table of names with values",
+    "array": "a list, in square brackets",
+    "str": "text, in quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+
+
 def _explained(problem: str, fields: Any) -> str:
     unknown = _UNKNOWN.match(problem)
     if unknown is None:
-        return problem
+        return _explained_value(problem, fields)
     place = unknown["place"] or ""
     kinds: dict[str, type[msgspec.Struct]] = {"pretrain": Pretrain, "sft": Sft, "dpo": Dpo}
     kind = kinds.get(fields.get("kind")) if not place else _TYPES.get(place.partition("[")[0])
@@ -369,6 +403,35 @@ def _explained(problem: str, fields: Any) -> str:
     suggestion = f"did you mean {nearest[0]!r}?" if nearest else f"its names are {', '.join(names)}"
     inside = f" in {place.strip('.')}" if place else ""
     return f"{unknown['name']!r}{inside} is unknown: {suggestion}"
+
+
+def _explained_value(problem: str, fields: Any) -> str:
+    """What is wrong with a value, or that one is missing, in words for who writes a recipe."""
+    mistake = _MISTAKE.fullmatch(problem)
+    place = (mistake and mistake["place"]) or ""
+    if missing := _MISSING.match(problem):
+        return f"{place}.{missing['name']} is missing".removeprefix(".")
+    value = fields
+    for name in re.findall(r"[^.\[\]]+", place):
+        value = value[int(name) if isinstance(value, list) else name]
+    if not place or value is fields:
+        return problem
+    given = f"{place} is {msgspec.json.encode(value).decode():.80}"
+    if problem.startswith("Invalid"):
+        return f"{given}: it must be one of {', '.join(_choices(place))}"
+    other = _OTHER_TYPE.match(problem)
+    if other is None or other["right"] not in _RIGHT:
+        return f"{given}: {problem}"
+    example = ", such as {rank = 16}" if place == "lora" else ""
+    return f"{given}: it must be {_RIGHT[other['right']]}{example}"
+
+
+def _choices(place: str) -> list[str]:
+    if place == "kind":
+        return ["pretrain", "sft", "dpo"]
+    section, _, name = place.rpartition(".")
+    hint = get_type_hints(_TYPES[f".{section}"])[name]
+    return [choice for part in (hint, *get_args(hint)) if get_origin(part) is Literal for choice in get_args(part)]
 
 
 def _check(job: Job, where: str) -> None:

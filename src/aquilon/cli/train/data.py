@@ -83,6 +83,7 @@ def _print(report: CleaningReport, out: Path) -> None:
 
     from aquilon.cli.output import err
     from aquilon.cli.output import out as console
+    from aquilon.wording import counted
 
     shown = Table(box=None, pad_edge=False)
     shown.add_column("STAGE")
@@ -94,10 +95,8 @@ def _print(report: CleaningReport, out: Path) -> None:
     console().print(f"The text is in {out / 'text'}; more in {out / 'report.html'}", markup=False)
     unreadable = sum(report.stages["read"].reasons.values())
     if unreadable:
-        err().print(
-            f"{unreadable:,} lines, documents or files can't be read: see {out / 'rejects' / 'read.jsonl.zst'}",
-            markup=False,
-        )
+        what = counted(unreadable, "line, document or file", "lines, documents or files")
+        err().print(f"{what} can't be read: see {out / 'rejects' / 'read.jsonl.zst'}", markup=False)
     if not report.documents:
         err().print("Nothing is left of the text.")
 

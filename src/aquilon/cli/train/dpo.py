@@ -51,7 +51,7 @@ def dpo(
     \b
     Examples:
       aquilon train dpo --model smollm2-135m --data pairs.jsonl --lora 16 --out run
-      aquilon train dpo --model run-sft/model --data pairs.jsonl --beta 0.2 --out run
+      aquilon train dpo --model run-sft --data pairs.jsonl --beta 0.2 --out run
       aquilon train dpo --model smollm2-135m --data pairs.jsonl --check
     """
     code = tuning.tune(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aquilon.training.protocol import Job, UnusableJob, job_from
+from aquilon.training.protocol import Job, UnusableJob, job_from, released
 
 _LENGTHS = ("steps", "minutes", "epochs")
 
@@ -34,7 +34,7 @@ def job_of(fields: Mapping[str, Any], overriding: Mapping[str, Any], *, where: s
     """The job of a recipe's fields, with options in their place.
 
     ``overriding`` has a field's name, or ``training.steps`` for one inside; None leaves what the recipe says.
-    Raises UnusableJob.
+    A model that is a run's folder is the run's result. Raises UnusableJob.
     """
     combined: dict[str, Any] = {
         name: dict(value) if isinstance(value, Mapping) else value for name, value in fields.items()
@@ -49,6 +49,9 @@ def job_of(fields: Mapping[str, Any], overriding: Mapping[str, Any], *, where: s
             combined[name] = value
         elif isinstance(group := combined.setdefault(section, {}), dict):
             group[inner] = value
+    for name in ("model", "base"):
+        if isinstance(path := combined.get(name), str):
+            combined[name] = str(released(Path(path)))
     return job_from(combined, where=where)
 
 

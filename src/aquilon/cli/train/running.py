@@ -38,6 +38,7 @@ from aquilon.training.protocol import (
     read_job,
     write_job,
 )
+from aquilon.wording import counted
 
 PAUSED = 130
 PROCESS_LOG = "process.log"
@@ -248,7 +249,7 @@ def _explain_end(run: Path, history: History) -> None:
     console, end = err(), history.end
     if isinstance(end, Finished):
         loss = "" if end.loss is None else f", loss {end.loss:.4f}"
-        console.print(f"Finished after {end.step:,} steps{loss}", markup=False)
+        console.print(f"Finished after {counted(end.step, 'step')}{loss}", markup=False)
         for name in (MODEL, REPORT):
             if (run / name).exists():
                 console.print(f"{name.removesuffix('.html')}: {run / name}", markup=False)

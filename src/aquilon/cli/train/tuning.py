@@ -18,7 +18,7 @@ RecipeAndData = Annotated[
     typer.Argument(metavar="RECIPE.toml", help="A recipe; options override it.", show_default=False),
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", metavar="NAME|PATH", help="A model of the store, or a checkpoint.")
+    str | None, typer.Option("--model", metavar="NAME|PATH", help="A model of the store, a checkpoint, or a run.")
 ]
 Data = Annotated[
     list[str] | None, typer.Option("--data", metavar="FILE…", help="Lines of JSON: .jsonl; .gz, .xz, .zst.")

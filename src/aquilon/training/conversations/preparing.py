@@ -69,7 +69,7 @@ def prepare(
             for path in files:
                 size, within = path.stat().st_size, 0  # less than the lines' bytes where the file is compressed
                 for number, fields in read_objects(path):
-                    within = min(size, within + len(msgspec.json.encode(fields)))
+                    within = min(size - 1, within + len(msgspec.json.encode(fields)))
                     for document in _encoded(base, fields, encode, path=path, number=number):
                         writer.add(document.ids, num_bytes=0, trained=document.trained)
                         documents, tokens = documents + 1, tokens + len(document.ids)

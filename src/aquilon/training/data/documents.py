@@ -302,7 +302,8 @@ def _document(path: Path, number: int, fields: object, refuse: Refuse) -> Iterat
     if not isinstance(fields, dict):
         refuse(UnreadableSource(path, 'is no JSON object: a line is {"text": …}', line=number))
     elif not isinstance(text := fields.pop("text", None), str):
-        others = ", ".join(map(str, list(fields)[:8])) or "none"
-        refuse(UnreadableSource(path, f"has no text in its field 'text'; its other fields are {others}", line=number))
+        others = ", ".join(map(str, list(fields)[:8]))
+        more = f"; its other fields are {others}" if others else ""
+        refuse(UnreadableSource(path, f"has no text in its field 'text'{more}", line=number))
     elif text:
         yield Document(text, path, number, fields)

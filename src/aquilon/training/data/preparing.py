@@ -134,7 +134,7 @@ def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
 
 
 class _Progress:
-    """Counts bytes of files: those that are read, and of the present one as many as its texts have."""
+    """Counts bytes of files: those that are read, of the present one what its texts have, less than all."""
 
     def __init__(self, total_bytes: int, report: Report) -> None:
         self._total, self._report = total_bytes, report
@@ -144,7 +144,7 @@ class _Progress:
         self._documents += len(documents)
         self._tokens += tokens
         size = documents[0].path.stat().st_size  # less than the texts' bytes where the file is compressed
-        self._within = min(size, self._within + sum(len(document.text.encode()) for document in documents))
+        self._within = min(size - 1, self._within + sum(len(document.text.encode()) for document in documents))
         self._tell()
 
     def add_file(self, path: Path) -> None:
