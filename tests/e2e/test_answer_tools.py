@@ -26,13 +26,20 @@ def talker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talker]:
 async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_and_followed(
     browser: Browser, talker: Talker
 ) -> None:
-    talker.says({"Tell me of herons": "Herons stand still. " * 40, "And of gulls?": "Gulls are never still."})
+    long_question = "And of gulls?" + "\n" * 30 + "At length."
+    gulls = "Gulls are never still."
+    talker.says({"Tell me of herons": "Herons stand still. " * 40, long_question: gulls, "And of gulls?": gulls})
     async with at_the_page(browser, talker) as someone:
         page = someone.page
         await someone.ask("Tell me of herons")
         await someone.expect_state("finished")
-        await someone.ask("And of gulls?")
+        await someone.ask(long_question)
         await someone.expect_state("finished")
+        bubble, folded = someone.turns.last.locator(".bubble"), "element => element.scrollHeight > element.clientHeight"
+        assert await bubble.evaluate(folded)
+        await someone.turns.last.get_by_role("button", name="Show all of the question").click()
+        assert not await bubble.evaluate(folded)
+        await expect(someone.turns.last.get_by_role("button", name="Show less")).to_be_focused()
         await page.wait_for_url("**/c/*")
         conversation = page.url.rpartition("/")[2]
 
