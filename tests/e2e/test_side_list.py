@@ -126,7 +126,8 @@ async def test_conversations_are_pinned_named_searched_grouped_archived_and_dele
             await page.get_by_role("menuitem", name="Choose files…").click()
         recipe = {"name": "gazpacho.md", "mimeType": "text/markdown", "buffer": b"Gazpacho needs tomatoes."}
         await (await chooser.value).set_files([recipe])
-        await expect(page.get_by_role("list", name="Documents")).to_contain_text("Read", timeout=30_000)
+        state = page.get_by_role("list", name="Documents").locator(".state")
+        await expect(state).to_have_text("Read", timeout=30_000)
         await page.get_by_role("button", name="Create the project").click()
         await page.get_by_role("button", name="Kitchen", exact=True).click()
         await choose(page, "Gazpacho", "Move to a project", "Kitchen")
