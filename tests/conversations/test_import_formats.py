@@ -65,6 +65,26 @@ def test_chatgpt_s_export_keeps_branches_thoughts_models_and_times_and_no_hidden
     assert [node.complete for node in tree.nodes] == [True, True, True, True, False]
 
 
+def test_chatgpt_s_marks_of_sources_become_its_links_or_go() -> None:
+    cited, hidden = "\ue200cite\ue202turn0search0\ue201", "\ue200navlist\ue202News\ue201"
+    text = f"Tea comes from China. {cited}{hidden} It is old.【4†source】 『Tea』【x】"
+    references = [{"matched_text": cited, "alt": "([Tea](https://tea.example/))"}, {"matched_text": 1}, None]
+
+    def node(role: str, parent: str | None, metadata: Any) -> Any:
+        content = {"content_type": "text", "parts": [text]}
+        return {"message": {"author": {"role": role}, "content": content, "metadata": metadata}, "parent": parent}
+
+    mapping = {"a": node("user", None, {}), "b": node("assistant", "a", {"content_references": references})}
+    mapping["c"] = node("assistant", "a", {"content_references": "none"})
+    [tree] = trees(json.dumps([{"mapping": mapping}]).encode())
+    assert isinstance(tree, Tree)
+    assert [line[3] for line in texts(tree)] == [
+        text,
+        "Tea comes from China. ([Tea](https://tea.example/)) It is old. 『Tea』【x】",
+        "Tea comes from China.  It is old. 『Tea』【x】",
+    ]
+
+
 def test_open_webui_s_export_keeps_the_order_of_answers_and_takes_thoughts_out_of_their_text() -> None:
     [tree] = trees((FOLDER / "open_webui.json").read_bytes())
     assert isinstance(tree, Tree)

@@ -91,10 +91,10 @@ async def test_a_conversation_leaves_its_project_when_that_is_deleted(
     project = await projects.create(caller, name="Tea", instructions="Be brief.", visibility="workspace")
     new = NewConversation(id=new_id("conv"), visibility="workspace", implicit=False, project_id=project.id)
     await conversations.create(caller, new, said("tea"))
-    assert (await conversations.within(caller, new.id)).project_instructions == "Be brief."
+    assert (await conversations.within(caller, new.id)).project.instructions == "Be brief."
     await projects.delete(caller, project.id)
     context = await conversations.within(caller, new.id)
-    assert context.project_instructions is None
+    assert context.project.instructions is None
     [row], _ = await conversations.latest_first(caller, chosen=Chosen(project_id=NO_PROJECT), limit=9)
     assert row.id == new.id
 

@@ -26,13 +26,20 @@ def talker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talker]:
 async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_and_followed(
     browser: Browser, talker: Talker
 ) -> None:
-    talker.says({"Tell me of herons": "Herons stand still. " * 40, "And of gulls?": "Gulls are never still."})
+    long_question = "And of gulls?" + "\n" * 30 + "At length."
+    gulls = "Gulls are never still."
+    talker.says({"Tell me of herons": "Herons stand still. " * 40, long_question: gulls, "And of gulls?": gulls})
     async with at_the_page(browser, talker) as someone:
         page = someone.page
         await someone.ask("Tell me of herons")
         await someone.expect_state("finished")
-        await someone.ask("And of gulls?")
+        await someone.ask(long_question)
         await someone.expect_state("finished")
+        bubble, folded = someone.turns.last.locator(".bubble"), "element => element.scrollHeight > element.clientHeight"
+        assert await bubble.evaluate(folded)
+        await someone.turns.last.get_by_role("button", name="Show all of the question").click()
+        assert not await bubble.evaluate(folded)
+        await expect(someone.turns.last.get_by_role("button", name="Show less")).to_be_focused()
         await page.wait_for_url("**/c/*")
         conversation = page.url.rpartition("/")[2]
 
@@ -188,12 +195,13 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
             await route.abort()
 
         await page.context.route(lambda url: not url.startswith(talker.server.url), leave)
-        for question in ("Write north", "Shorter"):
-            await someone.ask(question)
-            await someone.expect_state("finished")
-        await someone.turns.last.get_by_role("button", name="Open beside").click()
+        await someone.ask("Write north")
+        await someone.expect_state("finished")
+        await someone.turns.last.get_by_role("button", name="Open beside").first.click()
         panel = page.get_by_role("dialog", name="north")
-        await expect(panel).to_contain_text("wind += 300")
+        await expect(panel).not_to_contain_text("wind += 300")
+        await someone.ask("Shorter")
+        await expect(panel).to_contain_text("wind += 300")  # the panel goes on to the newest version
         await expect(panel).to_contain_text("2/2")
         await panel.get_by_role("button", name="Previous version").click()
         await expect(panel).to_contain_text("1/2")

@@ -358,6 +358,15 @@ async def test_a_temporary_conversation_is_kept_nowhere(asker: Visitor, speaker:
     await asker.field.fill("A secret draft")
     assert "secret" not in await page.evaluate("JSON.stringify(localStorage)")
 
+    refused = await page.evaluate(
+        """() => ["dragover", "drop"].map((type) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File(["text"], "note.txt"));
+          return !document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+        })"""
+    )
+    assert refused == [True, True]  # else the browser would show the file in place of the page
+
     asked: list[str] = []
 
     async def leave(dialog: Any) -> None:

@@ -121,6 +121,13 @@ async def test_conversations_are_pinned_named_searched_grouped_archived_and_dele
         await page.get_by_role("button", name="New project").click()
         await page.get_by_label("Name", exact=True).fill("Kitchen")
         await page.get_by_label("Instructions").fill("Answer as a cook.")
+        await page.get_by_role("dialog").get_by_role("button", name="Attach documents").click()
+        async with page.expect_file_chooser() as chooser:
+            await page.get_by_role("menuitem", name="Choose files…").click()
+        recipe = {"name": "gazpacho.md", "mimeType": "text/markdown", "buffer": b"Gazpacho needs tomatoes."}
+        await (await chooser.value).set_files([recipe])
+        state = page.get_by_role("list", name="Documents").locator(".state")
+        await expect(state).to_have_text("Read", timeout=30_000)
         await page.get_by_role("button", name="Create the project").click()
         await page.get_by_role("button", name="Kitchen", exact=True).click()
         await choose(page, "Gazpacho", "Move to a project", "Kitchen")
@@ -195,14 +202,19 @@ async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_t
 
 
 def require_kept(owner: httpx.Client, prompts: list[Any]) -> None:
-    """What was done on the page is done at the server, and the project's instructions reach the model."""
+    """What was done on the page is done at the server, and the project's instructions and documents reach the model."""
     assert stored(owner, archived=True) == ["Astrolabes"]
     wait_until(lambda: "Carrots" not in stored(owner))
     [project] = owner.get("/v1/projects").json()["data"]
     assert stored(owner, project_id=project["id"]) == ["Gazpacho"]
     question = {"model": "far", "conversation": id_of(owner, "Gazpacho"), "input": "Salt?", "instructions": "Be brief."}
     owner.post("/v1/responses", json=question).raise_for_status()
-    assert prompts[-1]["messages"][0] == {"role": "system", "content": "Answer as a cook.\n\nBe brief."}
+    told = prompts[-1]["messages"][0]["content"]
+    assert told.startswith("Answer as a cook.\n\nBe brief.")
+    assert told.endswith("[1] gazpacho.md\nGazpacho needs tomatoes.")
+    [library] = project["vector_store_ids"]
+    body = owner.get(f"/v1/vector_stores/{library}").json()
+    assert (body["name"], body["metadata"], body["expires_at"]) == ("Kitchen", {"project_id": project["id"]}, None)
 
 
 def answered(owner: httpx.Client, title: str) -> str:

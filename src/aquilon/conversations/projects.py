@@ -13,7 +13,7 @@ from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import projects as stored_projects
 from aquilon.conversations.tables import StoredConversation, StoredProject
 from aquilon.errors import ApiError, forbidden, invalid, not_found
-from aquilon.libraries.libraries import Libraries
+from aquilon.libraries.libraries import required as required_library
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -35,9 +35,9 @@ class ProjectChange:
 
 
 class Projects:
-    def __init__(self, database: Database, libraries: Libraries, documents: ConversationDocuments) -> None:
+    def __init__(self, database: Database, *, documents: ConversationDocuments | None = None) -> None:
+        """``documents``: deletes the libraries made for a project with it."""
         self._database = database
-        self._libraries = libraries
         self._documents = documents
 
     async def create(
@@ -116,14 +116,17 @@ class Projects:
     async def delete(self, principal: Principal, project_id: str) -> None:
         """Delete a project and the libraries made for it; its conversations stay, in none. Raises ApiError 404."""
         project, scope = await self.get(principal, project_id), Scope.of_organization(principal)
-        await self._documents.delete_of_project(scope, project_id, project.library_ids.split())
+        if self._documents is not None:
+            await self._documents.delete_of_project(scope, project_id, project.library_ids.split())
         async with self._database.writing(alone=True) as session:
             await required(session, principal, project_id)
             await stored_projects.delete(session, scope, project_id)
 
     async def _require_libraries(self, principal: Principal, library_ids: Sequence[str]) -> None:
-        for library_id in library_ids:
-            await self._libraries.get(principal, library_id)
+        if library_ids:
+            async with self._database.reading() as session:
+                for library_id in library_ids:
+                    await required_library(session, principal, library_id)
 
 
 async def required(session: AsyncSession, principal: Principal, project_id: str) -> StoredProject:

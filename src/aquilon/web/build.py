@@ -155,7 +155,7 @@ def build_services(settings: Settings, database: Database) -> Services:
         pipeline=pipeline,
         conversations=conversations,
         titles=Titles(conversations, pipeline, catalogue),
-        projects=Projects(database, libraries, documents),
+        projects=Projects(database, documents=documents),
         prompts=Prompts(database, on_deletion=erase),
         runs=runs,
         assistants=Assistants(database),

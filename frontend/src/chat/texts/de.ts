@@ -19,6 +19,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.version": "Fassung {number} von {count}",
   "talk.edit.label": "Die geänderte Frage",
   "talk.edit.send": "So fragen",
+  "talk.question.all": "Ganze Frage zeigen",
+  "talk.question.less": "Weniger zeigen",
   "talk.edit.hint": "Die frühere Frage und ihre Antworten bleiben daneben erhalten.",
   "talk.answerIt": "Diese Frage beantworten",
   "talk.continue": "Die Antwort fortsetzen",

@@ -18,6 +18,8 @@ export const texts = {
   "talk.version": "Version {number} of {count}",
   "talk.edit.label": "The changed question",
   "talk.edit.send": "Ask this",
+  "talk.question.all": "Show all of the question",
+  "talk.question.less": "Show less",
   "talk.edit.hint": "The former question and its answers stay beside it.",
   "talk.answerIt": "Answer this question",
   "talk.continue": "Continue the answer",

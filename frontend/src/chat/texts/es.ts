@@ -19,6 +19,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.version": "Versión {number} de {count}",
   "talk.edit.label": "La pregunta modificada",
   "talk.edit.send": "Preguntar esto",
+  "talk.question.all": "Mostrar toda la pregunta",
+  "talk.question.less": "Mostrar menos",
   "talk.edit.hint": "La pregunta anterior y sus respuestas se conservan al lado.",
   "talk.answerIt": "Responder a esta pregunta",
   "talk.continue": "Continuar la respuesta",

@@ -19,6 +19,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.version": "Version {number} sur {count}",
   "talk.edit.label": "La question modifiée",
   "talk.edit.send": "Poser cette question",
+  "talk.question.all": "Afficher toute la question",
+  "talk.question.less": "Réduire",
   "talk.edit.hint": "L’ancienne question et ses réponses restent à côté.",
   "talk.answerIt": "Répondre à cette question",
   "talk.continue": "Continuer la réponse",

@@ -19,6 +19,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.version": "Versione {number} di {count}",
   "talk.edit.label": "La domanda modificata",
   "talk.edit.send": "Chiedere questo",
+  "talk.question.all": "Mostra tutta la domanda",
+  "talk.question.less": "Mostra meno",
   "talk.edit.hint": "La domanda precedente e le sue risposte restano accanto.",
   "talk.answerIt": "Rispondere a questa domanda",
   "talk.continue": "Continuare la risposta",

@@ -3,10 +3,12 @@
 Kept are what people asked and the assistant answered, with its thoughts, and visible
 instructions. Left out are hidden nodes and the exchange with tools: what stands below them is
 then below what stands above them. Pictures and files are not in that file: their place is marked.
+Marks of sources become the links that the file has for them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +23,9 @@ from aquilon.conversations.transfer.imports.tree import (
     cleaned_title,
     parents_within,
 )
+
+_MARK = re.compile("\ue200[^\ue200\ue201]*\ue201|【[^【】]{0,100}†[^【】]{0,100}】")
+"""Of a source, in an answer's text: between two private characters, in older files between brackets."""
 
 
 class _Author(msgspec.Struct):
@@ -39,6 +44,7 @@ class _Metadata(msgspec.Struct):
     model_slug: str | None = None
     is_visually_hidden_from_conversation: bool | None = None
     is_user_system_message: bool | None = None
+    content_references: Any = None
 
 
 class _Message(msgspec.Struct):
@@ -132,6 +138,9 @@ def _item(message: _Message | None) -> Item | None:
     if content.content_type not in ("text", "multimodal_text", "code"):
         return None
     text = _text(content)
+    if role == "assistant":
+        links = _links(metadata.content_references)
+        text = _MARK.sub(lambda mark: links.get(mark[0], ""), text)
     if content.content_type == "code" and text:
         text = f"```{cleaned_model(content.language or '')}\n{text}\n```"
     match role:
@@ -149,6 +158,17 @@ def _text(content: _Content) -> str:
     if content.parts is None:
         return content.text or ""
     return "\n".join(text for part in content.parts if (text := _part(part)))
+
+
+def _links(references: Any) -> dict[str, str]:
+    """In Markdown, by the mark that stands for them."""
+    links: dict[str, str] = {}
+    for reference in references if isinstance(references, list) else ():
+        if isinstance(reference, dict):
+            mark, link = reference.get("matched_text"), reference.get("alt")
+            if isinstance(mark, str) and isinstance(link, str):
+                links[mark.strip()] = link
+    return links
 
 
 def _part(part: Any) -> str:
