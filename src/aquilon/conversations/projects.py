@@ -62,7 +62,7 @@ class Projects:
             visibility=visibility,
             name=_checked_name(name),
             instructions=instructions,
-            library_ids=" ".join(dict.fromkeys(library_ids)),
+            library_ids=list(dict.fromkeys(library_ids)),
             created_at=now,
             updated_at=now,
         )
@@ -87,7 +87,7 @@ class Projects:
         """Raises ApiError: 400 for an empty name, 403 for a visibility that is not the caller's to change, 404 for the
         project or a library, and 409 where shared conversations are in a project that only one person would see."""
         if change.library_ids is not None:
-            kept = (await self.get(principal, project_id)).library_ids.split()
+            kept = (await self.get(principal, project_id)).library_ids
             await self._require_libraries(principal, [id_ for id_ in change.library_ids if id_ not in kept])
         async with self._database.writing() as session:
             project = await required(session, principal, project_id)
@@ -109,7 +109,7 @@ class Projects:
             if change.instructions is not None:
                 project.instructions = change.instructions
             if change.library_ids is not None:
-                project.library_ids = " ".join(dict.fromkeys(change.library_ids))
+                project.library_ids = list(dict.fromkeys(change.library_ids))
             project.updated_at = int(time.time())
         return project
 
@@ -117,7 +117,7 @@ class Projects:
         """Delete a project and the libraries made for it; its conversations stay, in none. Raises ApiError 404."""
         project, scope = await self.get(principal, project_id), Scope.of_organization(principal)
         if self._documents is not None:
-            await self._documents.delete_of_project(scope, project_id, project.library_ids.split())
+            await self._documents.delete_of_project(scope, project_id, project.library_ids)
         async with self._database.writing(alone=True) as session:
             await required(session, principal, project_id)
             await stored_projects.delete(session, scope, project_id)

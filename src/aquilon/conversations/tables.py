@@ -9,6 +9,7 @@ conversation is, and two writers can't both take the place below one item.
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -42,8 +43,7 @@ class StoredProject(Owned, Base):
     name: Mapped[str]
     instructions: Mapped[str]
     """Empty if there are none."""
-    library_ids: Mapped[str] = mapped_column(default="", server_default="")
-    """With blanks between them."""
+    library_ids: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     created_at: Mapped[int]
     updated_at: Mapped[int]
 

@@ -166,5 +166,5 @@ def _body(row: StoredProject) -> ProjectBody:
         name=row.name,
         instructions=row.instructions,
         visibility=row.visibility,
-        vector_store_ids=row.library_ids.split(),
+        vector_store_ids=row.library_ids,
     )

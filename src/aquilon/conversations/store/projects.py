@@ -55,7 +55,7 @@ async def context(session: AsyncSession, principal: Principal, project_id: str) 
     row = (await session.execute(query.with_only_columns(*columns))).first()
     if row is None:
         return NO_PROJECT
-    return ProjectContext(instructions=row.instructions or None, library_ids=tuple(row.library_ids.split()))
+    return ProjectContext(instructions=row.instructions or None, library_ids=tuple(row.library_ids))
 
 
 async def delete(session: AsyncSession, scope: Scope, project_id: str) -> None:

@@ -929,7 +929,7 @@ CREATE TABLE projects (
 	name VARCHAR NOT NULL,
 	instructions VARCHAR NOT NULL,
 	created_at BIGINT NOT NULL,
-	updated_at BIGINT NOT NULL, library_ids VARCHAR DEFAULT '' NOT NULL,
+	updated_at BIGINT NOT NULL, library_ids JSON DEFAULT '[]' NOT NULL,
 	CONSTRAINT ck_projects_visibility CHECK (visibility IN ('workspace', 'user')),
 	CONSTRAINT fk_projects_organization_id FOREIGN KEY(organization_id) REFERENCES organizations (id) ON DELETE CASCADE,
 	CONSTRAINT pk_projects PRIMARY KEY (id)

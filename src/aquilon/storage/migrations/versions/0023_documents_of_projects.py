@@ -9,4 +9,4 @@ down_revision = "0022"
 
 def upgrade() -> None:
     with op.batch_alter_table("projects") as table:
-        table.add_column(sa.Column("library_ids", sa.String, nullable=False, server_default=""))
+        table.add_column(sa.Column("library_ids", sa.JSON, nullable=False, server_default="[]"))
