@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -147,8 +148,21 @@ async def test_a_price_is_changed_in_one_figure_and_keeps_the_others(owner: Cons
     await expect(owner.dialog.get_by_label("Fine-tuning")).to_have_value("2.5")
     await owner.dialog.get_by_label("Tokens read", exact=True).fill("0.06")
     await owner.dialog.get_by_role("button", name="Set a price").click()
-    await expect(owner.row(model)).to_contain_text("€0.06")
+    await expect(owner.row(model).filter(has_text="€0.06")).to_have_count(1)
+    await expect(owner.row(model)).to_have_count(1)  # within the second of the price before, it begins with the next
     await expect(owner.row(model)).to_contain_text("€2.50")
+
+
+async def test_a_price_that_begins_while_the_page_is_open_takes_the_place_of_the_one_before(
+    owner: ConsoleVisitor,
+) -> None:
+    model = "multilingual-e5-small"
+    await owner.make(f"/v1/server/prices/{model}", {"input": 7, "output": 0})
+    await owner.make(f"/v1/server/prices/{model}", {"input": 800, "output": 0, "starts_at": int(time.time()) + 6})
+    await owner.open("/budgets")
+    await expect(owner.row(model)).to_have_count(2)
+    await expect(owner.row(model)).to_have_count(1, timeout=20_000)
+    await expect(owner.row(model)).to_contain_text("€8.00")
 
 
 async def test_a_limit_is_set_and_removed(owner: ConsoleVisitor) -> None:

@@ -65,7 +65,7 @@ def test_clients_that_accept_gzip_get_the_compressed_file(client: TestClient) ->
     assert "accept-encoding" in packed.headers["vary"].lower()
 
 
-def test_a_browser_that_navigates_to_an_unknown_path_gets_the_page(client: TestClient) -> None:
+def test_a_browser_that_navigates_to_a_conversation_gets_the_page(client: TestClient) -> None:
     assert client.get("/c/123", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
     assert client.get("/c/123", headers={"accept": "text/html"}).text == "<!doctype html>chat"
 
@@ -74,7 +74,28 @@ def test_a_browser_that_navigates_to_an_unknown_path_gets_the_page(client: TestC
 def test_every_path_of_the_console_and_of_explore_is_the_same_page(client: TestClient, name: str) -> None:
     for path in (f"/{name}", f"/{name}/", f"/{name}/keys", f"/{name}/nothing/there"):
         assert client.get(path, headers={"sec-fetch-mode": "navigate"}).text == f"<!doctype html>{name}"
-    assert client.get(f"/{name}s", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
+    assert client.get(f"/{name}s", headers={"sec-fetch-mode": "navigate"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "title"),
+    [
+        ("it-CH, it;q=0.9, en;q=0.8", "it", "Qui non c’è nessuna pagina"),
+        ("en;q=0.5, fr;q=0.7", "fr", "Il n’y a pas de page ici"),
+        ("pl, *;q=0.1", "en", "There is no page here"),
+        ("de;q=x", "en", "There is no page here"),
+    ],
+)
+def test_an_address_that_no_page_has_leads_back_in_the_reader_s_language(
+    client: TestClient, accepted: str, language: str, title: str
+) -> None:
+    for path in ("/nowhere", "/c/", "/c/1/2", "/nowhere%3Cscript%3E"):
+        answer = client.get(path, headers={"sec-fetch-mode": "navigate", "accept-language": accepted})
+        assert answer.status_code == 404
+        assert f'<html lang="{language}">' in answer.text
+        assert f"<h1>{title}</h1>" in answer.text
+        assert '<a href="/">' in answer.text
+        assert "script" not in answer.text
 
 
 @pytest.mark.parametrize(

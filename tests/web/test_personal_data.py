@@ -162,7 +162,10 @@ def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: Runn
     tops = {name if "/" not in name else f"{name.split('/')[0]}/" for name in names if name != "README.md"}
     assert [top for top in tops if f"`{top}`" not in readme] == []
     french = rosa.get("/v1/me/export", params={"language": "fr"}).content
-    assert "Tout ce que" in zipfile.ZipFile(io.BytesIO(french)).read("README.md").decode()
+    packed = zipfile.ZipFile(io.BytesIO(french))
+    assert "Tout ce que" in packed.read("README.md").decode()
+    [markdown] = [packed.read(name).decode() for name in names if name.endswith(".md") and "About" in name]
+    assert "## Utilisateur\n\nQuittengelee two\n" in markdown
     assert rosa.get("/v1/me/export", params={"language": "tlh"}).status_code in (400, 422)
 
 

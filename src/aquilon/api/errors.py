@@ -49,6 +49,8 @@ def invalid_fields(error: ValidationError, *, name: str) -> ApiError:
     detail = []
     for entry in error.errors(include_url=False, include_input=False)[:_MOST_DETAILS]:
         location = [part for part in entry["loc"] if not _names_a_union_member(part)]
+        if entry["type"] == "unknown_field":
+            location.append(entry["ctx"]["name"])
         message = entry["msg"].removeprefix("Value error, ")
         detail.append({"loc": ["body", *location], "msg": message, "type": entry["type"], **_in_numbers(entry)})
     fields = [entry["loc"][:2] for entry in detail]

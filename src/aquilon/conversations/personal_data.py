@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 from sqlalchemy import tuple_
 
+from aquilon.conversations.archive_words import ARCHIVE_WORDS, ArchiveWords
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.items import (
     CallItem,
@@ -65,7 +66,7 @@ class ConversationData:
                 last = row.id
                 path = f"conversations/{_file_name(row)}"
                 yield ArchiveFile(f"{path}.json", self._json(row))
-                yield ArchiveFile(f"{path}.md", self._markdown(row))
+                yield ArchiveFile(f"{path}.md", self._markdown(row, ARCHIVE_WORDS[person.language]))
 
     async def erase(self, person: Person) -> Mapping[str, int]:
         scope, deleted = person.scope, 0
@@ -136,7 +137,7 @@ class ConversationData:
                 yield row
                 last = (row.branch, row.depth)
 
-    async def _markdown(self, conversation: StoredConversation) -> AsyncIterator[bytes]:
+    async def _markdown(self, conversation: StoredConversation, words: ArchiveWords) -> AsyncIterator[bytes]:
         """The items from the first one to the present last one."""
         yield f"# {_one_line(conversation.title or conversation.id)}\n\n{_day(conversation.created_at)}\n".encode()
         scope = Scope(conversation.organization_id)
@@ -154,33 +155,35 @@ class ConversationData:
             if not rows:
                 return
             for row in rows:
-                yield markdown_of(decoded(row.content)).encode()
+                yield markdown_of(decoded(row.content), words).encode()
             parts = stored_items.clipped(parts, below=rows[-1].depth)
 
 
-def markdown_of(item: Item) -> str:
+def markdown_of(item: Item, words: ArchiveWords) -> str:
     """One item under a heading that says whose it is."""
     match item:
         case MessageItem():
-            parts = [f"[{_part_name(part)}]" for part in item.content if isinstance(part, Image | File)]
-            return "\n".join(["", f"## {item.role.capitalize()}", "", item.text, *parts, ""])
+            parts = [f"[{_part_name(part, words)}]" for part in item.content if isinstance(part, Image | File)]
+            heading = words.speakers.get(item.role, item.role.capitalize())
+            return "\n".join(["", f"## {heading}", "", item.text, *parts, ""])
         case ReasoningItem():
             thoughts = (item.summary or item.text).replace("\n", "\n> ")
             return f"\n> {thoughts}\n" if thoughts else ""
         case CallItem():
-            return f"\n## Call of {_one_line(item.name)}\n\n```json\n{item.arguments}\n```\n"
+            call = words.call.format(name=_one_line(item.name))
+            return f"\n## {call}\n\n```json\n{item.arguments}\n```\n"
         case CallOutputItem():
-            return f"\n## Result\n\n{item.text}\n"
+            return f"\n## {words.result}\n\n{item.text}\n"
         case CompactionItem():
-            return f"\n## Summary\n\n{item.summary}\n"
+            return f"\n## {words.summary}\n\n{item.summary}\n"
         case _:
             return f"\n## {_one_line(item.name)}\n"
 
 
-def _part_name(part: Image | File) -> str:
+def _part_name(part: Image | File, words: ArchiveWords) -> str:
     if isinstance(part, Image):
-        return "image" if part.url.startswith("data:") else f"image: {part.url}"
-    return f"file: {part.name or part.file_id or 'without a name'}"
+        return words.image if part.url.startswith("data:") else f"{words.image}{words.colon} {part.url}"
+    return f"{words.file}{words.colon} {part.name or part.file_id or words.nameless}"
 
 
 def _fitting(sizes: list[int]) -> int:

@@ -7,6 +7,7 @@ import io
 import time
 import zipfile
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aquilon.people.archive_readme import Language, readme
@@ -19,7 +20,8 @@ _LARGE = 2**16
 async def archive(
     parts: Sequence[PersonalData], person: Person, organization: str, *, language: Language = "en"
 ) -> AsyncIterator[bytes]:
-    """The bytes of the archive as they come into being. ``language``: that of its README."""
+    """The bytes of the archive as they come into being. ``language``: that of its README and of headings."""
+    person = replace(person, language=language)
     sink = _Sink()
     moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
     about = readme(name=person.name, organization=organization, moment=moment, language=language)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from aquilon.people.archive_readme import Language
 from aquilon.people.scope import Scope
 
 ERASED_NAME = "deleted person"
@@ -26,6 +27,8 @@ class Person:
     name: str
     email: str | None
     key_ids: tuple[str, ...]
+    language: Language = "en"
+    """In which an archive's headings are written."""
 
     @property
     def scope(self) -> Scope:

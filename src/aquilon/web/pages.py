@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from aquilon.api.errors import error_response
 from aquilon.errors import not_found
 from aquilon.web.artifact_frame import FRAME, FRAME_HEADERS
+from aquilon.web.no_page import no_page
 
 STATIC = Path(__file__).parent / "static"
 
@@ -28,6 +30,8 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 _PAGES_OF_MANY_PATHS = ("console", "explore")
+_OF_THE_CHAT = re.compile(r"|c/[^/]+/?")
+"""A new conversation, and one by its id."""
 API_PATHS = ("v1/", "auth/", "api/")
 
 
@@ -86,4 +90,6 @@ def page_or_file(request: Request, files: Files) -> Response:
     if not reads or (name and (not navigates or name.startswith(API_PATHS))):
         return error_response(not_found(f"There is nothing at {request.method} /{name[:200]}", code="unknown_path"))
     first = name.partition("/")[0]
-    return page(request, files, f"{first}.html" if first in _PAGES_OF_MANY_PATHS else "index.html")
+    if first in _PAGES_OF_MANY_PATHS:
+        return page(request, files, f"{first}.html")
+    return page(request, files, "index.html") if _OF_THE_CHAT.fullmatch(name) else no_page(request)

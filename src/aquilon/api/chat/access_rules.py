@@ -16,7 +16,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.people.organization import Id
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.people.administration import access_rules
 from aquilon.people.identity import FEATURES, Role
 from aquilon.people.store.access_rules import RuleKind
@@ -24,7 +24,7 @@ from aquilon.people.store.access_rules import RuleKind
 routes = Routes("/v1/organization/access-rules", tag="organization")
 
 
-class AccessRuleRequest(Fields):
+class AccessRuleRequest(OwnFields):
     """Without roles and workspaces everybody may, and the rule is removed."""
 
     kind: RuleKind

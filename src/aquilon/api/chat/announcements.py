@@ -19,14 +19,14 @@ from aquilon.api.services import services
 from aquilon.chat import announcements
 from aquilon.chat.announcements import Level
 from aquilon.chat.tables.settings import Announcement
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 
 routes = Routes(tag="organization")
 
 Moment = Annotated[int, Field(ge=0, le=2**40)]
 
 
-class AnnouncementRequest(Fields):
+class AnnouncementRequest(OwnFields):
     text: str = Field(min_length=1, max_length=announcements.MAX_CHARACTERS, description="Plain text.")
     level: Level = "info"
     dismissible: bool = Field(True, description="Whether a reader can put it away.")

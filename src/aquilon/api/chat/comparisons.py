@@ -22,7 +22,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat.comparisons import Choice, Ended, Failed, Judged, NewComparison, Piece, Position, Side, SideEvent
 from aquilon.chat.leaderboard import FEW_VOTES, Rating
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.conversations.dialects.frames import DONE, frame
 from aquilon.errors import ApiError
 from aquilon.people.identity import Principal
@@ -35,7 +35,7 @@ MAX_ANSWER_TOKENS = 4_096
 _COMPARISON = "/{comparison_id}"
 
 
-class SideFields(Fields):
+class SideFields(OwnFields):
     """What one side answers with."""
 
     model: str = Field(min_length=1, max_length=1000, description="A model's name, or an alias.")
@@ -44,7 +44,7 @@ class SideFields(Fields):
     instructions: str = Field("", max_length=MAX_INSTRUCTIONS, description="A system prompt.")
 
 
-class CompareRequest(Fields):
+class CompareRequest(OwnFields):
     sides: list[SideFields] = Field(
         min_length=2, max_length=2, description="The server decides by chance which of them is left."
     )
@@ -61,7 +61,7 @@ class CompareRequest(Fields):
     stream: bool = False
 
 
-class VoteRequest(Fields):
+class VoteRequest(OwnFields):
     choice: Choice = Field(description="The better answer; `both_bad` counts like a tie.")
 
 

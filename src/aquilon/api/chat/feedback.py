@@ -21,14 +21,14 @@ from aquilon.chat.answer_trees import PairFormat, PreferencePair
 from aquilon.chat.feedback import MOST_COMMENT_CHARACTERS, Rating, Reason
 from aquilon.chat.preferences import preference_pairs
 from aquilon.chat.tables.feedback import Feedback
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 
 routes = Routes("/v1", tag="feedback")
 
 _OF_RESPONSE = "/responses/{response_id}/feedback"
 
 
-class RateResponse(Fields):
+class RateResponse(OwnFields):
     rating: Rating
     reason: Reason | None = None
     comment: str | None = Field(None, max_length=MOST_COMMENT_CHARACTERS)

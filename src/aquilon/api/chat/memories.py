@@ -18,7 +18,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat.memories import MOST_CHARACTERS, MOST_KEYS, MemoryChange, Settings, Source
 from aquilon.chat.tables.memories import Memory
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 
 routes = Routes("/v1", tag="memory")
 
@@ -26,7 +26,7 @@ _MEMORY = "/memories/{memory_id}"
 MOST_ID_CHARACTERS = 256
 
 
-class SourceFields(Fields):
+class SourceFields(OwnFields):
     conversation_id: str = Field(max_length=MOST_ID_CHARACTERS)
     item_id: str = Field(max_length=MOST_ID_CHARACTERS)
 
@@ -35,7 +35,7 @@ class SourceFields(Fields):
         return Source(self.conversation_id, self.item_id)
 
 
-class ChangeMemory(Fields):
+class ChangeMemory(OwnFields):
     """A field that isn't sent leaves what is there."""
 
     text: str | None = Field(None, min_length=1, max_length=MOST_CHARACTERS)
@@ -69,7 +69,7 @@ class CreateMemory(ChangeMemory):
     source: SourceFields | None = Field(None, description="The stored message that it comes from.")
 
 
-class ChangeMemorySettings(Fields):
+class ChangeMemorySettings(OwnFields):
     """A field that isn't sent leaves what is there."""
 
     enabled: bool | None = Field(

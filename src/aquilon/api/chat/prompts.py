@@ -19,7 +19,7 @@ from aquilon.api.services import services
 from aquilon.chat.prompts import MOST_MESSAGES, MOST_NAME_CHARACTERS, PromptChange
 from aquilon.chat.tables.prompts import StoredPrompt
 from aquilon.conversations.conversations import default_visibility
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import invalid
 
 routes = Routes("/v1/prompts", tag="prompts")
@@ -27,7 +27,7 @@ routes = Routes("/v1/prompts", tag="prompts")
 _PROMPT = "/{prompt_id}"
 
 
-class PromptMessage(Fields):
+class PromptMessage(OwnFields):
     role: Literal["system", "user", "assistant"]
     content: str
 
@@ -35,7 +35,7 @@ class PromptMessage(Fields):
 _Messages = Annotated[list[PromptMessage], Field(max_length=MOST_MESSAGES, fail_fast=True)]
 
 
-class ChangePrompt(Fields):
+class ChangePrompt(OwnFields):
     """A field that isn't sent leaves what is there."""
 
     name: str | None = Field(None, min_length=1, max_length=MOST_NAME_CHARACTERS)

@@ -15,13 +15,13 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat.settings import MAX_INSTRUCTIONS, ChatSettings
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.people.permissions import require
 
 routes = Routes("/v1/organization/chat", tag="organization")
 
 
-class ChatSettingsRequest(Fields):
+class ChatSettingsRequest(OwnFields):
     default_model: str | None = Field(
         None, min_length=1, max_length=256, description="A model's name or alias; null is the server's default."
     )

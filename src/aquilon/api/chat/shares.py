@@ -18,7 +18,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat.shares import DEFAULT_DAYS, MOST_DAYS, OpenedShare
 from aquilon.chat.tables.shares import Share
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.conversations.transfer.imports.snapshot import tree_of_snapshot
 from aquilon.conversations.transfer.imports.storing import store
 from aquilon.conversations.transfer.snapshots import SharedMessage
@@ -29,7 +29,7 @@ _MOST_BYTES = 4096
 """Of a request to open a link."""
 
 
-class CreateShare(Fields):
+class CreateShare(OwnFields):
     conversation_id: str = Field(max_length=256)
     leaf: str | None = Field(
         None, max_length=256, description="The item up to which is shared; without it, the conversation's latest one."
@@ -40,7 +40,7 @@ class CreateShare(Fields):
     show_name: bool = Field(False, description="Whether readers see who shared it.")
 
 
-class OpenShare(Fields):
+class OpenShare(OwnFields):
     token: str = Field(min_length=1, max_length=200, description="The part of the link behind `#`.")
 
 

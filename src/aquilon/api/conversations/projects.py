@@ -17,7 +17,7 @@ from aquilon.api.listing import PageOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.conversations import default_visibility
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.conversations.dialects.search_fields import VectorStoreId
 from aquilon.conversations.projects import (
     MOST_INSTRUCTION_CHARACTERS,
@@ -34,7 +34,7 @@ _PROJECT = "/{project_id}"
 _DELETED_AT_ONCE = 50
 
 
-class ChangeProject(Fields):
+class ChangeProject(OwnFields):
     """A field that isn't sent leaves what is there."""
 
     name: str | None = Field(None, min_length=1, max_length=MOST_NAME_CHARACTERS)

@@ -13,14 +13,14 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations import administration
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 
 routes = Routes("/v1/organization/conversation-retention", tag="organization")
 
 _DAYS = "Days after a conversation's last change; null keeps conversations until they are deleted, 0 stores none."
 
 
-class RetentionRequest(Fields):
+class RetentionRequest(OwnFields):
     days: int | None = Field(description=_DAYS)
 
 

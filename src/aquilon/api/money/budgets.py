@@ -17,7 +17,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import invalid
 from aquilon.money.administration import budgets
 from aquilon.money.administration.budgets import BudgetStanding
@@ -30,7 +30,7 @@ routes = Routes("/v1/organization/budgets", tag="budgets")
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class BudgetRequest(Fields):
+class BudgetRequest(OwnFields):
     """A budget for a workspace or a key; without either, for the organization, which only the operator may set."""
 
     workspace_id: Id | None = None
@@ -39,7 +39,7 @@ class BudgetRequest(Fields):
     limit_microcents: int = Field(ge=0, le=10**17, description="The limit in millionths of a cent.")
 
 
-class BudgetChange(Fields):
+class BudgetChange(OwnFields):
     limit_microcents: int = Field(ge=0, le=10**17, description="The limit in millionths of a cent.")
 
 

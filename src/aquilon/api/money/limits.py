@@ -16,7 +16,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import invalid, refused
 from aquilon.money.administration import limits
 from aquilon.money.administration.limits import NamedLimit
@@ -31,7 +31,7 @@ Id = Annotated[str, Field(min_length=1, max_length=100)]
 Number = Annotated[int, Field(ge=0, le=MOST)]
 
 
-class LimitRequest(Fields):
+class LimitRequest(OwnFields):
     """A limit for a workspace or a key; without either, for the organization, which only the operator may set."""
 
     workspace_id: Id | None = None

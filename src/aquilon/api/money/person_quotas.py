@@ -16,7 +16,7 @@ from aquilon.api.listing import ListOf, in_words
 from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.money.administration import person_quotas
 from aquilon.money.administration.person_quotas import NamedQuota
 from aquilon.money.limits import MOST
@@ -28,7 +28,7 @@ Id = Annotated[str, Field(min_length=1, max_length=100)]
 Number = Annotated[int, Field(ge=0, le=MOST)]
 
 
-class PersonQuotaRequest(Fields):
+class PersonQuotaRequest(OwnFields):
     """For everybody, or with ``user_id`` an exception for one person; null is no limit, 0 lets nothing through."""
 
     period: QuotaPeriod = Field(description="Days and months are UTC's.")

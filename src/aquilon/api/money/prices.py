@@ -16,7 +16,7 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import refused
 from aquilon.money.administration import prices
 from aquilon.money.prices import MOST_CENTS, Period, Price, PriceList
@@ -29,7 +29,7 @@ Cents = Annotated[int, Field(ge=0, le=MOST_CENTS)]
 Moment = Annotated[int, Field(ge=0, le=2**40)]
 
 
-class PriceRequest(Fields):
+class PriceRequest(OwnFields):
     """Prices are cents for a million tokens."""
 
     input: Cents
@@ -48,7 +48,7 @@ class PeriodRequest(PriceRequest):
     )
 
 
-class PriceListRequest(Fields):
+class PriceListRequest(OwnFields):
     periods: list[PeriodRequest] = Field(min_length=1, max_length=MAX_PERIODS)
 
 

@@ -17,7 +17,7 @@ from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import server_error
 from aquilon.people.administration import identity_providers
 from aquilon.people.administration.identity_providers import DEFAULT_SCOPES, ProviderSettings
@@ -31,7 +31,7 @@ TextList = Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class NewProviderRequest(Fields):
+class NewProviderRequest(OwnFields):
     name: str = Field(min_length=1, max_length=40, description="The name in the provider's URLs: a–z, 0–9 and hyphens.")
     issuer: Text = Field(description="The issuer in the discovery document, such as https://login.example.org.")
     client_id: Text
@@ -53,7 +53,7 @@ class NewProviderRequest(Fields):
     )
 
 
-class ProviderRequest(Fields):
+class ProviderRequest(OwnFields):
     """Fields that are left out stay unchanged."""
 
     client_id: Text = ""

@@ -18,7 +18,7 @@ from aquilon.api.people.organization import Email, Id, Name
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, SessionBody, browser_of, require_page, signed_in_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import refused
 from aquilon.people.administration import invitations
 from aquilon.people.cookies import session_id
@@ -31,7 +31,7 @@ routes = Routes(tag="invitations")
 Token = Annotated[str, Field(min_length=1, max_length=200, description="The part of the link after `#invite=`.")]
 
 
-class NewInvitationRequest(Fields):
+class NewInvitationRequest(OwnFields):
     role: Role = Field("member", description="The role in the organization and its workspaces; not above the caller's.")
     workspace_ids: list[Id] = Field(
         [], max_length=100, description="Workspaces by id or name; the organization's first one, if empty."
@@ -50,11 +50,11 @@ class NewInvitationRequest(Fields):
     )
 
 
-class InvitationRequest(Fields):
+class InvitationRequest(OwnFields):
     token: Token
 
 
-class JoinRequest(Fields):
+class JoinRequest(OwnFields):
     token: Token
     name: Name
     email: Email | None = None

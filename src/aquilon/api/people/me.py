@@ -17,7 +17,7 @@ from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of
 from aquilon.api.routes import Routes
 from aquilon.api.schemas import answers
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.people.administration.account_deletion import KEPT, Deleted
 from aquilon.people.archive_readme import Language
 from aquilon.people.cookies import clear_session
@@ -35,7 +35,7 @@ _ZIP = {
 }
 
 
-class DeletionRequest(Fields):
+class DeletionRequest(OwnFields):
     confirm: str = Field(max_length=200, description="The account's name, as it is written.")
     password: str | None = Field(
         None,
@@ -45,7 +45,7 @@ class DeletionRequest(Fields):
     )
 
 
-class ErasureRequest(Fields):
+class ErasureRequest(OwnFields):
     confirm: str = Field(max_length=200, description="The account's name, as it is written.")
 
 

@@ -19,7 +19,7 @@ from aquilon.api.listing import ListOf
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.log import get_logger
 from aquilon.people.administration import profile, single_sign_on
@@ -55,7 +55,7 @@ class SignInMethods(msgspec.Struct, frozen=True, kw_only=True):
     """Whether visitors may ask to join the organization that runs the server."""
 
 
-class StartRequest(Fields):
+class StartRequest(OwnFields):
     to: Annotated[str, Field(max_length=500)] = Field(
         "/", description="The path on this server to open after the sign-in."
     )

@@ -31,7 +31,7 @@ from aquilon.api.people.organization_bodies import (
 )
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import invalid
 from aquilon.people.administration import members, workspaces
 from aquilon.people.identity import Role
@@ -43,11 +43,11 @@ Id = Annotated[str, Field(min_length=1, max_length=100)]
 Email = Annotated[str, Field(min_length=3, max_length=254)]
 
 
-class NameRequest(Fields):
+class NameRequest(OwnFields):
     name: Name
 
 
-class OrganizationRequest(Fields):
+class OrganizationRequest(OwnFields):
     """Fields that are left out stay unchanged."""
 
     name: Name | None = None
@@ -59,13 +59,13 @@ class OrganizationRequest(Fields):
     )
 
 
-class NewUserRequest(Fields):
+class NewUserRequest(OwnFields):
     name: Name
     role: Role = "member"
     email: Email | None = Field(None, description="An address to sign in with, as with the name.")
 
 
-class UserRequest(Fields):
+class UserRequest(OwnFields):
     """Fields that are left out stay unchanged."""
 
     name: Name | None = None
@@ -74,12 +74,12 @@ class UserRequest(Fields):
     disabled: bool | None = None
 
 
-class NewMemberRequest(Fields):
+class NewMemberRequest(OwnFields):
     user_id: Id
     role: Role = "member"
 
 
-class MemberRequest(Fields):
+class MemberRequest(OwnFields):
     role: Role
 
 

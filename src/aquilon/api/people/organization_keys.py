@@ -16,7 +16,7 @@ from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import ApiKeyBody, Deleted, NewApiKeyBody, api_key_body, new_api_key_body
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.money.administration.subjects import require_unlimited_key
 from aquilon.people.administration import keys
 from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope
@@ -28,7 +28,7 @@ Addresses = Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_leng
 Seconds = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class NewApiKeyRequest(Fields):
+class NewApiKeyRequest(OwnFields):
     name: Name
     workspace_id: Id | None = Field(None, description="The key's workspace by id or name; the caller's, if left out.")
     user_id: Id | None = Field(None, description="The key's user; the caller, if left out.")
@@ -40,7 +40,7 @@ class NewApiKeyRequest(Fields):
     expires_at: Seconds | None = None
 
 
-class ApiKeyRequest(Fields):
+class ApiKeyRequest(OwnFields):
     """Fields that are left out stay unchanged."""
 
     name: Name = ""
@@ -51,7 +51,7 @@ class ApiKeyRequest(Fields):
     blocked: bool = False
 
 
-class RotationRequest(Fields):
+class RotationRequest(OwnFields):
     keep_seconds: int = Field(
         24 * 3600,
         ge=0,

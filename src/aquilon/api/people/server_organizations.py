@@ -18,19 +18,19 @@ from aquilon.api.people.organization import Email, Name
 from aquilon.api.people.organization_bodies import NewUserBody, OrganizationBody, organization_body
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.people.administration import organizations
 
 routes = Routes("/v1/server/organizations", tag="server")
 
 
-class NewOrganizationRequest(Fields):
+class NewOrganizationRequest(OwnFields):
     name: Name
     owner: Name = Field("admin", description="The name of the first user, who owns the organization.")
     email: Email | None = Field(None, description="The owner's e-mail address.")
 
 
-class ServerOrganizationRequest(Fields):
+class ServerOrganizationRequest(OwnFields):
     """Fields that are left out stay unchanged."""
 
     name: Name | None = None

@@ -15,7 +15,7 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf, in_words
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.errors import invalid, refused
 from aquilon.people.administration import profile
 from aquilon.people.administration.members import UserChanges
@@ -32,7 +32,7 @@ routes = Routes(tag="session")
 MAX_SIGN_IN_BYTES = 8192
 
 
-class LoginRequest(Fields):
+class LoginRequest(OwnFields):
     """Either ``token``, or ``name`` and ``password``."""
 
     token: str | None = Field(
@@ -49,7 +49,7 @@ class LoginRequest(Fields):
     )
 
 
-class PasswordRequest(Fields):
+class PasswordRequest(OwnFields):
     password: str = Field(min_length=1, max_length=MAX_CHARACTERS)
     current: str | None = Field(
         None,
@@ -59,14 +59,14 @@ class PasswordRequest(Fields):
     )
 
 
-class ProfileRequest(Fields):
+class ProfileRequest(OwnFields):
     """Fields that are left out stay unchanged."""
 
     name: str | None = Field(None, min_length=1, max_length=100)
     email: str | None = Field(None, max_length=254, description="null removes the address.")
 
 
-class WorkspaceRequest(Fields):
+class WorkspaceRequest(OwnFields):
     workspace_id: str = Field(min_length=1, max_length=100, description="The workspace's id or name.")
 
 

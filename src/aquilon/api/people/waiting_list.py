@@ -19,7 +19,7 @@ from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.people.administration import invitations, waiting_list
 from aquilon.people.administration.waiting_list import Admitted
 from aquilon.people.identity import Role
@@ -32,7 +32,7 @@ EntryIds = Annotated[list[Id], Field(min_length=1, max_length=waiting_list.MOST_
 WaitingStatus = Literal["waiting", "admitted", "refused"]
 
 
-class AskToJoin(Fields):
+class AskToJoin(OwnFields):
     name: Name
     email: Email
     reason: str = Field("", max_length=waiting_list.MAX_REASON_CHARACTERS, description="Why they want to join.")
@@ -41,11 +41,11 @@ class AskToJoin(Fields):
     )
 
 
-class WaitingListRequest(Fields):
+class WaitingListRequest(OwnFields):
     open: bool = Field(description="Whether visitors of the sign-in page may ask to join.")
 
 
-class AdmitRequest(Fields):
+class AdmitRequest(OwnFields):
     """Either ``entry_ids`` or ``first``."""
 
     entry_ids: EntryIds | None = None
@@ -64,7 +64,7 @@ class AdmitRequest(Fields):
     )
 
 
-class RefuseRequest(Fields):
+class RefuseRequest(OwnFields):
     entry_ids: EntryIds
 
 
