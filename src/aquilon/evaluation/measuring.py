@@ -217,7 +217,7 @@ class Measuring:
 
 
 def bits_per_byte_measures(records: list[TextRecord]) -> dict[str, Measure]:
-    """Over everything; where there are several files, for each language, and for each file of a language with others."""
+    """Over everything; where there are several files, for each language, and each file of a language with others."""
     files: dict[str | None, set[str]] = {}
     for record in records:
         files.setdefault(record.language, set()).add(record.file)
