@@ -179,3 +179,12 @@ def test_an_architecture_that_is_not_served_is_refused_by_its_name(tmp_path: Pat
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"(?i)mamba.*upstream"):
         pull(str(folder), store)
+
+
+def test_a_damaged_file_is_named_where_the_person_has_it(folder: Path, store: ModelStore) -> None:
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text("{")
+    with pytest.raises(CheckpointError) as caught:
+        pull(str(folder), store)
+    assert str(caught.value).startswith(f"{folder / 'config.json'}: ")
+    assert ".partial" not in str(caught.value)

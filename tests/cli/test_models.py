@@ -12,6 +12,7 @@ from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints import pull_hub
 from aquilon.checkpoints.store import ModelStore
+from aquilon.training.protocol import Pretrain, Source, write_job
 
 
 @pytest.fixture
@@ -29,6 +30,17 @@ def test_a_model_is_pulled_listed_shown_verified_and_removed(run: Run, folder: P
     assert run("models", "verify").out == "Tiny-Llama is whole\n"
     assert run("models", "remove", "Tiny-Llama").out.startswith("Removed Tiny-Llama: ")
     assert json.loads(run("models", "list", "--json").out) == []
+
+
+def test_a_run_is_pulled_by_its_folder_and_called_as_it_is(run: Run, folder: Path, tmp_path: Path) -> None:
+    trained = tmp_path / "nano"
+    write_job(trained, Pretrain(data=[Source(path="x")], tokenizer="x"))
+    unfinished = run("pull", str(trained))
+    assert unfinished.code == 1
+    assert f"`aquilon train resume {trained}` goes on with it" in unfinished.err
+    folder.rename(trained / "model")
+    assert run("pull", str(trained)).out.startswith("nano  ")
+    assert run("pull", str(trained), "--name", "other").out.startswith("other  ")
 
 
 def test_programs_read_the_same_facts_as_json(run: Run, folder: Path) -> None:

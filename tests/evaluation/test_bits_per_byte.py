@@ -16,6 +16,7 @@ from torch.optim import SGD
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.evaluation.bits_per_byte import TextScorer, read_texts, windows
 from aquilon.evaluation.candidates import load_candidate
+from aquilon.evaluation.measuring import bits_per_byte_measures
 from aquilon.evaluation.results import TextRecord
 from aquilon.evaluation.tasks import TextFile, TextTask
 from aquilon.models.attention import DenseCausalAttention
@@ -123,6 +124,22 @@ def test_the_bytes_of_a_gguf_model_are_those_of_the_text(default_model_file: Pat
     first = len("Il")
     assert record.bytes == len(text.encode()) - first
     assert 0.5 < record.bits / record.bytes < 3
+
+
+def test_a_file_that_is_all_of_its_language_is_shown_once() -> None:
+    records = [
+        TextRecord(file=f"texts/{file}", number=1, language=language, bits=bits, bytes=10, tokens=5)
+        for file, language, bits in [("fr.txt", "fr", 10.0), ("de.txt", "de", 20.0), ("de2.txt", "de", 30.0)]
+    ]
+    measures = bits_per_byte_measures([*records, TextRecord(file="x", number=1, bits=5.0, bytes=10, tokens=5)])
+    assert {name: (measure.value, measure.count) for name, measure in measures.items()} == {
+        "bits_per_byte": (1.625, 4),
+        "bits_per_byte/fr": (1.0, 1),
+        "bits_per_byte/de": (2.5, 2),
+        "bits_per_byte/de.txt": (2.0, 1),
+        "bits_per_byte/de2.txt": (3.0, 1),
+        "bits_per_byte/x": (0.5, 1),
+    }
 
 
 def test_a_run_is_measured_by_its_last_checkpoint_until_it_has_a_model(checkpoint: Path, tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 from tests.support.commands import run_aquilon
 from tests.support.server import RunningServer
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
+from aquilon.cli.evaluations import ProgressLines
 from aquilon.evaluation import job
 from aquilon.evaluation.protocol import (
     UNUSABLE,
@@ -20,6 +23,7 @@ from aquilon.evaluation.protocol import (
     Failed,
     LocalCandidate,
     Order,
+    Progress,
     read_evaluation,
     write_order,
 )
@@ -124,3 +128,22 @@ def test_the_process_ends_with_2_and_the_place_in_data_that_cant_be_read(folder:
     failed = list(EventReader(folder))[-1]
     assert isinstance(failed, Failed)
     assert failed.message == f"{path}, line 2: has no text in its field 'text'; its other fields are txt"
+
+
+def test_a_log_gets_a_line_a_minute_with_the_time_that_is_left() -> None:
+    written, times = io.StringIO(), iter([0.0, 30.0, 59.0, 90.0, 100.0, 290.0])
+    lines = ProgressLines(Console(file=written, soft_wrap=True), clock=times.__next__)
+    for done in (0, 290, 600, 700, 2600):
+        lines.show(Progress(model="runs/[nano]", task="bpb", done=done, total=4000))
+    assert written.getvalue().splitlines() == [
+        "runs/[nano]: bpb, 15 %, 6 min left",
+        "runs/[nano]: bpb, 65 %, 2 min left",
+    ]
+
+
+def test_a_terminal_gets_no_such_lines() -> None:
+    written, times = io.StringIO(), iter([0.0, 1.0, 1000.0])
+    lines = ProgressLines(Console(file=written, force_terminal=True), clock=times.__next__)
+    for done in (0, 1000):
+        lines.show(Progress(model="nano", task="bpb", done=done, total=4000))
+    assert written.getvalue() == ""

@@ -21,7 +21,7 @@ from aquilon.checkpoints.weights import load_tensor, unfused
 from aquilon.training.export import export
 from aquilon.training.export_protocol import Message, Order, Writing
 from aquilon.training.history import History
-from aquilon.training.protocol import FINISHED, Pretrain, Size, Source, Training, UnusableJob, read_job
+from aquilon.training.protocol import FINISHED, Pretrain, Sft, Size, Source, Training, UnusableJob, read_job, write_job
 from aquilon.training.release import require_releasable
 from aquilon.training.run_weights import last_weights
 
@@ -186,3 +186,13 @@ def test_a_base_whose_trained_weights_could_not_be_written_is_refused_before_tra
     write_gguf(base, architecture, weights.__getitem__, vocabulary=tokens)
     with pytest.raises(UnusableJob, match=r"base\.gguf can be tuned with an adapter \(--lora\) only.*'llama'"):
         require_releasable(open_checkpoint(base))
+
+
+def test_an_export_of_a_run_whose_base_is_gone_says_which_model_to_put_back(tmp_path: Path) -> None:
+    run, base = tmp_path / "run", tmp_path / "models" / "small"
+    write_job(run, Sft(model=str(base), data=["chats.jsonl"]))
+    order = Order(source=str(run), name="x", format="hf", type="bf16", out=str(tmp_path / "out"))
+    with pytest.raises(
+        UnusableJob, match=f"was tuned from the model {base}, which isn't there any more. Put that model back"
+    ):
+        export(order, lambda message: None)

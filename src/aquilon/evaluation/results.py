@@ -75,7 +75,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     measures: dict[str, Measure]
     """By name, the first is the one to compare by: ``bits_per_byte``, with ``bits_per_byte/fr`` for each language and
-    file where there are several, or ``accuracy``."""
+    file where there are several files, or ``accuracy``; a file that is all of its language isn't there twice."""
     records: list[Record]
 
 

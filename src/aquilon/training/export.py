@@ -28,7 +28,7 @@ from aquilon.text.gguf_vocabulary_writing import vocabulary_from_folder
 from aquilon.text.tokenizer import TokenizerError
 from aquilon.training.export_protocol import Exported, Failed, Message, Order, Writing
 from aquilon.training.model_card import CARD, EVALUATIONS, SCORECARD, model_card
-from aquilon.training.protocol import JOB, MODEL, TOKENIZER, base_of, read_job
+from aquilon.training.protocol import JOB, MODEL, TOKENIZER, UnusableJob, base_of, read_job
 from aquilon.training.release import RunText
 from aquilon.training.run_weights import last_weights
 
@@ -120,6 +120,12 @@ def _of_checkpoint(checkpoint: Checkpoint, order: Order) -> _Model:
 def _of_run(run: Path, order: Order) -> _Model:
     """The released model, else the last whole checkpoint. Raises UnusableJob."""
     job = read_job(run)
+    base = base_of(job)
+    if base is not None and not Path(base).exists():
+        raise UnusableJob(
+            f"{run} was tuned from the model {base}, which isn't there any more. Put that model back there (one of the "
+            "store: pull it again under its former name) and export the run again"
+        )
     card = model_card(run, job, name=order.name, license=order.license, merged=True)
     license = order.license or ""
     scores = [path for path in [run / EVALUATIONS / SCORECARD] if path.is_file()]
@@ -130,7 +136,6 @@ def _of_run(run: Path, order: Order) -> _Model:
     last = last_weights(run, job)
     text = RunText(run, job)
     rows = last.architecture.vocab_size
-    base = base_of(job)
     return _Model(
         architecture=last.architecture,
         weights=last.weights.__getitem__,

@@ -185,6 +185,8 @@ def _training_table(history: History, job: Job, architecture: Architecture) -> s
         ("seed", str(job.training.seed)),
     ]
     if job.lora is not None:
+        if started is not None:
+            rows.append(("trained parameters", f"{started.trained_parameters:,} of {started.parameters:,}"))
         rows.append(("adapter", f"LoRA of rank {job.lora.rank} on {', '.join(job.lora.targets)}"))
     return _table(("", ""), rows)
 

@@ -172,7 +172,7 @@ def start_words(started: Started) -> str:
     parameters = f"{parameters_text(started.parameters)} parameters"
     if started.trained_parameters != started.parameters:
         parameters += f", {parameters_text(started.trained_parameters)} of them trained"
-    begin = f"from step {started.step:,}" if started.step else "from the beginning"
+    begin = f"from step {started.step:,}"
     return f"{parameters}   {started.batch_tokens:,} tokens a step   {started.device}   {begin}"
 
 

@@ -176,7 +176,7 @@ class _Interrupts:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             return
-        saving = "Pausing: a checkpoint is being written. Ctrl-C again ends it at once, without one"
+        saving = "Pausing: a checkpoint is being written. Ctrl-C again ends it without one"
         self._display.note(saving if self._history.starts else "Stopping before the first step")
         with contextlib.suppress(ProcessLookupError):
             # torchrun would give its ranks half a minute; they agree on pausing when one of them is asked
