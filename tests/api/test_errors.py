@@ -48,6 +48,7 @@ class TestALimitThatWasReached:
             "limit": 100,
             "remaining": 10,
             "needed": 20,
+            "at_least": False,
             "scope": "key",
             "model": "small",
             "reset_in": refused.retry_after,
@@ -71,6 +72,11 @@ class TestALimitThatWasReached:
     def test_a_context_says_how_much_was_asked_of_it(self) -> None:
         told = read(too_long(prompt_tokens=90, max_tokens=20, context=100))
         assert (told["kind"], told["limit"], told["needed"]) == ("context_tokens", 100, 110)
+        assert told["at_least"] is False
+
+    def test_a_text_that_was_not_counted_to_its_end_says_so(self) -> None:
+        told = read(too_long(prompt_tokens=900, max_tokens=None, context=100, at_least=True))
+        assert (told["needed"], told["at_least"]) == (900, True)
 
     def test_an_error_without_a_limit_has_no_such_field(self) -> None:
         body = json.loads(error_body(invalid("No")))

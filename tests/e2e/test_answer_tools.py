@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -140,6 +141,57 @@ async def test_documents_are_attached_searched_cited_and_deleted_with_their_conv
     talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
     assert talker.owner.get("/v1/vector_stores").json()["data"] == []
     assert talker.owner.get("/v1/files").json()["data"] == []
+
+
+async def test_a_question_waits_for_its_documents_and_stays_where_one_cannot_be_read(
+    browser: Browser, talker: Talker
+) -> None:
+    talker.says({"Which river is the longest?": "The Loire is the longest river of France [1]."})
+    async with at_the_page(browser, talker) as someone:
+        page, read = someone.page, asyncio.Event()
+
+        async def not_read_yet(route: Route) -> None:
+            answer = await route.fetch()
+            files = await answer.json()
+            if not read.is_set() and route.request.method == "GET":
+                files["data"] = [{**file, "status": "in_progress", "last_error": None} for file in files["data"]]
+            await route.fulfill(response=answer, json=files)
+
+        await page.route(re.compile(r"/v1/vector_stores/[^/]+/files(\?|$)"), not_read_yet)
+
+        async def attach(name: str, content: bytes) -> None:
+            await page.get_by_role("button", name="Attach documents").click()
+            async with page.expect_file_chooser() as chooser:
+                await page.get_by_role("menuitem", name="Choose files…").click()
+            await (await chooser.value).set_files([{"name": name, "mimeType": "text/markdown", "buffer": content}])
+
+        field, waiting = page.get_by_role("textbox", name="Your question"), page.locator(".queue li")
+        await attach("rivers.md", RIVERS.encode())
+        await field.fill("Which river is the longest?")
+        await field.press("Enter")
+        await expect(waiting).to_contain_text("Waits until your documents are read")
+        await waiting.get_by_role("button", name="Take back").click()
+        await expect(field).to_have_value("Which river is the longest?")
+        await expect(field).to_be_focused()
+        await field.press("Enter")
+        await expect(waiting).to_have_count(1)
+        read.set()
+        await expect(waiting).to_have_count(0, timeout=30_000)
+        await someone.expect_state("finished")
+        await expect(someone.answer.locator("button.note")).to_have_count(1)
+
+        read.clear()
+        await attach("picture.bin", b"\0\1\2" * 99)
+        await field.fill("Which river is the longest?")
+        await field.press("Enter")
+        await expect(waiting).to_contain_text("Waits until your documents are read")
+        read.set()
+        await expect(waiting).to_contain_text("Not sent: “picture.bin” could not be read", timeout=30_000)
+        await waiting.get_by_role("button", name="Send now").click()
+        await expect(someone.turns).to_have_count(2)
+        await someone.expect_state("finished")
+        conversation = page.url.rpartition("/")[2]
+    talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
 
 
 HOSTILE_PAGE = """<!doctype html><title>Attack</title><p id=log>quiet</p>

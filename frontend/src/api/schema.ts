@@ -2501,6 +2501,7 @@ export interface LimitReached {
   limit: number;
   remaining: number | null;
   needed: number | null;
+  at_least: boolean;
   scope: "key" | "organization" | "person" | "workspace" | null;
   model: string | null;
   reset_in: number | null;

@@ -42,7 +42,7 @@ export class Turn {
   }
 }
 
-/** A message that waits for the end of an answer. */
+/** A message that waits for the end of an answer, or for documents. */
 export interface Queued {
   key: number;
   text: string;
@@ -59,6 +59,8 @@ export interface Surroundings {
   libraries: () => readonly string[];
   /** What a new conversation is given. */
   metadata: () => Record<string, string>;
+  /** Whether what waits stays where it is when an answer ends: it waits for documents too. */
+  holds: () => boolean;
   /** Told what the server has of a conversation that is opened. */
   onRead: (body: ConversationBody) => void;
   /** Told of each answer once, when nothing more will come of it. */
@@ -212,12 +214,14 @@ export class Conversation {
     if (this.phase === "loading") await this.#opening;
     const model = this.#around.model();
     if (model === null) return;
-    if (this.answering || this.phase !== "ready") {
-      this.queue = [...this.queue, { key: this.#nextKey++, text }];
-      this.#around.onQueue();
-      return;
-    }
+    if (this.answering || this.phase !== "ready") return this.hold(text);
     await this.#askBelow(null, text, model, this.turns);
+  }
+
+  /** Keeps a message to be asked later. */
+  hold(text: string): void {
+    this.queue = [...this.queue, { key: this.#nextKey++, text }];
+    this.#around.onQueue();
   }
 
   /** Asks something else beside a question. */
@@ -432,7 +436,8 @@ export class Conversation {
     this.#running = null;
     this.#around.onEnd(answer);
     if (!answer.begunElsewhere) void this.#nameItself(turn);
-    if (this.queue.length > 0 && (answer.state === "finished" || this.#sendsNext)) await this.#askNext();
+    const goesOn = answer.state === "finished" && !this.#around.holds();
+    if (this.queue.length > 0 && (goesOn || this.#sendsNext)) await this.#askNext();
     this.#sendsNext = false;
   }
 

@@ -106,7 +106,7 @@ def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_lea
         f"{total} tokens{parts}: shorten the prompt or ask for less",
         param="messages" if not max_tokens else "max_tokens",
         code="context_length_exceeded",
-        limit=LimitReached("context_tokens", context, needed=total),
+        limit=LimitReached("context_tokens", context, needed=total, at_least=at_least),
     )
 
 

@@ -54,12 +54,16 @@ const OF_CONVERSATION: ShelfOwner = {
   save: (id, shelf) => changeConversation(id, { metadata: shelf.metadata }),
 };
 
+const isOnItsWay = ({ status }: ShelfFile) => status === "sending" || status === "reading";
+
 export class Shelf {
   files = $state.raw<readonly ShelfFile[]>([]);
   attached = $state.raw<readonly AttachedLibrary[]>([]);
   /** What the last change failed with. */
   problem = $state<string | null>(null);
   #own = $state<string | null>(null);
+  /** The documents that a question waits for. */
+  #awaited = $state.raw<ReadonlySet<number>>(new Set());
   #making: Promise<string> | null = null;
   #ownerId: string | null = null;
   #metadata: Record<string, string> = {};
@@ -75,7 +79,24 @@ export class Shelf {
 
   /** Whether a document is on its way or being read. */
   get busy(): boolean {
-    return this.files.some(({ status }) => status === "sending" || status === "reading");
+    return this.files.some(isOnItsWay);
+  }
+
+  /** What keeps a question from being sent: documents that are being read, or the one that could not be. */
+  get obstacle(): "reading" | ShelfFile | null {
+    const awaited = this.files.filter(({ key }) => this.#awaited.has(key));
+    if (awaited.some(isOnItsWay)) return "reading";
+    return awaited.find(({ status }) => status === "failed") ?? null;
+  }
+
+  /** A question waits for the documents that are on their way now. */
+  awaitAll(): void {
+    this.#awaited = new Set(this.files.filter(isOnItsWay).map(({ key }) => key));
+  }
+
+  /** No question waits any more. */
+  awaitNone(): void {
+    this.#awaited = new Set();
   }
 
   get isEmpty(): boolean {

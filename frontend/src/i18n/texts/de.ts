@@ -126,6 +126,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "Die Unterhaltung ist zu lang für dieses Modell",
   "problem.context.text":
     "Sie braucht {prompt, plural, one {# Token} other {# Tokens}}, und {limit} passen hinein. Kürzen Sie Ihre Frage, oder beginnen Sie eine neue Unterhaltung.",
+  "problem.context.atLeast":
+    "Sie braucht mindestens {prompt, plural, one {# Token} other {# Tokens}}, und {limit} passen hinein. Kürzen Sie Ihre Frage, oder beginnen Sie eine neue Unterhaltung.",
   "problem.context.unknown": "Kürzen Sie Ihre Frage, oder beginnen Sie eine neue Unterhaltung.",
   "problem.model.title": "Dieses Modell ist nicht mehr da",
   "problem.model.text": "Wählen Sie oben auf der Seite ein anderes.",

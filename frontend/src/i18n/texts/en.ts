@@ -121,6 +121,8 @@ export const texts = {
   "problem.context.title": "The conversation is too long for this model",
   "problem.context.text":
     "It takes {prompt, plural, one {# token} other {# tokens}} and {limit} fit. Shorten your question, or begin a new conversation.",
+  "problem.context.atLeast":
+    "It takes at least {prompt, plural, one {# token} other {# tokens}} and {limit} fit. Shorten your question, or begin a new conversation.",
   "problem.context.unknown": "Shorten your question, or begin a new conversation.",
   "problem.model.title": "This model is not here any more",
   "problem.model.text": "Choose another at the top of the page.",

@@ -126,6 +126,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "La conversación es demasiado larga para este modelo",
   "problem.context.text":
     "Ocupa {prompt, plural, one {# token} many {# de tokens} other {# tokens}} y caben {limit}. Hay que acortar la pregunta o empezar una conversación nueva.",
+  "problem.context.atLeast":
+    "Ocupa al menos {prompt, plural, one {# token} many {# de tokens} other {# tokens}} y caben {limit}. Hay que acortar la pregunta o empezar una conversación nueva.",
   "problem.context.unknown": "Hay que acortar la pregunta o empezar una conversación nueva.",
   "problem.model.title": "Este modelo ya no está aquí",
   "problem.model.text": "Se puede elegir otro en la parte superior de la página.",

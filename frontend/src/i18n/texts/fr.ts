@@ -129,6 +129,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "La conversation est trop longue pour ce modèle",
   "problem.context.text":
     "Elle compte {prompt, plural, one {# token} many {# de tokens} other {# tokens}}, et il en tient {limit}. Raccourcissez votre question, ou commencez une nouvelle conversation.",
+  "problem.context.atLeast":
+    "Elle compte au moins {prompt, plural, one {# token} many {# de tokens} other {# tokens}}, et il en tient {limit}. Raccourcissez votre question, ou commencez une nouvelle conversation.",
   "problem.context.unknown": "Raccourcissez votre question, ou commencez une nouvelle conversation.",
   "problem.model.title": "Ce modèle n’est plus ici",
   "problem.model.text": "Choisissez-en un autre en haut de la page.",

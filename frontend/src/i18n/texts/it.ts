@@ -124,6 +124,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.context.title": "La conversazione è troppo lunga per questo modello",
   "problem.context.text":
     "Occupa {prompt, plural, one {# token} many {# di token} other {# token}} e ce ne stanno {limit}. Bisogna accorciare la domanda o iniziare una nuova conversazione.",
+  "problem.context.atLeast":
+    "Occupa almeno {prompt, plural, one {# token} many {# di token} other {# token}} e ce ne stanno {limit}. Bisogna accorciare la domanda o iniziare una nuova conversazione.",
   "problem.context.unknown": "Bisogna accorciare la domanda o iniziare una nuova conversazione.",
   "problem.model.title": "Questo modello non è più qui",
   "problem.model.text": "Se ne può scegliere un altro in cima alla pagina.",
