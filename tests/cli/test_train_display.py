@@ -11,7 +11,7 @@ import pytest
 from tests.support.commands import run_aquilon
 from tests.support.terminal import TerminalCommand
 
-from aquilon.cli.train.display import duration_text, sparkline, speed_words
+from aquilon.cli.train.display import sparkline, speed_words
 from aquilon.training.energy import energy_text
 from aquilon.training.history import History
 from aquilon.training.protocol import (
@@ -26,6 +26,7 @@ from aquilon.training.protocol import (
     write_job,
 )
 from aquilon.training.report import energy_words
+from aquilon.wording import duration_text
 
 
 def started(step: int) -> Started:

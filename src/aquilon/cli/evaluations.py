@@ -18,7 +18,6 @@ import msgspec
 from aquilon.cli.errors import CommandError
 from aquilon.cli.output import err
 from aquilon.cli.tables import Table, print_table
-from aquilon.cli.train.display import duration_text
 from aquilon.evaluation.languages import LANGUAGES
 from aquilon.evaluation.protocol import (
     EVALUATIONS,
@@ -38,6 +37,7 @@ from aquilon.evaluation.scorecard import scorecard, write_scorecard
 from aquilon.evaluation.statistics import compare
 from aquilon.starting_process import started_by_this_process
 from aquilon.training.protocol import JOB, MODEL
+from aquilon.wording import duration_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -23,6 +23,7 @@ from aquilon.training.history import History
 from aquilon.training.protocol import DATA, Job, Pretrain, base_of, model_name
 from aquilon.training.report import energy_words
 from aquilon.training.run_weights import architecture_of
+from aquilon.wording import counted, duration_text
 
 CARD = "README.md"
 EVALUATIONS = "evaluations"
@@ -119,7 +120,7 @@ def _data_table(run: Path, job: Job) -> str:
         for file in part.files[:_FILES_NAMED]
     ]
     more = sum(max(0, len(part.files) - _FILES_NAMED) for part in data_parts(run, job))
-    return "\n".join([table, "", *files, *([f"- and {more:,} more files"] if more else [])])
+    return "\n".join([table, "", *files, *([f"- and {counted(more, 'more file')}"] if more else [])])
 
 
 _FILES_NAMED = 20
@@ -177,8 +178,8 @@ def _training_table(history: History, job: Job, architecture: Architecture) -> s
         ("steps", f"{history.step:,}"),
         ("tokens", f"{round(tokens):,} computed, {history.steps[-1].tokens if history.steps else 0:,} trained on"),
         ("FLOPs", f"{tokens * _flops_per_token(job, architecture):.3g}"),
-        ("time", f"{history.seconds / 3600:.3g} hours, {max(0, len(history.starts) - 1)} times resumed"),
-        ("device", f"{started.device}, {started.ranks} rank(s)" if started else "not stated"),
+        ("time", f"{duration_text(history.seconds)}, resumed {counted(max(0, len(history.starts) - 1), 'time')}"),
+        ("device", f"{started.device}, {counted(started.ranks, 'rank')}" if started else "not stated"),
         ("energy", energy_words(history)),
         ("optimizer", f"{job.training.optimizer or ('muon' if isinstance(job, Pretrain) else 'adamw')}"),
         ("largest learning rate", f"{max((step.learning_rate for step in history.steps), default=0):.3g}"),
@@ -249,7 +250,9 @@ def _summary_of_content(run: Path, job: Job, name: str) -> str:
     size = "less than 1 billion tokens" if tokens < 1e9 else "1 billion to 10 trillion tokens"
     modified = max((file.modified for part in parts for file in part.files), default=0)
     latest = _date(modified) if modified else _OPEN
-    listed = "\n".join(f"- {part.name}: {size_text(part.bytes)} in {len(part.files):,} files" for part in parts)
+    listed = "\n".join(
+        f"- {part.name}: {size_text(part.bytes)} in {counted(len(part.files), 'file')}" for part in parts
+    )
     dependencies = "none" if base_of(job) is None else f"{_base_name(job)}, whose own summary applies too"
     return f"""## Public summary of training content
 

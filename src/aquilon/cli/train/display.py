@@ -20,7 +20,7 @@ from aquilon.cli.output import parameters_text
 from aquilon.training.energy import energy_text
 from aquilon.training.history import History
 from aquilon.training.protocol import Event, Job, Prepared, Saved, Started, Step, Validated
-from aquilon.wording import counted
+from aquilon.wording import counted, duration_text
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -212,18 +212,6 @@ def speed_words(history: History, minutes: float | None) -> list[str]:
     if (left := history.seconds_left(minutes)) is not None and history.step != history.total_steps:
         words.append(f"{duration_text(left)} left")
     return words
-
-
-def duration_text(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3 h 20 min``, ``2 days 4 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} days {minutes % 1440 // 60} h"
 
 
 def sparkline(values: list[float], width: int = _SPARKLINE) -> str:

@@ -100,12 +100,12 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
     import msgspec
 
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.train.display import duration_text, sparkline, start_words, validation_words
+    from aquilon.cli.train.display import sparkline, start_words, validation_words
     from aquilon.training.energy import energy_text
     from aquilon.training.locking import holder
     from aquilon.training.protocol import MODEL, REPORT, Failed
     from aquilon.training.report import named_shards
-    from aquilon.wording import counted
+    from aquilon.wording import counted, duration_text
 
     state, total = _state(run, history), history.total_steps
     process = holder(run)

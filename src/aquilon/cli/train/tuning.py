@@ -145,9 +145,8 @@ def _show(result: Check, job: Sft | Dpo, *, as_json: bool) -> None:
 def _show_statistics(result: Check, job: Sft | Dpo, console: Console) -> None:
     from aquilon.checkpoints.arrival import size_text
     from aquilon.cli.output import parameters_text
-    from aquilon.cli.train.display import duration_text
     from aquilon.training.protocol import Sft
-    from aquilon.wording import counted
+    from aquilon.wording import counted, duration_text
 
     read, estimate = result.statistics, result.estimate
     what = "conversation" if isinstance(job, Sft) else "pair"
