@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 from tests.support.browser import visitor
 from tests.support.people import cookie_header, signed_in_owner
 from tests.support.polling import wait_until
@@ -82,6 +83,35 @@ async def choose(page: Page, title: str, *items: str) -> None:
     await page.get_by_role("button", name=f"Actions for “{title}”").click()
     for item in items:
         await page.get_by_role("menuitem", name=item).or_(page.get_by_role("menuitemradio", name=item)).click()
+
+
+async def test_the_archive_has_what_was_archived_while_it_was_read(
+    browser: Browser, gateway: RunningServer, owner: httpx.Client
+) -> None:
+    name, value = cookie_header(owner)["cookie"].split("=", 1)
+    async with visitor(browser, gateway, viewport=DESK) as someone:
+        page = someone.page
+        await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
+        await page.goto(gateway.url)
+        page, changed, is_read = someone.page, asyncio.Event(), asyncio.Event()
+
+        async def slowly(route: Route) -> None:
+            answer = await route.fetch()
+            is_read.set()
+            await changed.wait()
+            await route.fulfill(response=answer)
+
+        async def after_the_read(route: Route) -> None:
+            await is_read.wait()
+            await route.continue_()
+
+        await page.route("**/v1/conversations?*archived=true*", slowly)
+        await page.route("**/v1/conversations/conv_*", after_the_read)
+        await choose(page, "Carrots", "Archive")
+        async with page.expect_response("**/v1/conversations/conv_*"):
+            await page.locator(".rows").get_by_role("button", name="Archived").click()
+        changed.set()
+        await expect(entry(page, "Carrots")).to_be_visible()
 
 
 @pytest.mark.parametrize(

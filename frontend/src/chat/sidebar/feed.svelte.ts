@@ -10,9 +10,16 @@ export class Feed {
   loaded = $state(false);
   problem = $state<Problem | null>(null);
   #busy: Promise<void> | null = null;
+  /** For each page that is on its way, what was changed since it was asked for. */
+  readonly #meanwhile = new Set<ConversationBody[]>();
 
   constructor(chosen: Chosen) {
     this.chosen = chosen;
+  }
+
+  /** Whether it was asked for, be it in vain. */
+  get wanted(): boolean {
+    return this.loaded || this.problem !== null || this.#busy !== null;
   }
 
   /** Loads the next page, unless one is on its way. */
@@ -46,6 +53,8 @@ export class Feed {
     after: string | null,
     merged: (page: ConversationBody[], hasMore: boolean) => readonly ConversationBody[],
   ): Promise<void> {
+    const meanwhile: ConversationBody[] = [];
+    this.#meanwhile.add(meanwhile);
     try {
       const page = await conversations(this.chosen, after);
       this.more = page.has_more;
@@ -53,14 +62,22 @@ export class Feed {
       this.entries = [...new Map(entries.map((entry) => [entry.id, entry])).values()];
       this.problem = null;
       this.loaded = true;
+      for (const entry of meanwhile) this.#put(entry); // the page may be from before that
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.problem = error;
+    } finally {
+      this.#meanwhile.delete(meanwhile);
     }
   }
 
   /** Puts a changed conversation where it belongs, or takes it out. */
   place(entry: ConversationBody): void {
+    for (const changes of this.#meanwhile) changes.push(entry);
+    if (this.loaded) this.#put(entry);
+  }
+
+  #put(entry: ConversationBody): void {
     const others = this.entries.filter((one) => one.id !== entry.id);
     if (!this.accepts(entry)) {
       if (others.length !== this.entries.length) this.entries = others;

@@ -41,7 +41,7 @@ export class Library {
 
   async #refresh(): Promise<void> {
     await Promise.all([
-      ...this.feeds.filter((feed) => feed.loaded || feed.problem !== null).map((feed) => feed.refresh()),
+      ...this.feeds.filter((feed) => feed.wanted).map((feed) => feed.refresh()),
       this.#loadProjects(),
     ]);
   }
@@ -82,7 +82,7 @@ export class Library {
   }
 
   #place(entry: ConversationBody): void {
-    for (const feed of this.feeds) if (feed.loaded) feed.place(entry);
+    for (const feed of this.feeds) feed.place(entry);
   }
 
   /** Takes it off the list now, and deletes it when the time to bring it back is over. */
