@@ -73,9 +73,12 @@ _SCRIPTED_ANSWER = """
     }));
     return { object: "list", data, places, responses: [], has_more: false };
   };
+  // The server knows nothing of the answer: what it says of the conversation must not take its place.
+  window.EventSource = class extends EventTarget { close() {} };
   window.fetch = async (address, init) => {
     const { pathname } = new URL(address, location.href);
     if (pathname.endsWith("/items")) return json(page());
+    if (pathname.endsWith("/title")) return json({ title: "Scripted" });
     if (pathname === "/v1/responses/resp_scripted/cancel") {
       cancelled = true;
       return json(response("cancelled"));

@@ -95,7 +95,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_organization": {"name": "x", "owner": "y"},
     "change_organization": {"name": "x"},
     "create_provider": {"name": "x", "issuer": "https://example.com", "client_id": "c", "client_secret": "s"},
-    "change_provider": {"name": "x"},
+    "change_provider": {"label": "x"},
     "update_chat_completion": {"metadata": {}},
     "set_price": {"input": 1, "output": 1},
     "set_price_list": {"periods": [{"input": 1, "output": 1}]},

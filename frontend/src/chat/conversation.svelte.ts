@@ -545,11 +545,8 @@ export class Conversation {
     try {
       this.title = (await nameConversation(this.id, first.answer!.model, this.#left.signal)).title;
       this.#around.onNamed();
-    } catch (error) {
-      // Without a connection it is named the next time that it is opened or answered.
-      const { kind } = problemFrom(error);
-      const unasked = kind === "unreachable" || kind === "interrupted";
-      if (!this.#left.signal.aborted && !unasked) this.problem = problemFrom(error);
+    } catch {
+      // It is named the next time that it is opened or answered: nothing that a reader has to do something about.
     } finally {
       this.#titling = false;
     }
