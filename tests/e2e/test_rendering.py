@@ -45,6 +45,17 @@ async def test_code_formulas_tables_and_lists_come_out_right(person: Visitor) ->
 
 
 @pytest.mark.slow
+async def test_heaps_of_accents_stay_out_of_the_neighbours(person: Visitor) -> None:
+    zalgo = "n" + "\u0300\u0316" * 200
+    await person.script_answer(zalgo)
+    await person.reload()
+    await person.ask(zalgo)
+    await person.expect_state("finished")
+    for text in (person.answer, person.turns.last.locator(".bubble")):
+        await expect(text).to_have_css("overflow-y", "clip")
+
+
+@pytest.mark.slow
 async def test_the_finished_page_is_the_same_however_the_text_arrived(person: Visitor) -> None:
     pages = []
     for size in (1, 7, 100_000):
