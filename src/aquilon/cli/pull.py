@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,17 +72,14 @@ def _of_run(source: str, name: str | None) -> tuple[str, str | None]:
     """A run's folder as its released model, which is called as the run is; any other source as it is."""
     from aquilon.checkpoints.store import name_from
     from aquilon.cli.errors import CommandError
-    from aquilon.training.protocol import JOB, MODEL
+    from aquilon.training.protocol import UnusableJob, model_name, released
 
-    run = Path(source).expanduser()
-    if not (run / JOB).is_file():
-        return source, name
-    if not (run / MODEL).is_dir():
-        raise CommandError(
-            f"{source} is a run that isn't finished: `aquilon train resume {shlex.quote(source)}` goes on with it, and "
-            f"`aquilon export {shlex.quote(source)} --out DIR` writes its last checkpoint as a model"
-        )
-    return str(run / MODEL), name or name_from(run.resolve().name)
+    path = Path(source).expanduser()
+    try:
+        model = released(path)
+    except UnusableJob as error:
+        raise CommandError(str(error)) from None
+    return (source, name) if model == path else (str(model), name or name_from(model_name(model.resolve())))
 
 
 def agree(*, yes: bool) -> Agree:

@@ -9,7 +9,6 @@ conversation is, and two writers can't both take the place below one item.
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -43,7 +42,7 @@ class StoredProject(Owned, Base):
     name: Mapped[str]
     instructions: Mapped[str]
     """Empty if there are none."""
-    library_ids: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    library_ids: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     created_at: Mapped[int]
     updated_at: Mapped[int]
 

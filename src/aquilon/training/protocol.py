@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -305,9 +306,10 @@ def released(path: Path) -> Path:
     if not (path / JOB).is_file():
         return path
     if not (path / MODEL).is_dir():
+        named = shlex.quote(str(path))
         raise UnusableJob(
-            f"the run {path} isn't finished, so that it has no model yet: `aquilon train resume {path}` goes on with "
-            f"it, `aquilon export {path} --out DIR` writes the model of its last checkpoint"
+            f"the run {path} isn't finished, so that it has no model yet: `aquilon train resume {named}` goes on with "
+            f"it, `aquilon export {named} --out DIR` writes the model of its last checkpoint"
         )
     return path / MODEL
 
