@@ -13,6 +13,7 @@ from tests.support.browser import Visitor, visitor
 from tests.support.server import RunningServer
 
 Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 CONSOLE = Path(__file__).parents[2] / "frontend" / "src" / "console"
 
 
@@ -90,7 +91,7 @@ OF_THE_CONSOLE = (
     *("budgets", "limits", "quotas", "statements", "models", "upstreams", "organizations", "sign-on"),
 )
 """Its other pages."""
-SIGNED_OUT = {"/": "h1, h2", "/explore": "h1, h2", "/console": "h1, h2", "/s/unknown": "h1"}
+SIGNED_OUT = {"/": "h1, h2", "/explore": "h1, h2", "/console": "h1, h2"}
 LANGUAGES = ("fr", "de", "es", "it")
 PARTS = {
     "chat, explore, docs": EVERYWHERE,
@@ -139,6 +140,23 @@ async def test_axe_finds_nothing_on_any_page_in_any_theme_and_language(
                 await page.emulate_media(color_scheme="dark")
             await page.emulate_media(color_scheme="light")
             await page.evaluate("localStorage.clear()")
+        assert faults == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+async def test_axe_finds_nothing_on_a_page_that_takes_the_browsers_language(
+    browser: Browser, server: RunningServer, language: str
+) -> None:
+    async with visitor(browser, server, locale=language, viewport={"width": 1280, "height": 800}) as person:
+        faults: dict[str, list[str]] = {}
+        for path in ("/share", "/nowhere"):
+            await person.page.goto(f"{server.url}{path}")
+            await expect(person.page.locator(f"html[lang={language}] h1")).to_be_visible()
+            for theme in THEMES:
+                await person.page.emulate_media(color_scheme=theme)
+                if issues := await person.issues():
+                    faults[f"{path} in the {theme}"] = issues
         assert faults == {}
 
 
