@@ -242,3 +242,14 @@ def test_a_hole_in_the_vocabulary_is_unused(tmp_path: Path) -> None:
     assert fewer.decode(fewer.encode("a<far>b")) == "a<far>b"
     with pytest.raises(ValueError, match="'<far>' is token 1300"):
         fewer.encode("a<far>b", parse_special=True)
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_a_token_without_weights_is_text_in_a_message_and_refused_in_a_template(tmp_path: Path, special: bool) -> None:
+    write_folder(tmp_path, added_tokens_decoder={"1300": {"content": "<far>", "special": special}})
+    tokenizer = tokenizer_from_folder(tmp_path, rows=1250)
+    template = JinjaTemplate("{% for message in messages %}{{ message.content }}{% endfor %}", tokenizer)
+    for role in ("user", "assistant"):
+        assert tokenizer.decode(template.encode([Message(role, "a<far>b")])) == "a<far>b"
+    with pytest.raises(ValueError, match="'<far>' is token 1300"):
+        JinjaTemplate("<far>{{ messages[0].content }}", tokenizer).encode([Message("user", "a")])

@@ -24,7 +24,9 @@ from aquilon.training.protocol import (
     Failed,
     Finished,
     Lora,
+    Pretrain,
     Sft,
+    Source,
     Started,
     Training,
     read_events,
@@ -160,6 +162,24 @@ def test_data_or_a_model_that_has_changed_is_refused(model: Path, tmp_path: Path
     (base / "tokenizer_config.json").write_text(template)
     (tmp_path / "chats.jsonl").write_text((tmp_path / "chats.jsonl").read_text().replace("sea", "bay"))
     assert main(run) == UNUSABLE
+
+
+@pytest.mark.parametrize("kind", ["text", *JOBS])
+def test_a_model_with_another_models_tokenizer_is_refused(kind: str, tmp_path: Path) -> None:
+    """One that makes texts of more tokens than the model has weights for."""
+    files = tiny_checkpoint()
+    tokenizer = json.loads(files["tokenizer.json"])
+    rows = len(tokenizer["model"]["vocab"])
+    tokenizer["model"] |= {"vocab": {**tokenizer["model"]["vocab"], "se": rows}, "merges": [["s", "e"]]}
+    base = write_checkpoint(tmp_path / "base", files | {"tokenizer.json": json.dumps(tokenizer).encode()})
+    text = Pretrain(base=str(base), data=[Source(path=str(_chats(tmp_path)))], training=TRAINING)
+    run = tmp_path / "run"
+    write_job(run, text if kind == "text" else JOBS[kind](base, tmp_path))
+    assert main(run) == UNUSABLE
+    *_, failed = read_events(run)
+    assert isinstance(failed, Failed)
+    assert f"{base}" in failed.message
+    assert f"tokens up to {rows}, and the model has weights for the tokens from 0 to {rows - 1} only" in failed.message
 
 
 def test_a_line_that_cannot_be_trained_ends_the_run_with_its_number(model: Path, tmp_path: Path) -> None:

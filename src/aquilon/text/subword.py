@@ -96,14 +96,14 @@ class SubwordTokenizer:
         unused_ids: Iterable[int] = (),
         rows: int | None = None,
     ) -> None:
-        """``rows`` is the number of rows of the model's weights: text never becomes an added token beyond them.
+        """``rows`` is the number of rows of the model's weights: no text, a message's neither, becomes a token beyond.
 
         Raises TokenizerError if other tokens are beyond them too, or the tokens that texts begin or end with.
         """
         self._first = first
         self._rest = rest
-        all_added = {token.id: token for token in added}
         known = vocab_size if rows is None else min(vocab_size, rows)
+        all_added = {token.id: replace(token, control=token.control or token.id >= known) for token in added}
         pieces = set(rest.get_vocab(with_added_tokens=False).values()) - all_added.keys()
         _require_rows(known, pieces, special)
         self._added = {token_id: token for token_id, token in all_added.items() if token_id < known}
@@ -112,7 +112,7 @@ class SubwordTokenizer:
         self._markup = AddedTokens(token for token in all_added.values() if not token.control or len(token.text) > 1)
         self._all = AddedTokens(all_added.values())
         self._plain = AddedTokens(token for token in self._added.values() if not token.control)
-        never_text = [token for token in all_added.values() if token.control or token.id >= known]
+        never_text = [token for token in all_added.values() if token.control]
         self._controls = AddedTokens(never_text)
         self._never_text = {token.id for token in never_text} - {special.unk_id}
         self._cutter = Cutter(rest)
@@ -134,6 +134,11 @@ class SubwordTokenizer:
     @property
     def added_tokens(self) -> Iterable[AddedToken]:
         return self._added.values()
+
+    @property
+    def matched_tokens(self) -> Iterable[AddedToken]:
+        """The added tokens, and those beyond the model's weights, which count as control tokens."""
+        return self._all
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         require_unicode(text)

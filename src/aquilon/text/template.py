@@ -235,7 +235,7 @@ class _Compiled:
             raise TemplateError(f"the chat template is malformed: {error}") from None
         literals = [node.data for node in tree.find_all(nodes.TemplateData)]
         literals += [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
-        added = list(tokenizer.added_tokens)
+        added = list(tokenizer.matched_tokens)
         self.outside = Guard((token.text for token in added if token.is_markup), template_literals=literals)
         """For texts of people and tools."""
         self.assistant = Guard((token.text for token in added if token.control), template_literals=literals)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import tokenizers
 import torch
 
 from aquilon.checkpoints.checkpoint import Checkpoint
@@ -131,6 +132,7 @@ def _new_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
 def _loaded_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
     base = open_checkpoint(Path(job.base or ""))
     own = _own_tokenizer(run, device, lambda folder: write_text(base, folder))
+    _require_weights(own, base)
     return _Beginning(
         transformer=load_trainable(base, lora=job.lora, seed=job.training.seed, device=device),
         tokenizer=own,
@@ -138,6 +140,18 @@ def _loaded_model(run: Path, job: Pretrain, device: Device) -> _Beginning:
         learning_rate=sizes.continued_learning_rate(job, base.architecture),
         base=base,
     )
+
+
+def _require_weights(tokenizer: Path, base: Checkpoint) -> None:
+    """Raises UnusableJob unless the base has weights for each token that a text may become."""
+    pipeline = tokenizers.Tokenizer.from_file(str(tokenizer / _TOKENIZER_FILE))
+    controls = {token_id for token_id, token in pipeline.get_added_tokens_decoder().items() if token.special}
+    last, rows = max(set(pipeline.get_vocab().values()) - controls), base.architecture.vocab_size
+    if last >= rows:
+        raise UnusableJob(
+            f"base: the tokenizer of {base.path} makes texts of tokens up to {last}, and the model has weights for the "
+            f"tokens from 0 to {rows - 1} only: it belongs to another model"
+        )
 
 
 def _own_tokenizer(run: Path, device: Device, write: Callable[[Path], None]) -> Path:

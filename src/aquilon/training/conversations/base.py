@@ -44,12 +44,6 @@ def open_base(model: Path, *, context: int | None) -> Base:
     except (UnsupportedArchitecture, ValueError) as error:
         where = "" if str(model) in str(error) else f"{model}: "
         raise UnusableJob(f"model: {where}{error}") from None
-    rows, tokens = checkpoint.architecture.vocab_size, text.tokenizer.vocab_size
-    if tokens > rows:
-        raise UnusableJob(
-            f"model: the tokenizer of {model} has {tokens} tokens, and the model has weights for {rows}: it belongs to "
-            "another model"
-        )
     longest = checkpoint.architecture.max_context
     if context is not None and context > longest:
         raise UnusableJob(f"context is {context}: the model's context holds {longest} tokens")
