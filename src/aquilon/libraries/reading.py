@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.errors import ApiError
@@ -36,6 +38,7 @@ from aquilon.text.words import words_of
 MOST_PASSAGES = 200_000
 """In one library: its vectors are 300 MB in memory while it is searched."""
 _ADDED_AT_ONCE = 200
+_PROGRESS_SECONDS = 1.0
 _EMBEDDED_AT_ONCE = 8
 _MOST_WAIT_SECONDS = 60
 _TRIES = 100
@@ -47,7 +50,9 @@ log = get_logger("aquilon.libraries")
 class Reader(Protocol):
     """`extraction.extract`, or another reader of files."""
 
-    def __call__(self, path: Path, *, name: str) -> Awaitable[Document]: ...
+    def __call__(
+        self, path: Path, *, name: str, on_progress: Callable[[float], None] | None = None
+    ) -> Awaitable[Document]: ...
 
 
 class Unread(Exception):
@@ -107,7 +112,8 @@ class Reading:
         document = self.document
         path = self.disk.path(document.organization_id, document.file_id)
         try:
-            content = await self.reader(path, name=document.name)
+            async with self._following() as on_progress:
+                content = await self.reader(path, name=document.name, on_progress=on_progress)
         except Unreadable as problem:
             raise Unread(problem.code, problem.message) from problem
         except FileNotFoundError:
@@ -130,7 +136,31 @@ class Reading:
             async with self.database.writing() as session:
                 await stored_passages.add(session, document, some)
         size = sum(len(row["text"].encode()) for row in rows)
-        await self._note(pages=content.pages, characters=rows[-1]["end"], bytes=size, passages=len(rows))
+        notes = msgspec.json.encode(content.notes).decode()
+        await self._note(pages=content.pages, notes=notes, characters=rows[-1]["end"], bytes=size, passages=len(rows))
+
+    @asynccontextmanager
+    async def _following(self) -> AsyncIterator[Callable[[float], None]]:
+        """Notes now and then how much of the file is read, as scanned pages take seconds each."""
+        percent = self.document.percent_read
+
+        def on_progress(share: float) -> None:
+            nonlocal percent
+            percent = int(100 * share)
+
+        async def follow() -> None:
+            while True:
+                await asyncio.sleep(_PROGRESS_SECONDS)
+                if percent != self.document.percent_read:
+                    await self._note(percent_read=percent)
+
+        following = asyncio.create_task(follow())
+        try:
+            yield on_progress
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
 
     async def _embed(self, principal: Principal) -> None:
         model = await self._model()
