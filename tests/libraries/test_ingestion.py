@@ -72,9 +72,23 @@ async def test_a_file_that_can_t_be_read_says_why_and_the_others_go_on(shelf: Sh
     assert [hit.file_id for hit in (await shelf.search(library, "sun")).hits] == [good]
 
 
+async def test_a_page_does_not_wait_for_two_books(shelf: Shelf) -> None:
+    book = "\n\n".join(f"# {number}\n\nIt rained." for number in range(60))
+    books = [await shelf.library(book) for _ in range(2)]
+    page = await shelf.library("The sun shines.")
+    stop = asyncio.Event()
+    running = asyncio.create_task(shelf.runner().run(stop))
+    async with asyncio.timeout(60):
+        while (await shelf.document(page)).status == "in_progress":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert [(await shelf.document(one)).status for one in books] == ["in_progress"] * 2
+    stop.set()
+    await running
+
+
 async def test_a_document_that_is_read_in_part_says_so(shelf: Shelf) -> None:
     library = await shelf.library()
-    await shelf.add(library, "a," * 1_001 + "b\n" + "1," * 1_001 + "2\n", name="wide.csv")
+    await shelf.add(library, "<html><p>before</p>" + "<div>" * 50_000, name="deep.html")
     await shelf.read(library)
     assert notes_of(await shelf.document(library)) == ["truncated"]
 

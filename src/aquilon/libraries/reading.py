@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,7 +82,7 @@ class Reading:
             principal = await self._principal()
             if self.document.passages == 0:
                 await self._cut()
-            await self._embed(principal)
+            is_whole = await self._embed(principal)
         except Unread as problem:
             await self._fail(problem.code, problem.message)
         except (LeaseLost, DBAPIError, OSError):
@@ -90,10 +91,14 @@ class Reading:
             log.exception("A document can't be read", library=self.document.library_id, file=self.document.file_id)
             await self._fail("server_error", "Something went wrong while it was read; the server's log has the reason")
         else:
-            await self._complete()
+            await (self._complete() if is_whole else self._give_way())
 
     def notice(self, status: str) -> None:
         """A document that is cancelled has no lease to renew."""
+
+    async def _give_way(self) -> None:
+        """Whoever has had fewer turns is read first; then the next process goes on with this one."""
+        await self._note(**NO_LEASE)
 
     async def _complete(self) -> None:
         await self._end({"status": "completed", "error_code": None, "error": None})
@@ -162,16 +167,20 @@ class Reading:
             with suppress(asyncio.CancelledError):
                 await following
 
-    async def _embed(self, principal: Principal) -> None:
+    async def _embed(self, principal: Principal) -> bool:
+        """False where the rest is left for another turn."""
         model = await self._model()
         if model is None:  # found by its words alone
-            return
+            return True
         document, scope = self.document, Scope(self.document.organization_id)
-        while True:
+        for turn in count():
             async with self.database.reading() as session:
                 passages = await stored_passages.without_vector(session, document, most=_EMBEDDED_AT_ONCE)
+                is_turn = turn > 0 and document.embedded % stored.TURN_PASSAGES < _EMBEDDED_AT_ONCE
+                if passages and is_turn and await stored.is_waited_for(session, document.embedded):
+                    return False
             if not passages:
-                return
+                break
             texts = [read_text(one.text, heading=one.heading, head=one.head) for one in passages]
             vectors, tokens = await self._vectors(model, texts, principal)
             halves = [packed(vector) for vector in vectors]
@@ -182,6 +191,7 @@ class Reading:
             document.tokens += tokens
             document.bytes += sum(map(len, halves))
             await self._note(embedded=document.embedded, tokens=document.tokens, bytes=document.bytes)
+        return True
 
     async def _model(self) -> str | None:
         """The library's model; None if no model embeds. Raises Unread if the library's own is gone."""

@@ -15,13 +15,16 @@ export const texts = {
   "doc.takeBack": "Take back",
   "doc.drop": "Drop the files here: answers will then use them",
   "doc.searching": "Searching your documents…",
-  "doc.failed.unsupported": "This format can’t be read. Save it as PDF, DOCX or text.",
+  "doc.failed.unsupported":
+    "What is in the file can’t be read, whatever its name says. Unpack archives; save other files as PDF, DOCX or text.",
   "doc.failed.encrypted": "The file needs a password. Remove the password, then attach it again.",
   "doc.failed.no_text": "There is no text in it. Scanned pages need OCR on the server.",
   "doc.failed.damaged": "The file is damaged. Open it in its program, save it anew, then attach it again.",
-  "doc.failed.bomb": "The file unpacks to far more than it should, so it was not read. Save it anew in its program.",
+  "doc.failed.bomb":
+    "The file is built like those that overload a server, so it was not read. Save it anew in its program.",
   "doc.failed.too_deep": "Parts are nested too deep in the file. Save its text as a new document.",
-  "doc.failed.too_large": "The file is too large to be read. Divide it into smaller ones.",
+  "doc.failed.too_large":
+    "The file, or what it unpacks to, is too large to be read. Divide it; in a sheet, delete cells far from the others.",
   "doc.failed.timed_out": "Reading the file took too long. Divide it into smaller ones.",
   "doc.failed.server_error": "The server couldn’t read it. Try again.",
   "doc.note.truncated": "Read in part: it is longer than what is read of one",
