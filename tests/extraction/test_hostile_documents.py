@@ -177,3 +177,64 @@ def test_a_quotation_mark_that_stays_open_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b" " * 1_000_000 + b"x", b"\n" * 300_000 + b"x", b"<!-- a -->" * 700 + b"<x"])
 def test_texts_that_are_hard_for_regular_expressions_are_read(tmp_path: Path, data: bytes) -> None:
     assert read_bytes(tmp_path, data, "a.md").text.strip()
+
+
+def open_text(body: str) -> bytes:
+    names = " ".join(f'xmlns:{prefix}="{NAMES}:{prefix}:1.0"' for prefix in ("office", "text", "table"))
+    return archive(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.text",
+            "META-INF/manifest.xml": f"<m:manifest xmlns:m='{NAMES}:manifest:1.0'/>",
+            "meta.xml": f"<office:document-meta {names}><office:meta/></office:document-meta>",
+            "content.xml": f"<office:document-content {names}><office:body><office:text>{body}</office:text>"
+            "</office:body></office:document-content>",
+        }
+    )
+
+
+def word_text(body: str) -> bytes:
+    name = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    return with_part(word(), "word/document.xml", f'<w:document xmlns:w="{name}"><w:body>{body}</w:body></w:document>')
+
+
+def mail_in_mail(depth: int) -> bytes:
+    message = "From: a@example.org\r\nTo: b@example.org\r\nSubject: inner\r\n\r\nthe innermost\r\n"
+    for number in range(depth):
+        message = (
+            f"From: a@example.org\r\nTo: b@example.org\r\nSubject: level\r\n"
+            f'Content-Type: multipart/mixed; boundary="b{number}"\r\n\r\n--b{number}\r\n\r\nouter\r\n'
+            f"--b{number}\r\nContent-Type: message/rfc822\r\n\r\n{message}\r\n--b{number}--\r\n"
+        )
+    return message.encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        word_text("<w:tbl><w:tr><w:tc>" * 60 + "<w:p><w:r><w:t>deep</w:t></w:r></w:p>" + "</w:tc></w:tr></w:tbl>" * 60),
+        open_text("<text:section>" * 120 + "<text:p>deep</text:p>" + "</text:section>" * 120),
+    ],
+    ids=["docx", "odt"],
+)
+def test_a_text_in_a_hundred_frames_is_read(tmp_path: Path, data: bytes) -> None:
+    assert read_bytes(tmp_path, data).text == "deep"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        word_text("<w:tbl><w:tr><w:tc>" * 900 + "</w:tc></w:tr></w:tbl>" * 900),
+        open_text("<text:section>" * 900 + "</text:section>" * 900),
+        b"<!doctype html><body>" + b"<div>" * 200_000 + b"deep",
+        mail_in_mail(1_000),
+    ],
+    ids=["docx", "odt", "html", "mail"],
+)
+def test_a_document_that_is_nested_too_deep_says_so(tmp_path: Path, data: bytes) -> None:
+    refused = refusal(tmp_path, data)
+    assert (refused.code, "parts within parts" in refused.message) == ("too_deep", True)
+
+
+def test_a_row_wider_than_what_is_read_leaves_a_note(tmp_path: Path) -> None:
+    document = read_bytes(tmp_path, b"a," * 1_001 + b"b\n" + b"1," * 1_001 + b"2\n", "wide.csv")
+    assert document.notes == ["truncated"]

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 
 from aquilon.api.services import Services
+from aquilon.extraction import extract
 from aquilon.jobs.files import FileDescription
 from aquilon.libraries.documents import NewDocument
 from aquilon.libraries.filters import Attributes
 from aquilon.libraries.libraries import NewLibrary
+from aquilon.libraries.reading import Reader
 from aquilon.libraries.retrieval import Found, Question
 from aquilon.libraries.runner import LibraryRunner
 from aquilon.libraries.store.documents import DocumentFilter
@@ -32,13 +34,14 @@ class Shelf:
     services: Services
     person: Principal
 
-    def runner(self) -> LibraryRunner:
+    def runner(self, reader: Reader = extract) -> LibraryRunner:
         state = self.services
         return LibraryRunner(
             state.database,
             disk=state.files.disk,
             embedder=state.embedder,
             new_work=state.documents._new_work,
+            reader=reader,
         )
 
     async def library(self, *texts: str, principal: Principal | None = None) -> str:

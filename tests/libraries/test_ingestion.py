@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import text
 from tests.libraries.shelf import Shelf
 
+from aquilon.api.libraries.vector_store_bodies import progress
 from aquilon.conversations.erasure import Erasure
 from aquilon.embeddings.local import NAME
-from aquilon.libraries.documents import NewDocument
+from aquilon.extraction import Document, extract
+from aquilon.libraries.documents import NewDocument, notes_of
 from aquilon.libraries.libraries import LibraryChange
 from aquilon.money.administration import budgets as administration
 from aquilon.money.prices import Price
@@ -68,6 +70,50 @@ async def test_a_file_that_can_t_be_read_says_why_and_the_others_go_on(shelf: Sh
     assert failed.error_code in ("unsupported", "encrypted", "no_text", "damaged", "bomb", "too_large", "timed_out")
     assert failed.error
     assert [hit.file_id for hit in (await shelf.search(library, "sun")).hits] == [good]
+
+
+async def test_a_page_does_not_wait_for_two_books(shelf: Shelf) -> None:
+    book = "\n\n".join(f"# {number}\n\nIt rained." for number in range(60))
+    books = [await shelf.library(book) for _ in range(2)]
+    page = await shelf.library("The sun shines.")
+    stop = asyncio.Event()
+    running = asyncio.create_task(shelf.runner().run(stop))
+    async with asyncio.timeout(60):
+        while (await shelf.document(page)).status == "in_progress":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert [(await shelf.document(one)).status for one in books] == ["in_progress"] * 2
+    stop.set()
+    await running
+
+
+async def test_a_document_that_is_read_in_part_says_so(shelf: Shelf) -> None:
+    library = await shelf.library()
+    await shelf.add(library, "<html><p>before</p>" + "<div>" * 50_000, name="deep.html")
+    await shelf.read(library)
+    assert notes_of(await shelf.document(library)) == ["truncated"]
+
+
+async def test_a_document_says_how_far_it_is_read(shelf: Shelf) -> None:
+    library = await shelf.library("The sun shines.")
+    seen = asyncio.Event()
+
+    async def read_slowly(path: Path, *, name: str, on_progress: Callable[[float], None] | None = None) -> Document:
+        assert on_progress is not None
+        on_progress(0.5)
+        await seen.wait()
+        return await extract(path, name=name, on_progress=on_progress)
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(shelf.runner(read_slowly).run(stop))
+    async with asyncio.timeout(30):
+        while not (share := progress(await shelf.document(library))):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert share == 0.25
+        seen.set()
+        while progress(await shelf.document(library)) < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
 
 
 @pytest.mark.slow

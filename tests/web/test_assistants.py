@@ -117,6 +117,27 @@ def test_a_conversation_goes_on_with_the_version_that_it_began_with(
         conversations.start(agent_id=agent.id, inputs="Say a word.")
 
 
+def test_an_assistant_whose_library_is_gone_says_so_by_its_name(
+    mistral_client: Mistral, openai_client: OpenAI, new_agent: NewAgent
+) -> None:
+    beta = mistral_client.beta
+    with pytest.raises(SDKError, match="There is no vector store or library 'vs_none'"):
+        new_agent(tools=[{"type": "document_library", "library_ids": ["vs_none"]}])
+    library = beta.libraries.create(name="Birds")
+    tools: Any = [{"type": "document_library", "library_ids": [library.id]}]
+    agent = new_agent(tools=tools)
+    begun = beta.conversations.start(agent_id=agent.id, inputs="Hello")
+    beta.libraries.delete(library_id=library.id)
+    says = "assistant 'Parrot' answers from a library that is deleted or expired"
+    with pytest.raises(SDKError, match=says):
+        beta.conversations.start(agent_id=agent.id, inputs="Hello")
+    with pytest.raises(SDKError, match=says):
+        beta.conversations.append(conversation_id=begun.conversation_id, inputs="Hello")
+    with pytest.raises(NotFoundError, match=says):
+        openai_client.responses.create(model=f"assistant/{agent.id}", input="Hello")
+    assert beta.agents.update(agent_id=agent.id, tools=tools, instructions="Be brief.").version == 2
+
+
 def test_an_alias_chooses_the_version_that_a_conversation_begins_with(
     mistral_client: Mistral, new_agent: NewAgent
 ) -> None:

@@ -82,7 +82,9 @@ def test_mistral_s_client_uploads_reads_lists_links_and_deletes(mistral_client: 
         ({"file": ("a", b""), "visibility": (None, "world")}, 400, "The visibility is"),
         ({"file": ("a", b""), "expires_after[seconds]": (None, "5")}, 400, "3600 to"),
         ({"file": ("a", b""), "expiry": (None, "soon")}, 400, "whole number"),
-        ({"file": ("dir/", b"")}, 400, "printable"),
+        ({"file": ("dir/", b"")}, 400, "1 to 255"),
+        ({"file": ("\u202e\u200b", b"")}, 400, "1 to 255"),
+        ({"file": ("a" * 256, b"")}, 400, "256 visible characters"),
         ({"file": ("a", b""), "x": (None, "y" * 3000)}, 400, "more than 2048 bytes"),
     ],
 )
@@ -114,6 +116,25 @@ def test_a_name_is_never_a_path(http: httpx.Client, server: RunningServer) -> No
     assert not stored.exists()
     for strange in ("..%2f..%2faquilon.db", "a" * 300, "%00"):
         assert http.get(f"/v1/files/{strange}/content").status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("Devis\u00a0: 2026.pdf", "Devis : 2026.pdf"),
+        ("Screenshot at 10.00.00\u202fAM.png", "Screenshot at 10.00.00 AM.png"),
+        ("re\u0301sume\u0301.txt", "résumé.txt"),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467.txt", "\U0001f468\u200d\U0001f469\u200d\U0001f467.txt"),
+        ("invoice\u202efdp.exe", "invoicefdp.exe"),
+        ("red\x1b[31m\x0bline\x07.txt", "red[31m line.txt"),
+        ("\u200bzero\u2066.md", "zero.md"),
+    ],
+)
+def test_a_file_keeps_what_people_see_of_its_name(http: httpx.Client, sent: str, kept: str) -> None:
+    head = f'--b\r\ncontent-disposition: form-data; name="file"; filename="{sent}"\r\n\r\n'
+    answer = http.post("/v1/files", content=head.encode() + b"x\r\n--b--\r\n", headers=MULTIPART)
+    assert answer.json()["filename"] == kept
+    http.delete(f"/v1/files/{answer.json()['id']}")
 
 
 class TestLimits:

@@ -31,6 +31,8 @@ from aquilon.storage.base import Base
 
 assert ROUTES  # and with them every table
 
+PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (1).to_bytes(4) * 2 + b"\x08\x06\x00\x00\x00" + bytes(4)
+
 NAMES_A_PERSON = {"user_id", "created_by", "owner", "actor_id", "email"}
 """Columns by which a row belongs to a person."""
 
@@ -75,7 +77,9 @@ def leave_traces(person: httpx.Client, word: str) -> None:
     shared = {"visibility": "workspace", "title": f"Shared {word}"}
     person.post("/v1/conversations", json=shared).raise_for_status()
     assistant = {"name": word, "model": "tiny", "instructions": f"Speak of {word}"}
-    person.post("/v1/agents", json=assistant).raise_for_status()
+    agent = person.post("/v1/agents", json=assistant).raise_for_status().json()
+    picture = {"content": PICTURE, "headers": {"content-type": "image/png"}}
+    person.put(f"/v1/agents/{agent['id']}/picture", **picture).raise_for_status()
     content = f"{word} in a file\n".encode()
     upload = {"file": (f"../{word}: notes.txt", content, "text/plain")}
     file = person.post("/v1/files", data={"purpose": "user_data"}, files=upload).raise_for_status().json()
@@ -153,7 +157,12 @@ def test_the_archive_has_all_of_the_person_s_data_and_nobody_else_s(server: Runn
     assert (job["base"], job["suffix"]) == ("tiny", "Quittengelee")
     assert ".." not in file
     assert not Path(file).is_absolute()
-    [assistant] = [json.loads(packed.read(name)) for name in names if name.startswith("assistants/")]
+    [assistant] = [
+        json.loads(packed.read(name)) for name in names if name.startswith("assistants/") and name.endswith(".json")
+    ]
+    assert [packed.read(name) for name in names if name.startswith("assistants/") and name.endswith(".png")] == [
+        PICTURE
+    ]
     assert assistant["versions"][0]["content"]["instructions"] == "Speak of Quittengelee"
     rows = list(csv.DictReader(io.StringIO(packed.read("usage.csv").decode())))
     assert {row["model"] for row in rows} == {"tiny", "multilingual-e5-small"}

@@ -40,9 +40,17 @@ export async function uploadInto(libraryId: string, file: File, signal: AbortSig
   return ((await (await call(address, { method: "POST", body, signal })).json()) as { id: string }).id;
 }
 
-/** The latest hundred, with how far they are read. */
+/** All files of a library, the latest first, with how far they are read. */
 export async function filesOf(libraryId: string): Promise<readonly VectorStoreFileBody[]> {
-  return ((await (await call(`${path(libraryId)}/files?limit=100`)).json()) as VectorStoreFilePage).data;
+  const files: VectorStoreFileBody[] = [];
+  for (let after = ""; ;) {
+    const address = `${path(libraryId)}/files?limit=100${after && `&after=${encodeURIComponent(after)}`}`;
+    const page = (await (await call(address)).json()) as VectorStoreFilePage;
+    files.push(...page.data);
+    const last = page.data.at(-1);
+    if (!page.has_more || last === undefined) return files;
+    after = last.id;
+  }
 }
 
 export async function removeFile(libraryId: string, fileId: string): Promise<void> {

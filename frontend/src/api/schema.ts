@@ -5455,6 +5455,7 @@ export interface VectorStoreFileBody {
   chunking_strategy: ChunkingBody;
   filename: string;
   progress: number;
+  notes: Array<string>;
   passages: number;
   pages: number | null;
 }

@@ -21,6 +21,7 @@ from aquilon.chat.store.assistants import ChosenAssistants
 from aquilon.chat.tables.assistants import AssistantAlias, AssistantPicture, AssistantVersion, StoredAssistant
 from aquilon.conversations.dialects.conversation_settings import ConversationSettings
 from aquilon.errors import ApiError, forbidden, invalid, not_found
+from aquilon.libraries.libraries import require_visible
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -52,6 +53,11 @@ class Assistant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @classmethod
     def of(cls, version: AssistantVersion) -> Assistant:
         return msgspec.json.decode(version.content, type=cls)
+
+    @property
+    def library_ids(self) -> list[str]:
+        """The libraries that its documents are in."""
+        return [id_ for tool in self.tools for id_ in tool.get("library_ids") or ()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +92,11 @@ class Assistants:
     async def create(
         self, principal: Principal, content: Assistant, *, visibility: str, in_chat: bool, message: str | None
     ) -> VersionOf:
-        """Raises ApiError 400 for a name without a visible character, and for what is too large."""
+        """Raises ApiError: 400 for a name without a visible character, and for what is too large; 404 for a library
+        that the caller can't see."""
         stored.visible(principal)
         content = _checked(content)
+        await require_visible(self._database, principal, content.library_ids)
         now = int(time.time())
         row = StoredAssistant(
             id=new_id("ag"),
@@ -150,6 +158,10 @@ class Assistants:
     ) -> VersionOf:
         """``fields``: of `Assistant`, those that are replaced; where that changes anything, it makes a new version."""
         scope = Scope.of_organization(principal)
+        if "tools" in fields:
+            present = (await self.get(principal, assistant_id)).content
+            new = msgspec.structs.replace(present, tools=fields["tools"]).library_ids
+            await require_visible(self._database, principal, [id_ for id_ in new if id_ not in present.library_ids])
         async with self._database.writing() as session:
             row = await _changeable(session, principal, assistant_id)
             version = await _found(session, principal, row, None)

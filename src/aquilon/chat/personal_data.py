@@ -11,7 +11,7 @@ from aquilon.chat.assistants import MOST_VERSIONS
 from aquilon.chat.memories import Memories
 from aquilon.chat.store import assistants as stored_assistants
 from aquilon.chat.store import memories as stored_memories
-from aquilon.chat.tables.assistants import StoredAssistant
+from aquilon.chat.tables.assistants import AssistantPicture, StoredAssistant
 from aquilon.people.personal_data import ArchiveFile, Person, as_json
 from aquilon.storage import Database
 
@@ -57,8 +57,11 @@ class AssistantData:
             for row in rows:
                 last = row.id
                 yield ArchiveFile(f"assistants/{row.id}.json", self._json(person, row))
-                if row.picture is not None:
-                    yield ArchiveFile(f"assistants/{row.id}.picture", self._picture(person, row.id), packed=False)
+                async with self._database.reading() as session:
+                    picture = await stored_assistants.picture(session, person.scope, row.id)
+                if picture is not None:
+                    kind = picture.media_type.rpartition("/")[2]
+                    yield ArchiveFile(f"assistants/{row.id}.{kind}", _content(picture), packed=False)
 
     async def erase(self, person: Person) -> Mapping[str, int]:
         """Those of the person's keys too; conversations that began with one keep their copies."""
@@ -91,8 +94,6 @@ class AssistantData:
         }
         yield msgspec.json.encode(described) + b"\n"
 
-    async def _picture(self, person: Person, assistant_id: str) -> AsyncIterator[bytes]:
-        async with self._database.reading() as session:
-            picture = await stored_assistants.picture(session, person.scope, assistant_id)
-        if picture is not None:
-            yield picture.content
+
+async def _content(picture: AssistantPicture) -> AsyncIterator[bytes]:
+    yield picture.content

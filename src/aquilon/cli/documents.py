@@ -17,7 +17,7 @@ _NOTES = {
     "encoding_guessed": "The encoding is a guess: look at letters with accents",
     "ocr_used": "Some pages are pictures and were read by OCR, which makes mistakes",
     "pages_without_text": "Some pages are pictures or damaged, and nothing was read out of them",
-    "truncated": "The document is longer than what is read of one: its end is left out",
+    "truncated": "The document is longer, wider or nested deeper than what is read of one: the rest is left out",
 }
 
 

@@ -13,7 +13,7 @@ from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import projects as stored_projects
 from aquilon.conversations.tables import StoredConversation, StoredProject
 from aquilon.errors import ApiError, forbidden, invalid, not_found
-from aquilon.libraries.libraries import required as required_library
+from aquilon.libraries.libraries import require_visible
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -52,7 +52,7 @@ class Projects:
         """Raises ApiError: 400 for a name without a visible character, 403 if the caller may not ask models, 404 for a
         library that the caller can't see."""
         stored_projects.visible(principal)
-        await self._require_libraries(principal, library_ids)
+        await require_visible(self._database, principal, library_ids)
         now = int(time.time())
         project = StoredProject(
             id=new_id("proj"),
@@ -88,7 +88,7 @@ class Projects:
         project or a library, and 409 where shared conversations are in a project that only one person would see."""
         if change.library_ids is not None:
             kept = (await self.get(principal, project_id)).library_ids
-            await self._require_libraries(principal, [id_ for id_ in change.library_ids if id_ not in kept])
+            await require_visible(self._database, principal, [id_ for id_ in change.library_ids if id_ not in kept])
         async with self._database.writing() as session:
             project = await required(session, principal, project_id)
             if change.visibility is not None and change.visibility != project.visibility:
@@ -121,12 +121,6 @@ class Projects:
         async with self._database.writing(alone=True) as session:
             await required(session, principal, project_id)
             await stored_projects.delete(session, scope, project_id)
-
-    async def _require_libraries(self, principal: Principal, library_ids: Sequence[str]) -> None:
-        if library_ids:
-            async with self._database.reading() as session:
-                for library_id in library_ids:
-                    await required_library(session, principal, library_id)
 
 
 async def required(session: AsyncSession, principal: Principal, project_id: str) -> StoredProject:

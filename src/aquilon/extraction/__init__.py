@@ -4,8 +4,8 @@
 the libraries that read formats are imported only there. It knows no database and no HTTP.
 """
 
-from aquilon.extraction.document import Block, Document, Unreadable, UnreadableCode
+from aquilon.extraction.document import Block, Document, Note, Unreadable, UnreadableCode
 from aquilon.extraction.extract import extract
 from aquilon.extraction.limits import Limits
 
-__all__ = ["Block", "Document", "Limits", "Unreadable", "UnreadableCode", "extract"]
+__all__ = ["Block", "Document", "Limits", "Note", "Unreadable", "UnreadableCode", "extract"]

@@ -11,9 +11,9 @@ Kind = Literal["heading", "paragraph", "list", "table", "code"]
 """A list is several items, a line each; a table is Markdown, its first row the head."""
 
 Note = Literal["encoding_guessed", "ocr_used", "pages_without_text", "truncated"]
-"""What a reader should know: OCR makes mistakes, and after ``truncated`` the document goes on."""
+"""What a reader should know: OCR makes mistakes, and of a ``truncated`` document parts are left out."""
 
-UnreadableCode = Literal["bomb", "damaged", "encrypted", "no_text", "timed_out", "too_large", "unsupported"]
+UnreadableCode = Literal["bomb", "damaged", "encrypted", "no_text", "timed_out", "too_deep", "too_large", "unsupported"]
 
 SEPARATOR = "\n\n"
 """Between blocks."""
@@ -58,3 +58,10 @@ class Unreadable(Exception):
         self.message = message
         self.details = details or {}
         """The values that the message names, such as ``limit`` and ``value``."""
+
+
+def too_deep(what: str) -> Unreadable:
+    """For a document whose parts are nested deeper than its parser follows."""
+    return Unreadable(
+        "too_deep", f"This {what} has parts within parts, deeper than can be read: save its text as a new document"
+    )

@@ -60,9 +60,11 @@ class _Body:
                 self._reading.progress(number, total)
 
     def _add(self, element: Any, *, depth: int) -> None:
-        if element.tag in _DROPPED or depth > _DEEPEST:
+        if element.tag in _DROPPED:
             return
-        if element.tag == f"{_W}p":
+        if depth > _DEEPEST:
+            self._reading.paragraph(_cell(element))
+        elif element.tag == f"{_W}p":
             self._add_paragraph(element, depth=depth)
         elif element.tag == f"{_W}tbl":
             rows = list(self._rows(element))

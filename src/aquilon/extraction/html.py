@@ -10,6 +10,7 @@ from typing import Any
 from lxml import etree, html
 
 from aquilon.extraction.cleaning import clean
+from aquilon.extraction.document import too_deep
 from aquilon.extraction.plain import decoded
 from aquilon.extraction.reading import Reading
 
@@ -46,12 +47,15 @@ def add_html(text: str, reading: Reading, *, titled: bool = True) -> None:
         root = html.document_fromstring(clean(text).encode(), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):  # nothing but comments
         return
-    if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):  # nested too deep: the parser stops
+    is_too_deep = any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log)
+    if is_too_deep:  # the parser stops
         reading.note("truncated")
     title = root.find(".//head/title")
     if titled and title is not None:
         reading.title = title.text_content()
     _Page(reading).walk(root)
+    if is_too_deep and not reading.has_text():
+        raise too_deep("HTML page")
 
 
 class _Page:

@@ -34,6 +34,7 @@ def _add_message(message: EmailMessage, reading: Reading, *, level: int) -> None
     _add_body(message, reading)
     for number, attached in enumerate(message.iter_attachments()):
         if number == _MOST_ATTACHMENTS:
+            reading.note("truncated")
             break
         assert isinstance(attached, EmailMessage)
         name = one_line(attached.get_filename() or "without a name")[:300]

@@ -50,9 +50,11 @@ class _Body:
 
     def _add(self, element: Any, *, depth: int) -> None:
         tag = element.tag
-        if tag in _DROPPED or depth > _DEEPEST:
+        if tag in _DROPPED:
             return
-        if tag in ("text:h", "text:p"):
+        if depth > _DEEPEST:
+            self._reading.paragraph(element.text_recursive)
+        elif tag in ("text:h", "text:p"):
             notes: list[str] = []
             text = _text(element, notes)
             if tag == "text:h":
@@ -82,6 +84,8 @@ class _Body:
                 texts.clear()
                 if depth < _DEEPEST:
                     self._add_list(child, depth=depth + 1)
+                else:
+                    self._reading.item(child.text_recursive, depth=depth + 1)
             if depth == 0 and len(items.children) == 1 and texts and item.children[0].tag == "text:h":
                 self._reading.heading(texts[0], 1)  # a numbered heading
             else:

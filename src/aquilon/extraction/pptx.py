@@ -64,6 +64,8 @@ def _shapes(tree: Any, *, depth: int) -> Any:
     for shape in tree:
         if shape.tag == f"{_P}grpSp" and depth < _DEEPEST:
             yield from _shapes(shape, depth=depth + 1)
+        elif shape.tag == f"{_P}grpSp":
+            yield from shape.iter(f"{_P}sp", f"{_P}graphicFrame")
         elif shape.tag in (f"{_P}sp", f"{_P}graphicFrame"):
             yield shape
 

@@ -8,10 +8,13 @@ from importlib import import_module
 from pathlib import Path
 
 from aquilon.extraction.archive import check_archive
-from aquilon.extraction.document import Document, Unreadable
+from aquilon.extraction.document import Document, Unreadable, too_deep
 from aquilon.extraction.formats import ARCHIVES, READERS, media_type_of, spoken
 from aquilon.extraction.limits import Limits
 from aquilon.extraction.reading import Full, Reading
+
+_EXCESSIVE_DEPTH = "Excessive depth in document"
+"""So begins libxml2's error for XML that is nested deeper than 256."""
 
 
 def read(
@@ -46,9 +49,13 @@ def read(
         return reading.document(media_type)
     except MemoryError:
         raise _too_large(what, limits) from None
+    except RecursionError:
+        raise too_deep(what) from None
     except Unreadable:
         raise
     except Exception as error:
+        if _EXCESSIVE_DEPTH in str(error):
+            raise too_deep(what) from None
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             raise _too_large(what, limits) from None
         reason = f"{type(error).__name__}: {error}"[:300]

@@ -82,6 +82,8 @@ class Reading:
                 self._add_part(head, part)
                 raise Full
             self._rows_left -= 1
+            if len(row) > _MOST_COLUMNS:
+                self.note("truncated")
             line = _line(row)
             if head is None:
                 head = f"{line}\n|{' --- |' * min(len(row), _MOST_COLUMNS)}"

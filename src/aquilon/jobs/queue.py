@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import func, inspect, or_, select, tuple_
@@ -38,10 +38,12 @@ Row = TypeVar("Row", bound=Queued)
 
 
 class Queue(Generic[Row]):
-    def __init__(self, table: type[Row], *, worked_on: Collection[str]) -> None:
-        """``worked_on`` are the statuses in which a process has work with a row."""
+    def __init__(self, table: type[Row], *, worked_on: Collection[str], order: Sequence[Any] = ()) -> None:
+        """``worked_on`` are the statuses in which a process has work with a row. ``order``: expressions by which the
+        rows of one organization are claimed before their age counts."""
         self._table: Any = table
         self._worked_on = worked_on
+        self._order = tuple(order)
         self._mapper = inspect(table)
         self._key = tuple(self._mapper.primary_key)
 
@@ -83,7 +85,8 @@ class Queue(Generic[Row]):
         if others_too:
             free = or_(free, table.lease_owner != owner)
         waiting = Everyone.select(table).where(table.status.in_(statuses or self._worked_on), free)
-        turn = func.row_number().over(partition_by=table.organization_id, order_by=(table.created_at, *self._key))
+        order = (*self._order, table.created_at, *self._key)
+        turn = func.row_number().over(partition_by=table.organization_id, order_by=order)
         columns = (*self._key, table.organization_id, table.created_at, turn.label("turn"))
         candidates = waiting.with_only_columns(*columns).subquery()
         firsts = await session.execute(select(candidates).where(candidates.c.turn <= most))

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.errors import ApiError, invalid, not_found
+from aquilon.extraction import Note
 from aquilon.jobs.files import Files
 from aquilon.jobs.tables import StoredFile
 from aquilon.libraries.chunking import CHARACTERS_A_TOKEN, Sizes
@@ -309,6 +310,11 @@ def attributes_of(document: LibraryDocument) -> dict[str, Attribute]:
     return attributes
 
 
+def notes_of(document: LibraryDocument) -> list[Note]:
+    notes: list[Note] = msgspec.json.decode(document.notes)
+    return notes
+
+
 def checked_attributes(attributes: Mapping[str, Any] | None, param: str = "attributes") -> dict[str, Attribute]:
     """Raises ApiError 400 for what can't be an attribute."""
     attributes = attributes or {}
@@ -404,7 +410,9 @@ def _new_row(
         status="in_progress",
         error_code=None,
         error=None,
+        notes="[]",
         pages=None,
+        percent_read=0,
         characters=0,
         bytes=0,
         passages=0,

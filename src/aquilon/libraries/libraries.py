@@ -259,6 +259,14 @@ async def required(session: AsyncSession, principal: Principal, library_id: str)
     return library
 
 
+async def require_visible(database: Database, principal: Principal, library_ids: Sequence[str]) -> None:
+    """Raises ApiError 404 for a library that the caller can't see."""
+    if library_ids:
+        async with database.reading() as session:
+            for library_id in library_ids:
+                await required(session, principal, library_id)
+
+
 def require_change(principal: Principal) -> None:
     """Raises ApiError 403 for a caller who may only ask, or for whom documents are turned off."""
     require(principal, "files.use", principal.workspace_role)

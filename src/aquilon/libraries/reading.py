@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.errors import ApiError
@@ -36,6 +39,7 @@ from aquilon.text.words import words_of
 MOST_PASSAGES = 200_000
 """In one library: its vectors are 300 MB in memory while it is searched."""
 _ADDED_AT_ONCE = 200
+_PROGRESS_SECONDS = 1.0
 _EMBEDDED_AT_ONCE = 8
 _MOST_WAIT_SECONDS = 60
 _TRIES = 100
@@ -47,7 +51,9 @@ log = get_logger("aquilon.libraries")
 class Reader(Protocol):
     """`extraction.extract`, or another reader of files."""
 
-    def __call__(self, path: Path, *, name: str) -> Awaitable[Document]: ...
+    def __call__(
+        self, path: Path, *, name: str, on_progress: Callable[[float], None] | None = None
+    ) -> Awaitable[Document]: ...
 
 
 class Unread(Exception):
@@ -76,7 +82,7 @@ class Reading:
             principal = await self._principal()
             if self.document.passages == 0:
                 await self._cut()
-            await self._embed(principal)
+            is_whole = await self._embed(principal)
         except Unread as problem:
             await self._fail(problem.code, problem.message)
         except (LeaseLost, DBAPIError, OSError):
@@ -85,10 +91,14 @@ class Reading:
             log.exception("A document can't be read", library=self.document.library_id, file=self.document.file_id)
             await self._fail("server_error", "Something went wrong while it was read; the server's log has the reason")
         else:
-            await self._complete()
+            await (self._complete() if is_whole else self._give_way())
 
     def notice(self, status: str) -> None:
         """A document that is cancelled has no lease to renew."""
+
+    async def _give_way(self) -> None:
+        """Whoever has had fewer turns is read first; then the next process goes on with this one."""
+        await self._note(**NO_LEASE)
 
     async def _complete(self) -> None:
         await self._end({"status": "completed", "error_code": None, "error": None})
@@ -107,7 +117,8 @@ class Reading:
         document = self.document
         path = self.disk.path(document.organization_id, document.file_id)
         try:
-            content = await self.reader(path, name=document.name)
+            async with self._following() as on_progress:
+                content = await self.reader(path, name=document.name, on_progress=on_progress)
         except Unreadable as problem:
             raise Unread(problem.code, problem.message) from problem
         except FileNotFoundError:
@@ -130,18 +141,46 @@ class Reading:
             async with self.database.writing() as session:
                 await stored_passages.add(session, document, some)
         size = sum(len(row["text"].encode()) for row in rows)
-        await self._note(pages=content.pages, characters=rows[-1]["end"], bytes=size, passages=len(rows))
+        notes = msgspec.json.encode(content.notes).decode()
+        await self._note(pages=content.pages, notes=notes, characters=rows[-1]["end"], bytes=size, passages=len(rows))
 
-    async def _embed(self, principal: Principal) -> None:
+    @asynccontextmanager
+    async def _following(self) -> AsyncIterator[Callable[[float], None]]:
+        """Notes now and then how much of the file is read, as scanned pages take seconds each."""
+        percent = self.document.percent_read
+
+        def on_progress(share: float) -> None:
+            nonlocal percent
+            percent = int(100 * share)
+
+        async def follow() -> None:
+            while True:
+                await asyncio.sleep(_PROGRESS_SECONDS)
+                if percent != self.document.percent_read:
+                    await self._note(percent_read=percent)
+
+        following = asyncio.create_task(follow())
+        try:
+            yield on_progress
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    async def _embed(self, principal: Principal) -> bool:
+        """False where the rest is left for another turn."""
         model = await self._model()
         if model is None:  # found by its words alone
-            return
+            return True
         document, scope = self.document, Scope(self.document.organization_id)
-        while True:
+        for turn in count():
             async with self.database.reading() as session:
                 passages = await stored_passages.without_vector(session, document, most=_EMBEDDED_AT_ONCE)
+                is_turn = turn > 0 and document.embedded % stored.TURN_PASSAGES < _EMBEDDED_AT_ONCE
+                if passages and is_turn and await stored.is_waited_for(session, document.embedded):
+                    return False
             if not passages:
-                return
+                break
             texts = [read_text(one.text, heading=one.heading, head=one.head) for one in passages]
             vectors, tokens = await self._vectors(model, texts, principal)
             halves = [packed(vector) for vector in vectors]
@@ -152,6 +191,7 @@ class Reading:
             document.tokens += tokens
             document.bytes += sum(map(len, halves))
             await self._note(embedded=document.embedded, tokens=document.tokens, bytes=document.bytes)
+        return True
 
     async def _model(self) -> str | None:
         """The library's model; None if no model embeds. Raises Unread if the library's own is gone."""

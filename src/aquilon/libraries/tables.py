@@ -93,7 +93,11 @@ class LibraryDocument(Queued, Base):
     error_code: Mapped[str | None]
     error: Mapped[str | None]
     """Why it failed."""
+    notes: Mapped[str]
+    """JSON: what a reader should know of its text, the extraction's notes."""
     pages: Mapped[int | None]
+    percent_read: Mapped[int]
+    """How much of the file is read, before its passages are known."""
     characters: Mapped[int]
     """Of its text; 0 until that is known."""
     bytes: Mapped[int]

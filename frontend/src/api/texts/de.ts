@@ -169,6 +169,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.body_incomplete": "Die Verbindung endete zu früh.",
   "error.invalid_characters": "Der Text enthält ein Zeichen, das nicht erlaubt ist.",
   "error.assistant_not_found": "Diesen Assistenten gibt es nicht, oder nicht mehr.",
+  "error.assistant_library_missing":
+    "Der Assistent „{name}“ antwortet aus einer Bibliothek, die nicht mehr da oder nicht mit Ihnen geteilt ist. Fragen Sie die Person, der er gehört, oder wählen Sie eine andere Bibliothek.",
   "error.assistant_model_missing":
     "Der Assistent „{name}“ fragt das Modell „{model}“, das nicht mehr da ist. Geben Sie ihm ein anderes Modell.",
   "error.assistant_not_yours":

@@ -160,6 +160,8 @@ export const texts = {
   "error.body_incomplete": "The connection ended too early.",
   "error.invalid_characters": "The text contains a character that is not allowed.",
   "error.assistant_not_found": "There is no such assistant, or not any more.",
+  "error.assistant_library_missing":
+    "The assistant “{name}” answers from a library that is gone, or not shared with you. Ask its person, or choose another library.",
   "error.assistant_model_missing":
     "The assistant “{name}” asks the model “{model}”, which is not here any more. Give it another model.",
   "error.assistant_not_yours": "Only the person whose assistant it is may change or delete it. Duplicate it instead.",

@@ -167,6 +167,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.body_incomplete": "La conexión terminó demasiado pronto.",
   "error.invalid_characters": "El texto contiene un carácter que no está permitido.",
   "error.assistant_not_found": "Este asistente no existe, o ya no.",
+  "error.assistant_library_missing":
+    "El asistente «{name}» responde a partir de una biblioteca que ya no está o no se ha compartido. Conviene preguntar a su autor o elegir otra biblioteca.",
   "error.assistant_model_missing":
     "El asistente «{name}» usa el modelo «{model}», que ya no está. Hay que darle otro modelo.",
   "error.assistant_not_yours":

@@ -177,6 +177,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.body_incomplete": "La connexion s’est terminée trop tôt.",
   "error.invalid_characters": "Le texte contient un caractère qui n’est pas permis.",
   "error.assistant_not_found": "Cet assistant n’existe pas, ou plus.",
+  "error.assistant_library_missing":
+    "L’assistant «\u00a0{name}\u00a0» répond à partir d’une bibliothèque qui n’est plus là, ou qui n’est pas partagée avec vous. Demandez à son auteur, ou choisissez une autre bibliothèque.",
   "error.assistant_model_missing":
     "L’assistant «\u00a0{name}\u00a0» utilise le modèle «\u00a0{model}\u00a0», qui n’est plus là. Donnez-lui un autre modèle.",
   "error.assistant_not_yours":

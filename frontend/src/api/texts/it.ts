@@ -168,6 +168,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.body_incomplete": "La connessione è finita troppo presto.",
   "error.invalid_characters": "Il testo contiene un carattere non ammesso.",
   "error.assistant_not_found": "Questo assistente non esiste, o non più.",
+  "error.assistant_library_missing":
+    "L’assistente «{name}» risponde da una raccolta che non c’è più o non è condivisa. Conviene chiedere al suo autore o scegliere un’altra raccolta.",
   "error.assistant_model_missing":
     "L’assistente «{name}» usa il modello «{model}», che non c’è più. Occorre dargli un altro modello.",
   "error.assistant_not_yours":

@@ -32,6 +32,8 @@ export interface ShelfFile {
   /** Why it can't be read, as the server's code; null where `problem` says it. */
   reason: string | null;
   problem: string | null;
+  /** What a reader should know of its text, such as that parts are left out. */
+  notes: readonly string[];
 }
 
 export interface AttachedLibrary {
@@ -170,6 +172,7 @@ export class Shelf {
       progress: 0,
       reason: null,
       problem: null,
+      notes: [],
     };
     this.files = [...this.files, one];
     try {
@@ -255,7 +258,11 @@ export class Shelf {
     const own = this.#own;
     if (own === null || this.#left.signal.aborted) return;
     try {
-      for (const stored of [...(await filesOf(own))].reverse()) this.#learn(stored);
+      const asked = new Set(this.files.filter(({ status }) => status === "reading").map(({ id }) => id));
+      const stored = await filesOf(own);
+      for (const file of [...stored].reverse()) this.#learn(file);
+      const there = new Set(stored.map(({ id }) => id));
+      this.files = this.files.filter(({ id }) => !asked.has(id) || there.has(id!)); // others were removed elsewhere
     } catch (error) {
       if (!(error instanceof Problem)) throw error; // the next time will tell
     }
@@ -268,7 +275,8 @@ export class Shelf {
     const known = this.files.find(({ id }) => id === stored.id);
     const status =
       stored.status === "completed" ? "ready" : stored.status === "in_progress" ? "reading" : ("failed" as const);
-    const change = { status, progress: stored.progress, reason: stored.last_error?.reason ?? null } as const;
+    const { progress, notes } = stored;
+    const change = { status, progress, notes, reason: stored.last_error?.reason ?? null } as const;
     if (known !== undefined) this.#change(known.key, change);
     else if (!this.files.some(({ id, name }) => id === null && name === stored.filename)) {
       const key = this.#nextKey++;

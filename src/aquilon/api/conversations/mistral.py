@@ -14,7 +14,7 @@ from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import time_of
 from aquilon.api.errors import as_api_errors
 from aquilon.api.event_stream import EventStream, answer_unless_gone
-from aquilon.api.generation.assisted import missing_model_explained
+from aquilon.api.generation.assisted import missing_parts_explained
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
@@ -188,13 +188,15 @@ async def _answer(
     state, inputs = services(request), fields.items()
     if not inputs and (new is None or not history):
         raise invalid("There is no entry in 'inputs': there is nothing to answer", param="inputs")
-    footnotes = await found_sources(
-        state,
-        caller,
-        [*history, *inputs],
-        library_ids=settings.library_ids,
-        project_library_ids=() if context is None else context.project.library_ids,
-    )
+    assistant = None if settings.agent_id is None else settings
+    with missing_parts_explained(assistant):
+        footnotes = await found_sources(
+            state,
+            caller,
+            [*history, *inputs],
+            library_ids=settings.library_ids,
+            project_library_ids=() if context is None else context.project.library_ids,
+        )
 
     is_stored = fields.store is not False and caller.batch_line is None
     remembered = await state.memory_use.for_answer(
@@ -214,7 +216,7 @@ async def _answer(
         )
         messages = prompt_messages(instructions, history, inputs, param="inputs")
         generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
-        with missing_model_explained(None if settings.agent_id is None else settings):
+        with missing_parts_explained(assistant):
             return await state.pipeline.prepare(generation, caller)
 
     prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)

@@ -105,11 +105,20 @@ def require_no_libraries(assistant: ConversationSettings) -> None:
 
 
 @contextmanager
-def missing_model_explained(assistant: ConversationSettings | None) -> Iterator[None]:
-    """Raises ApiError 404 that names the assistant where its model is unknown or retired."""
+def missing_parts_explained(assistant: ConversationSettings | None) -> Iterator[None]:
+    """Raises ApiError 404 that names the assistant where its model is unknown or retired, or a library is gone,
+    expired, or not the caller's to see."""
     try:
         yield
     except ApiError as error:
+        if assistant is not None and error.code in ("library_not_found", "library_expired"):
+            raise not_found(
+                f"The assistant '{assistant.agent_name}' answers from a library that is deleted or expired, or not "
+                "shared with you: ask its person, or give the assistant another library",
+                param="model",
+                code="assistant_library_missing",
+                values={"name": assistant.agent_name or ""},
+            ) from None
         if assistant is None or error.code not in ("model_not_found", "model_retired"):
             raise
         raise not_found(

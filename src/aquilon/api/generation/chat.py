@@ -15,7 +15,7 @@ from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.assisted import (
     assisted,
     chosen_assistant,
-    missing_model_explained,
+    missing_parts_explained,
     require_no_libraries,
     with_instructions,
 )
@@ -59,7 +59,7 @@ async def answer_chat(request: Request, caller: Principal, fields: ChatCompletio
         generation = with_instructions(assisted(generation, assistant, fields), assistant.instructions)
     context = await _context(state, caller) if fields.store else None
     labels = {} if context is None else fields.labels()
-    with missing_model_explained(assistant):
+    with missing_parts_explained(assistant):
         prepared = await state.pipeline.prepare(generation, caller)
     fields.check_prompt_scores(prepared.prompt_tokens)
     shape = Shape(

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.errors import as_api_errors
-from aquilon.api.generation.assisted import assisted, chosen_assistant, missing_model_explained
+from aquilon.api.generation.assisted import assisted, chosen_assistant, missing_parts_explained
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.services import Services, services
 from aquilon.chat.memory_use import Remembered
@@ -129,7 +129,7 @@ async def prepare_response(
             project_instructions=of_project,
             sources=sources,
         )
-        with missing_model_explained(assistant):
+        with missing_parts_explained(assistant):
             return await _prepare(request, fields, messages, caller, assistant)
 
     async def prepare_all() -> Prepared:
@@ -171,7 +171,8 @@ async def _sources(
         if fields.tool_choice == "none":
             return None
         own = () if assistant is None else assistant.library_ids
-        return await found_sources(state, caller, items, library_ids=own, project_library_ids=project_library_ids)
+        with missing_parts_explained(assistant):
+            return await found_sources(state, caller, items, library_ids=own, project_library_ids=project_library_ids)
     return await found_sources(
         state,
         caller,

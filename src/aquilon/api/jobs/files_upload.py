@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -32,6 +33,8 @@ _MOST_PARTS = 30
 _WRITTEN_AT_ONCE = 2**20
 _MOST_NAME = 255
 _MOST_SECONDS = 10 * 366 * 86_400
+_JOINERS = "\u200c\u200d"
+"""Which Persian words, Indian ones and emoji of several people have within them."""
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 
@@ -178,9 +181,9 @@ class _Form:
             seconds = hours * 3600
         if seconds is not None and not 3600 <= seconds <= _MOST_SECONDS:
             raise _wrong("expires_after", f"A file is kept for 3600 to {_MOST_SECONDS} seconds, not {seconds}")
-        name = (self.file.filename or "").replace("\\", "/").rpartition("/")[2].strip()
-        if not name or not name.isprintable() or len(name) > _MOST_NAME:
-            raise _wrong("file", f"The file's name has 1 to {_MOST_NAME} printable characters")
+        name = _file_name(self.file.filename or "")
+        if not 0 < len(name) <= _MOST_NAME:
+            raise _wrong("file", f"The file's name has {len(name)} visible characters; it must have 1 to {_MOST_NAME}")
         kind = self.file.mimetype.partition(";")[0].strip().lower()
         return FileDescription(
             name=name,
@@ -245,6 +248,16 @@ class _Form:
 
     def _end(self) -> None:
         self.ended = True
+
+
+def _file_name(sent: str) -> str:
+    """The last part of a path, on one line, composed (NFC), and without characters that only hide or turn others.
+
+    Spaces that don't break lines become plain ones: French names have them, and those of macOS' screenshots.
+    """
+    name = " ".join(unicodedata.normalize("NFC", sent.replace("\\", "/").rpartition("/")[2]).split())
+    seen = (one for one in name if unicodedata.category(one) not in ("Cc", "Cf") or one in _JOINERS)
+    return "".join(seen).strip(" " + _JOINERS)
 
 
 def _wrong(name: str, message: str, *, kind: str = "value_error") -> ApiError:

@@ -9,7 +9,7 @@ import msgspec
 
 from aquilon.api.listing import PageOf
 from aquilon.libraries.chunking import CHARACTERS_A_TOKEN, without_spaces
-from aquilon.libraries.documents import Place, attributes_of, public_id
+from aquilon.libraries.documents import Place, attributes_of, notes_of, public_id
 from aquilon.libraries.filters import Attribute
 from aquilon.libraries.libraries import CountedLibrary, is_expired
 from aquilon.libraries.retrieval import Hit
@@ -66,8 +66,8 @@ class LastError(msgspec.Struct, frozen=True):
     """``unsupported_file``, ``invalid_file`` or ``server_error``."""
     message: str
     reason: str
-    """What exactly: ``unsupported``, ``encrypted``, ``no_text``, ``damaged``, ``bomb``, ``too_large``, ``timed_out`` or
-    ``server_error``."""
+    """What exactly: ``unsupported``, ``encrypted``, ``no_text``, ``damaged``, ``bomb``, ``too_deep``, ``too_large``,
+    ``timed_out`` or ``server_error``."""
 
 
 class StaticSizesBody(msgspec.Struct, frozen=True):
@@ -95,7 +95,10 @@ class VectorStoreFileBody(msgspec.Struct, frozen=True, kw_only=True):
     chunking_strategy: ChunkingBody
     filename: str
     progress: float
-    """0 to 1: the share of its passages that are ready."""
+    """0 to 1: the first half is the reading of the file, the second its passages."""
+    notes: Sequence[str]
+    """What a reader should know of its text: ``truncated`` where parts of the document are left out,
+    ``pages_without_text``, ``ocr_used``, ``encoding_guessed``."""
     passages: int
     pages: int | None
     """None where the format has no pages, and until the file is read."""
@@ -237,6 +240,7 @@ def file_body(document: LibraryDocument) -> VectorStoreFileBody:
         chunking_strategy=chunking,
         filename=document.name,
         progress=progress(document),
+        notes=notes_of(document),
         passages=document.passages,
         pages=document.pages,
     )
@@ -245,7 +249,9 @@ def file_body(document: LibraryDocument) -> VectorStoreFileBody:
 def progress(document: LibraryDocument) -> float:
     if document.status == "completed":
         return 1.0
-    return round(document.embedded / document.passages, 3) if document.passages else 0.0
+    if not document.passages:
+        return document.percent_read / 200
+    return round(0.5 + document.embedded / document.passages / 2, 3)
 
 
 def batch_body(batch: LibraryBatch, counts: Counts) -> FileBatchBody:

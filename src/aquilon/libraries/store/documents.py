@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.jobs.queue import NO_LEASE, Queue
 from aquilon.jobs.tables import StoredFile
 from aquilon.libraries.tables import LibraryDocument
-from aquilon.people.scope import Scope
+from aquilon.people.scope import Everyone, Scope
 
 Row = tuple[LibraryDocument, StoredFile]
-QUEUE = Queue(LibraryDocument, worked_on=("in_progress",))
+TURN_PASSAGES = 16
+"""A document gives way after so many, where another has had fewer turns: none waits for the whole of a long one."""
+QUEUE = Queue(LibraryDocument, worked_on=("in_progress",), order=(LibraryDocument.embedded // TURN_PASSAGES,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,3 +129,11 @@ def _filtered(query: Select[Any], criteria: DocumentFilter) -> Select[Any]:
     if criteria.search:
         query = query.where(LibraryDocument.name.icontains(criteria.search, autoescape=True))
     return query
+
+
+async def is_waited_for(session: AsyncSession, embedded: int) -> bool:
+    """Whether a document that nobody works on has had fewer turns than one with so many ``embedded`` passages."""
+    table = LibraryDocument
+    fewer = table.embedded // TURN_PASSAGES < embedded // TURN_PASSAGES
+    query = Everyone.select(table).where(table.status == "in_progress", table.lease_owner.is_(None), fewer)
+    return (await session.execute(query.with_only_columns(table.file_id).limit(1))).first() is not None

@@ -24,5 +24,6 @@ REVISIONS = (
     "0021",
     "0022",
     "0023",
+    "0024",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

@@ -666,7 +666,7 @@ CREATE TABLE library_documents (
 	created_at BIGINT NOT NULL,
 	completed_at BIGINT,
 	lease_owner VARCHAR,
-	lease_until BIGINT NOT NULL,
+	lease_until BIGINT NOT NULL, notes VARCHAR DEFAULT '[]' NOT NULL, percent_read BIGINT DEFAULT '0' NOT NULL,
 	CONSTRAINT ck_library_documents_status CHECK (status IN ('in_progress', 'completed', 'cancelled', 'failed')),
 	CONSTRAINT fk_library_documents_file_id FOREIGN KEY(file_id) REFERENCES files (id) ON DELETE CASCADE,
 	CONSTRAINT fk_library_documents_library_id FOREIGN KEY(library_id) REFERENCES libraries (id) ON DELETE CASCADE,

@@ -16,15 +16,24 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.takeBack": "Zurücknehmen",
   "doc.drop": "Dateien hier ablegen: Die Antworten nutzen sie dann",
   "doc.searching": "Ihre Dokumente werden durchsucht…",
-  "doc.failed.unsupported": "Dieses Format kann nicht gelesen werden. Speichern Sie die Datei als PDF, DOCX oder Text.",
+  "doc.failed.unsupported":
+    "Der Inhalt der Datei kann nicht gelesen werden, was auch immer ihr Name sagt. Entpacken Sie Archive; speichern Sie anderes als PDF, DOCX oder Text.",
   "doc.failed.encrypted":
     "Die Datei ist mit einem Passwort geschützt. Entfernen Sie es und hängen Sie die Datei erneut an.",
   "doc.failed.no_text": "Die Datei enthält keinen Text. Gescannte Seiten brauchen OCR auf dem Server.",
-  "doc.failed.damaged": "Die Datei ist beschädigt und nicht lesbar.",
-  "doc.failed.bomb": "Die Datei wird entpackt viel zu groß. Sie wurde nicht gelesen.",
-  "doc.failed.too_large": "Die Datei ist zu groß, um gelesen zu werden.",
-  "doc.failed.timed_out": "Das Lesen der Datei hat zu lange gedauert.",
+  "doc.failed.damaged":
+    "Die Datei ist beschädigt. Öffnen Sie sie in ihrem Programm, speichern Sie sie neu und hängen Sie sie erneut an.",
+  "doc.failed.bomb":
+    "Die Datei ist gebaut wie solche, die einen Server überlasten, und wurde nicht gelesen. Speichern Sie sie in ihrem Programm neu.",
+  "doc.failed.too_deep": "Die Teile der Datei sind zu tief verschachtelt. Speichern Sie den Text als neues Dokument.",
+  "doc.failed.too_large":
+    "Die Datei ist, vielleicht erst entpackt, zu groß, um gelesen zu werden. Teilen Sie sie auf; löschen Sie in Tabellen weit abgelegene Zellen.",
+  "doc.failed.timed_out": "Das Lesen der Datei hat zu lange gedauert. Teilen Sie sie in kleinere Dateien auf.",
   "doc.failed.server_error": "Der Server konnte die Datei nicht lesen. Versuchen Sie es erneut.",
+  "doc.note.truncated": "Teilweise gelesen: länger als das, was von einer Datei gelesen wird",
+  "doc.note.pages_without_text": "Gelesen, außer Seiten, die Bilder oder beschädigt sind",
+  "doc.note.ocr_used": "Aus Bildern gelesen (OCR): Prüfen Sie Namen und Zahlen",
+  "doc.note.encoding_guessed": "Gelesen; Buchstaben mit Akzenten sind vielleicht falsch",
   "doc.libraries": "Bibliothek anhängen",
   "doc.libraries.none":
     "Es gibt noch keine Bibliothek. Sie entsteht aus den Dokumenten eines Projekts oder über die API.",

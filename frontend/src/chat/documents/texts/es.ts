@@ -16,14 +16,24 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.takeBack": "Recuperar",
   "doc.drop": "Soltar aquí los archivos: las respuestas los usarán",
   "doc.searching": "Buscando en los documentos…",
-  "doc.failed.unsupported": "Este formato no se puede leer. Conviene guardarlo como PDF, DOCX o texto.",
+  "doc.failed.unsupported":
+    "El contenido del archivo no se puede leer, diga lo que diga su nombre. Hay que descomprimir los archivos ZIP; lo demás conviene guardarlo como PDF, DOCX o texto.",
   "doc.failed.encrypted": "El archivo está protegido con contraseña. Hay que quitarla y adjuntarlo de nuevo.",
   "doc.failed.no_text": "No contiene texto. Las páginas escaneadas requieren OCR en el servidor.",
-  "doc.failed.damaged": "El archivo está dañado y no se puede interpretar.",
-  "doc.failed.bomb": "Al descomprimirse, el archivo crece demasiado. No se ha leído.",
-  "doc.failed.too_large": "El archivo es demasiado grande para leerlo.",
-  "doc.failed.timed_out": "La lectura del archivo ha tardado demasiado.",
+  "doc.failed.damaged":
+    "El archivo está dañado. Conviene abrirlo en su programa, guardarlo de nuevo y volver a adjuntarlo.",
+  "doc.failed.bomb":
+    "El archivo está hecho como los que saturan un servidor y no se ha leído. Conviene guardarlo de nuevo en su programa.",
+  "doc.failed.too_deep":
+    "Las partes del archivo están demasiado anidadas. Conviene guardar el texto como documento nuevo.",
+  "doc.failed.too_large":
+    "El archivo, o lo que resulta al descomprimirlo, es demasiado grande. Conviene dividirlo y, en una hoja de cálculo, borrar las celdas muy alejadas.",
+  "doc.failed.timed_out": "La lectura del archivo ha tardado demasiado. Conviene dividirlo en varios.",
   "doc.failed.server_error": "El servidor no ha podido leerlo. Conviene intentarlo de nuevo.",
+  "doc.note.truncated": "Leído en parte: es más largo de lo que se lee de un documento",
+  "doc.note.pages_without_text": "Leído, salvo páginas que son imágenes o están dañadas",
+  "doc.note.ocr_used": "Leído a partir de imágenes (OCR): conviene comprobar nombres y cifras",
+  "doc.note.encoding_guessed": "Leído; puede haber errores en las letras con tilde",
   "doc.libraries": "Adjuntar una biblioteca",
   "doc.libraries.none":
     "Todavía no hay ninguna biblioteca. Los documentos de un proyecto forman una; también se crean con la API.",

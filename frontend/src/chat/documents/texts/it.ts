@@ -16,14 +16,24 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.takeBack": "Riprendere",
   "doc.drop": "Rilascia qui i file: le risposte li useranno",
   "doc.searching": "Ricerca nei documenti…",
-  "doc.failed.unsupported": "Questo formato non è leggibile. Conviene salvarlo come PDF, DOCX o testo.",
+  "doc.failed.unsupported":
+    "Il contenuto del file non è leggibile, qualunque cosa dica il nome. Gli archivi vanno estratti; il resto conviene salvarlo come PDF, DOCX o testo.",
   "doc.failed.encrypted": "Il file è protetto da una password. Va tolta prima di allegarlo di nuovo.",
   "doc.failed.no_text": "Non contiene testo. Le pagine scansionate richiedono l’OCR sul server.",
-  "doc.failed.damaged": "Il file è danneggiato e non è comprensibile.",
-  "doc.failed.bomb": "Una volta estratto, il file è eccessivo. Non è stato letto.",
-  "doc.failed.too_large": "Il file è troppo grande per essere letto.",
-  "doc.failed.timed_out": "La lettura del file ha richiesto troppo tempo.",
+  "doc.failed.damaged":
+    "Il file è danneggiato. Conviene aprirlo nel suo programma, salvarlo di nuovo e allegarlo ancora.",
+  "doc.failed.bomb":
+    "Il file è fatto come quelli che sovraccaricano un server e non è stato letto. Conviene salvarlo di nuovo nel suo programma.",
+  "doc.failed.too_deep":
+    "Le parti del file sono annidate troppo in profondità. Conviene salvare il testo come nuovo documento.",
+  "doc.failed.too_large":
+    "Il file, o ciò che ne risulta una volta estratto, è troppo grande. Conviene dividerlo e, in un foglio, eliminare le celle molto lontane.",
+  "doc.failed.timed_out": "La lettura del file ha richiesto troppo tempo. Conviene dividerlo in più file.",
   "doc.failed.server_error": "Il server non è riuscito a leggerlo. Conviene riprovare.",
+  "doc.note.truncated": "Letto in parte: è più lungo di quanto si legge di un documento",
+  "doc.note.pages_without_text": "Letto, tranne le pagine che sono immagini o danneggiate",
+  "doc.note.ocr_used": "Letto da immagini (OCR): conviene verificare nomi e cifre",
+  "doc.note.encoding_guessed": "Letto; le lettere accentate possono essere sbagliate",
   "doc.libraries": "Allega una raccolta",
   "doc.libraries.none":
     "Non c’è ancora nessuna raccolta. I documenti di un progetto ne formano una; si creano anche con l’API.",
