@@ -160,6 +160,16 @@ test("no component speaks past the catalogue", () => {
   }
 });
 
+test("no input of a file is seen with the browser's own words", () => {
+  const inputs = Object.entries(sources)
+    .filter(([name]) => name.endsWith(".svelte") && !name.endsWith("/FileChooser.svelte"))
+    .flatMap(
+      ([, source]) => source.match(/<input\b(?:\{[^}]*\}|[^>])*?\btype="file"[^>]*>|<input\b[^>]*type="file"/gs) ?? [],
+    );
+  expect(inputs.length).toBeGreaterThan(0);
+  expect(inputs.filter((input) => !/visually-hidden|\bhidden\b/.test(input))).toEqual([]);
+});
+
 test.each([
   [["fr-CA", "en"], "fr"],
   [["de-AT", "fr"], "de"],
