@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   title: "Comparer",
   lead: "La même question, deux réponses, aucun nom. Jugez d’abord, puis voyez laquelle était laquelle.",
-  sample: "Expliquez en trois phrases pourquoi le ciel est bleu.",
+  sample: "Explique en trois phrases pourquoi le ciel est bleu.",
   prompt: "Question",
   noModel: "Aucun modèle ne peut répondre.",
   oneModel: "Il y a un seul modèle ici, {model}\u00a0: comparez deux de ses réglages.",
@@ -14,7 +14,7 @@ export const texts: Record<keyof typeof english, string> = {
   temperature: "Température",
   language: "Langue de la réponse",
   "language.free": "au choix du modèle",
-  instructions: "Instructions",
+  instructions: "Consignes",
   "instructions.none": "aucune",
   blind: "À l’aveugle\u00a0: cacher les noms jusqu’à mon vote",
   keep: "Garder ma question avec le vote (sinon, seuls les côtés et le vote sont gardés)",

@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   title: "Confronta",
   lead: "La stessa domanda, due risposte, nessun nome. Prima si giudica, poi si vede quale era quale.",
-  sample: "Spieghi in tre frasi perché il cielo è blu.",
+  sample: "Spiega in tre frasi perché il cielo è blu.",
   prompt: "Domanda",
   noModel: "Non c’è nessun modello che possa rispondere.",
   oneModel: "Qui c’è un solo modello, {model}: si confrontano due sue impostazioni.",
@@ -38,7 +38,7 @@ export const texts: Record<keyof typeof english, string> = {
   "vote.notBlind": "Cambiato dopo aver visto i nomi: non conta più come voto alla cieca.",
   "board.title": "Classifica",
   "board.lead":
-    "400 punti in più sono dieci contro uno; la media è 1000. La verità è nell’intervallo con il 95 % di confidenza.",
+    "400 punti in più sono dieci contro uno; la media è 1000. La verità è nell’intervallo con il 95% di confidenza.",
   "board.by": "Ordina",
   "board.models": "Modelli",
   "board.settings": "Le mie impostazioni",
@@ -47,7 +47,7 @@ export const texts: Record<keyof typeof english, string> = {
   "board.emptySettings": "Ancora nessun voto tra due impostazioni. Basta chiedere a entrambi e giudicare.",
   "board.side": "Impostazioni",
   "board.rating": "Punti",
-  "board.interval": "Intervallo al 95 %",
+  "board.interval": "Intervallo al 95%",
   "board.range": "da {low} a {high}",
   "board.picture": "Immagine dell’intervallo",
   "board.votes": "Voti",
