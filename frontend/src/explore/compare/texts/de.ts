@@ -25,6 +25,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.temperature": "Temperatur {value}",
   "whose.hidden": "verborgen bis zu Ihrer Stimme",
   "answer.waiting": "Liest…",
+  "answer.failed": "Diese Seite kann gerade nicht antworten. Fragen Sie noch einmal, oder wählen Sie andere Seiten.",
   "answer.stopped": "Angehalten.",
   "answer.inside": "Hineinsehen",
   "state.running": "Beide schreiben…",

@@ -25,6 +25,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.temperature": "temperatura {value}",
   "whose.hidden": "oculto hasta el voto",
   "answer.waiting": "Leyendo…",
+  "answer.failed": "Este lado no puede responder ahora. Se puede preguntar de nuevo o elegir otros lados.",
   "answer.stopped": "Detenido.",
   "answer.inside": "Ver por dentro",
   "state.running": "Los dos escriben…",

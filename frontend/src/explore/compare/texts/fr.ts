@@ -25,6 +25,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.temperature": "température {value}",
   "whose.hidden": "caché jusqu’à votre vote",
   "answer.waiting": "Lecture…",
+  "answer.failed": "Ce côté ne peut pas répondre maintenant. Reposez la question, ou choisissez d’autres côtés.",
   "answer.stopped": "Arrêté.",
   "answer.inside": "Regarder dedans",
   "state.running": "Les deux écrivent…",

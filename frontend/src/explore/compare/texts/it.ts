@@ -25,6 +25,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.temperature": "temperatura {value}",
   "whose.hidden": "nascosto fino al voto",
   "answer.waiting": "Legge…",
+  "answer.failed": "Questo lato ora non può rispondere. Si può chiedere di nuovo o scegliere altri lati.",
   "answer.stopped": "Fermato.",
   "answer.inside": "Guarda dentro",
   "state.running": "Entrambi scrivono…",
