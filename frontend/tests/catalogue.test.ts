@@ -103,15 +103,29 @@ test("a number and its unit stay together", () => {
 
 /** Words for which the pages of a language have another one already. */
 const SYNONYMS: Record<Exclude<Language, "en">, RegExp> = {
-  fr: /la discussion|utilisation par/i,
-  de: /gespräch(?!en wird geprüft)|stapel|audit-protokoll|temporäre/i,
-  es: /peticion|petición (?!propia)|fichero|registro de auditoría/i,
-  it: /spazio di lavoro|spazi di lavoro|bibliotec|registro di controllo/i,
+  fr: /la discussion|utilisation par|à l’intérieur/i,
+  de: /gespräch(?!en wird geprüft)|stapel|audit-protokoll|temporäre|rechenwerk|freiwillig|hineinschau|entdecken|gescheitert$/i,
+  es: /peticion|petición (?!propia)|fichero|registro de auditoría|facturaciones|mirar por dentro/i,
+  it: /spazio di lavoro|spazi di lavoro|bibliotec|registro di controllo|gli spazi|ogni spazio|dello spazio|estratti mensili/i,
 };
 
 test.each(Object.entries(SYNONYMS))("one thing has one word in %s", (language, synonyms) => {
   const said = CATALOGUES.filter((one) => one.language === language).flatMap(({ texts }) => Object.values(texts));
   expect(said.filter((text) => synonyms.test(text))).toEqual([]);
+});
+
+test("what is done again is called the same wherever it is offered", () => {
+  const offers = ["Try again", "Show more", "Save", "Cancel", "Copy", "Close", "Reload", "Send"];
+  for (const english of offers) {
+    for (const language of ["fr", "de", "es", "it"] as const) {
+      const said = CATALOGUES.filter((one) => one.language === language).flatMap(({ folder, texts }) =>
+        Object.keys(texts)
+          .filter((key) => englishOf(folder)[key] === english && key !== "pulls.again")
+          .map((key) => texts[key]),
+      );
+      expect([english, language, [...new Set(said)].length]).toEqual([english, language, 1]);
+    }
+  }
 });
 
 test("no text is left unused", () => {
@@ -158,6 +172,16 @@ test("no component speaks past the catalogue", () => {
     expect([name, markup.match(/(?:aria-label|title|placeholder)="[A-Za-z][^{"]*"/g)]).toEqual([name, null]);
     expect([name, markup.match(/>\s*[A-Z][a-z]+ [a-z]+[^<{]*</g)]).toEqual([name, null]);
   }
+});
+
+test("no input of a file is seen with the browser's own words", () => {
+  const inputs = Object.entries(sources)
+    .filter(([name]) => name.endsWith(".svelte") && !name.endsWith("/FileChooser.svelte"))
+    .flatMap(
+      ([, source]) => source.match(/<input\b(?:\{[^}]*\}|[^>])*?\btype="file"[^>]*>|<input\b[^>]*type="file"/gs) ?? [],
+    );
+  expect(inputs.length).toBeGreaterThan(0);
+  expect(inputs.filter((input) => !/visually-hidden|\bhidden\b/.test(input))).toEqual([]);
 });
 
 test.each([

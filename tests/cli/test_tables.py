@@ -94,6 +94,10 @@ def test_what_a_narrow_terminal_leaves_out_is_named(run: Run, furnished: Path, m
     assert "Left out here: created" in run("keys", "list").err
 
 
+def test_large_numbers_are_grouped(run: Run, furnished: Path) -> None:
+    assert "200,000" in run("limits", "list").out
+
+
 @pytest.mark.parametrize("kind", ["budgets", "limits"])
 def test_an_id_as_a_narrow_table_shows_it_is_enough(
     run: Run, furnished: Path, monkeypatch: pytest.MonkeyPatch, kind: str

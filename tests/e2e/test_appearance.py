@@ -63,6 +63,20 @@ async def test_nothing_moves_for_who_asked_for_stillness(browser: Browser, serve
         await person.expect_state("finished")
 
 
+async def test_in_the_systems_colours_what_is_chosen_and_what_colours_tell_apart_is_still_seen(person: Visitor) -> None:
+    page, ground = person.page, "part => getComputedStyle(part).backgroundColor"
+    await page.emulate_media(forced_colors="active")
+    assert await page.locator(".dock").evaluate(ground) == "rgb(255, 255, 255)", "answers show through"
+    await page.locator("button[popovertarget=menu]").click()
+    languages = page.get_by_role("group", name="Language").locator("label")
+    chosen, *others = [await label.locator("span").evaluate(ground) for label in await languages.all()]
+    assert chosen not in others
+    await page.goto(f"{person.server.url}/explore/tokens")
+    tokens = page.get_by_role("listbox", name="Tokens").get_by_role("option")
+    await expect(tokens).to_have_count(18)
+    assert len({await tokens.nth(place).evaluate(ground) for place in range(6)}) == 6
+
+
 async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser, server: RunningServer) -> None:
     async with visitor(browser, server, viewport={"width": 360, "height": 740}, has_touch=True) as person:
         await person.sign_in()

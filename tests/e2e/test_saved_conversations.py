@@ -94,6 +94,23 @@ async def test_an_answer_goes_on_streaming_after_a_reload_and_in_a_second_tab(as
     await expect(asker.answer).to_have_text(words(15))
 
 
+@pytest.mark.usefixtures("speaker")
+async def test_why_an_answer_failed_is_said_in_the_readers_language_at_once_and_after_a_reload(
+    browser: Browser, server: RunningServer
+) -> None:
+    async with at_the_page(browser, server, locale="fr") as reader:
+        await reader.sign_in()
+        await reader.ask("3 words, then break off")
+        await reader.expect_state("failed")
+        notice = reader.turns.last.get_by_role("alert")
+        for _ in ("at once", "after a reload"):
+            await expect(notice).to_contain_text(
+                "Le serveur en amont qui calcule cette réponse a échoué. Ce qui était arrivé est conservé"
+            )
+            await expect(notice.get_by_role("button")).to_have_text(["Reposer la question", "Choisir un modèle"])
+            await reader.reload()
+
+
 @pytest.mark.slow
 async def test_a_lost_connection_is_told_calmly_and_taken_up_again(asker: Visitor, speaker: Speaker) -> None:
     await asker.page.add_init_script(

@@ -123,10 +123,30 @@ def test_the_french_pdf_is_in_french() -> None:
     [
         (
             "de",
-            ("Abrechnung · November 2026", "Arbeitsbereich", "Prüfstände", "1.234,00", "MwSt. 20 %", "nicht vorbei"),
+            (
+                "Abrechnung · November 2026",
+                "Gelesen",
+                "01.11.2026 – 30.11.2026",
+                "1.234,00",
+                "MwSt. 20 %",
+                "nicht vorbei",
+            ),
         ),
-        ("es", ("Facturación · noviembre 2026", "Número", "Prüfstände", "1.234,00", "IVA 20 %", "no ha terminado")),
-        ("it", ("Rendiconto · novembre 2026", "Imponibile", "Prüfstände", "1.234,00", "IVA 20 %", "non è finito")),
+        (
+            "es",
+            (
+                "Extracto · noviembre de 2026",
+                "Leídos",
+                "01/11/2026 – 30/11/2026",
+                "1.234,00",
+                "IVA 20 %",
+                "no ha terminado",
+            ),
+        ),
+        (
+            "it",
+            ("Rendiconto · novembre 2026", "Letti", "01/11/2026 – 30/11/2026", "1.234,00", "IVA 20 %", "non è finito"),
+        ),
     ],
 )
 def test_the_pdf_is_in_the_wanted_language(language: Language, words: tuple[str, ...]) -> None:

@@ -1,4 +1,5 @@
 /** Conversations that the server keeps, and a page of the path through one. */
+import { loadRefusals } from "./problem";
 import type { ConversationBody, TreePage } from "./schema";
 import { call, postJson } from "./server";
 
@@ -35,7 +36,9 @@ export async function nameConversation(id: string, model: string, signal: AbortS
 /** A page of a path from its end upwards; `after` is the last item of the page before. */
 export async function readPath(id: string, of: PathOf, limit: number, after?: string): Promise<TreePage> {
   const query = new URLSearchParams({ tree: "true", limit: String(limit), ...of, ...(after ? { after } : {}) });
-  return (await (await call(`${address(id)}/items?${query}`)).json()) as TreePage;
+  const page = (await (await call(`${address(id)}/items?${query}`)).json()) as TreePage;
+  if (page.responses.some(({ error }) => error !== null)) await loadRefusals();
+  return page;
 }
 
 function address(id: string): string {

@@ -28,7 +28,8 @@ interface Details {
 /** The sentences for what a server refuses, loaded with the first refusal: most visits have none. */
 let refusals: typeof import("./refusals") | null = null;
 
-async function loadRefusals(): Promise<void> {
+/** To be awaited before a problem is shown that carries a code. */
+export async function loadRefusals(): Promise<void> {
   try {
     const loaded = await import("./refusals");
     await loadTexts();

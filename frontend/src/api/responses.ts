@@ -1,5 +1,5 @@
 /** Answers that the server owns: begun, followed from any event on, ended. */
-import { isOfUpstream, Problem, type ProblemKind } from "./problem";
+import { isOfUpstream, loadRefusals, Problem, type ProblemKind } from "./problem";
 import { call, postJson } from "./server";
 import type { IncompleteDetails, ResponseBody, ResponseError, ResponseUsage } from "./schema";
 import { serverSentData } from "./stream";
@@ -72,7 +72,9 @@ export async function* followResponse(
 
 /** The answer as it is now. */
 export async function readResponse(id: string, signal?: AbortSignal): Promise<AnswerEnd> {
-  return endOf((await (await call(path(id), signal ? { signal } : {})).json()) as ResponseBody);
+  const body = (await (await call(path(id), signal ? { signal } : {})).json()) as ResponseBody;
+  if (body.error !== null) await loadRefusals();
+  return endOf(body);
 }
 
 /** Ends an answer; what has arrived stays stored. */
@@ -108,7 +110,9 @@ const ENDS = ["completed", "incomplete", "failed", "cancelled"].map((status) => 
 async function* eventsOf(response: Response, signal: AbortSignal): AsyncGenerator<ResponseEvent, void, void> {
   for await (const data of serverSentData(response, signal)) {
     if (data === "[DONE]") return;
-    yield eventOf(data);
+    const event = eventOf(data);
+    if (event.type === "end" && event.end.error !== null) await loadRefusals();
+    yield event;
   }
 }
 

@@ -76,7 +76,7 @@ export const GROUPS: readonly PageGroup[] = [
         title: "batches.title",
         glyph: "layers",
         shown: (access) => access.may("batches.use"),
-        load: () => import("./pages/Batches.svelte"),
+        load: () => withTexts(import("./pages/Batches.svelte")),
       },
       {
         path: "/console/fine-tuning",

@@ -102,6 +102,12 @@ export function amountText(microcents: number): string {
   return String(microcents / 1e8);
 }
 
+/** In the order of the page's language: Émile before Zoë, admin before Bruno. */
+export function byName<Named extends { name: string }>(all: readonly Named[]): Named[] {
+  const collator = new Intl.Collator(language(), { numeric: true });
+  return [...all].sort((one, other) => collator.compare(one.name, other.name));
+}
+
 /** "2026-11" → "November 2026". */
 export function monthName(month: string): string {
   const first = new Date(`${month}-01T00:00:00Z`);

@@ -31,6 +31,7 @@ export function dress(root: ParentNode, labels: Labels): void {
   }
   for (const table of root.querySelectorAll("table")) {
     const frame = region("div", "table-frame", labels.table);
+    frame.dir = table.dir;
     table.replaceWith(frame);
     frame.append(table);
   }

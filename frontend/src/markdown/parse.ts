@@ -7,13 +7,15 @@ const SAFE_LINK = /^(?:https?:|mailto:)/i;
 /** Blocks whose direction follows their own text, so that Arabic or Hebrew reads right beside French. */
 const DIRECTED = new Set(["paragraph_open", "heading_open", "th_open", "td_open"]);
 /** Blocks of blocks: `auto` would pass over what has a direction of its own, so theirs is that of their first text. */
-const CONTAINERS = new Set(["bullet_list_open", "ordered_list_open", "blockquote_open"]);
+const CONTAINERS = new Set(["bullet_list_open", "ordered_list_open", "blockquote_open", "table_open"]);
 const RIGHT_TO_LEFT = /^[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
-/** The direction of the first letter from a token on. */
+/** The direction of the first letter from a token on; code has none, nor have the marks of a list of tasks. */
 function directionFrom(tokens: Token[], index: number): string {
   for (const token of tokens.slice(index + 1)) {
-    const letter = token.type === "inline" ? /\p{L}/u.exec(token.content)?.[0] : undefined;
+    if (token.type !== "inline") continue;
+    const texts = (token.children ?? []).filter((child) => child.type === "text").map((child) => child.content);
+    const letter = /\p{L}/u.exec(texts.join(""))?.[0];
     if (letter !== undefined) return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
   }
   return "auto";

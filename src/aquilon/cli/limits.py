@@ -102,4 +102,4 @@ def remove_limit(
 
 
 def _number(number: int | None) -> str:
-    return "" if number is None else str(number)
+    return "" if number is None else f"{number:,}"

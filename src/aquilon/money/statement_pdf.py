@@ -206,7 +206,8 @@ class _Layout:
 
     def _title(self) -> str:
         year, month = self._statement.month.name.split("-")
-        return f"{self._words.title} · {self._words.months[int(month) - 1]} {year}"
+        named = self._words.month_of_year.format(month=self._words.months[int(month) - 1], year=year)
+        return f"{self._words.title} · {named}"
 
     def _head(self, logo: Image | None) -> None:
         room = _ROOM - (0 if logo is None else _LOGO_WIDTH + _GAP)
@@ -223,7 +224,7 @@ class _Layout:
         self._paragraph(self._title(), _ROOM, size=18, bold=True)
         self._y -= 6
         first, last = (
-            datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+            datetime.fromtimestamp(moment, UTC).strftime(self._words.date)
             for moment in (self._statement.month.starts_at, self._statement.month.ends_at - 1)
         )
         facts = [

@@ -25,6 +25,9 @@ class Words:
     page: str
     tokens: str
     months: tuple[str, ...]
+    month_of_year: str = "{month} {year}"
+    date: str = "%d/%m/%Y"
+    """As `strftime` has it."""
     thousands: str
     decimal: str
 
@@ -36,13 +39,13 @@ _ENGLISH = Words(
     number="Number",
     customer="Customer",
     vat_number="VAT number",
-    columns=("Workspace", "Model", "Requests", "Prompt", "Cached", "Completion", "Amount"),
+    columns=("Workspace", "Model", "Requests", "Read", "Cached", "Written", "Amount"),
     net="Net",
     vat="VAT",
     total="Total",
     nothing="Nothing was used in this month.",
     page="Page",
-    tokens="Prompt, cached and completion are numbers of tokens. Cached tokens are part of the prompt.",
+    tokens="Read, cached and written are numbers of tokens. Cached tokens are part of those read.",
     months=(
         "January",
         "February",
@@ -57,6 +60,7 @@ _ENGLISH = Words(
         "November",
         "December",
     ),
+    date="%Y-%m-%d",
     thousands=",",
     decimal=".",
 )
@@ -67,13 +71,13 @@ _FRENCH = Words(
     number="Numéro",
     customer="Client",
     vat_number="Numéro de TVA",
-    columns=("Espace", "Modèle", "Requêtes", "Invite", "En cache", "Réponse", "Montant"),
+    columns=("Espace", "Modèle", "Requêtes", "Lus", "Du cache", "Écrits", "Montant"),
     net="Hors taxe",
     vat="TVA",
     total="Total",
     nothing="Rien n'a été utilisé ce mois-ci.",
     page="Page",
-    tokens="Invite, cache et réponse sont des nombres de jetons. Ceux du cache font partie de l'invite.",
+    tokens="Lus, du cache et écrits sont des nombres de tokens. Ceux du cache font partie des tokens lus.",
     months=(
         "janvier",
         "février",
@@ -98,13 +102,13 @@ _GERMAN = Words(
     number="Nummer",
     customer="Kunde",
     vat_number="USt-IdNr.",
-    columns=("Arbeitsbereich", "Modell", "Anfragen", "Eingabe", "Aus Cache", "Antwort", "Betrag"),
+    columns=("Arbeitsbereich", "Modell", "Anfragen", "Gelesen", "Aus Cache", "Geschrieben", "Betrag"),
     net="Netto",
     vat="MwSt.",
     total="Gesamt",
     nothing="In diesem Monat wurde nichts verbraucht.",
     page="Seite",
-    tokens="Eingabe, Cache und Antwort sind Anzahlen von Tokens. Die aus dem Cache sind Teil der Eingabe.",
+    tokens="Gelesen, aus Cache und geschrieben sind Anzahlen von Tokens. Die aus dem Cache gehören zu den gelesenen.",
     months=(
         "Januar",
         "Februar",
@@ -119,23 +123,24 @@ _GERMAN = Words(
         "November",
         "Dezember",
     ),
+    date="%d.%m.%Y",
     thousands=".",
     decimal=",",
 )
 _SPANISH = Words(
-    title="Facturación",
+    title="Extracto",
     draft="El mes no ha terminado: cifras hasta ahora",
     period="Periodo (UTC)",
     number="Número",
     customer="Cliente",
     vat_number="NIF-IVA",
-    columns=("Espacio", "Modelo", "Solicitudes", "Entrada", "En caché", "Respuesta", "Importe"),
+    columns=("Espacio", "Modelo", "Solicitudes", "Leídos", "De la caché", "Escritos", "Importe"),
     net="Neto",
     vat="IVA",
     total="Total",
     nothing="No se consumió nada en este mes.",
     page="Página",
-    tokens="Entrada, caché y respuesta son números de tokens. Los de la caché forman parte de la entrada.",
+    tokens="Leídos, de la caché y escritos son números de tokens. Los de la caché forman parte de los leídos.",
     months=(
         "enero",
         "febrero",
@@ -150,6 +155,7 @@ _SPANISH = Words(
         "noviembre",
         "diciembre",
     ),
+    month_of_year="{month} de {year}",
     thousands=".",
     decimal=",",
 )
@@ -160,13 +166,13 @@ _ITALIAN = Words(
     number="Numero",
     customer="Cliente",
     vat_number="Partita IVA",
-    columns=("Area", "Modello", "Richieste", "Ingresso", "Dalla cache", "Risposta", "Importo"),
+    columns=("Area", "Modello", "Richieste", "Letti", "Dalla cache", "Scritti", "Importo"),
     net="Imponibile",
     vat="IVA",
     total="Totale",
     nothing="In questo mese non è stato consumato nulla.",
     page="Pagina",
-    tokens="Ingresso, cache e risposta sono numeri di token. Quelli dalla cache fanno parte dell’ingresso.",
+    tokens="Letti, dalla cache e scritti sono numeri di token. Quelli dalla cache fanno parte dei letti.",
     months=(
         "gennaio",
         "febbraio",

@@ -113,7 +113,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Con un descuento del {percent} por ciento, este precio no da céntimos enteros: hay que elegir otro precio u otro descuento.",
   "error.price_in_past": "Un precio no puede empezar en el pasado, el {from}: debe empezar ahora o más tarde.",
   "error.invalid_month": "«{value}» no es un mes: se escribe como 2026-11.",
-  "error.logo_unusable": "El logotipo de las facturaciones no se puede usar.",
+  "error.logo_unusable": "El logotipo de los extractos no se puede usar.",
   "error.alias_is_model": "«{name}» es el nombre de un modelo y no puede ser un alias.",
   "error.alias_name_invalid":
     "«{name}» no puede ser un alias: una letra o cifra, después letras, cifras y . _ : / @ + -, como máximo {most} caracteres.",
@@ -139,7 +139,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.fallbacks_invalid": "Un modelo tiene como máximo {most} reservas distintas, y no él mismo.",
   "error.gateway_only": "Este servidor es solo una pasarela: no guarda modelos.",
   "error.pull_source_invalid":
-    "Un origen es hf:owner/repo o pypi:package. Para una ruta, ejecute aquilon pull en la máquina del servidor.",
+    "Un origen es hf:owner/repo o pypi:package. Para una ruta, se ejecuta aquilon pull en la máquina del servidor.",
   "error.pull_not_found": "No existe esa descarga.",
   "error.too_many_pulls":
     "Ya hay {most, plural, one {# descarga} many {# de descargas} other {# descargas}} en curso: hay que esperar a que termine una o detenerla.",
@@ -189,9 +189,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_batches":
     "La organización tiene {most, plural, one {# trabajo por lotes} many {# de trabajos por lotes} other {# trabajos por lotes}} sin terminar, el máximo a la vez.",
   "error.invalid_endpoint": "Un trabajo por lotes no puede preguntar a «{value}». Son posibles: {allowed}.",
-  "error.invalid_purpose": "El archivo es para «{value}»: súbalo con otro propósito.",
+  "error.invalid_purpose": "El archivo es para «{value}»: hay que subirlo con otro uso.",
   "error.file_not_found": "Este archivo no existe, o ya no.",
-  "error.file_in_use": "Un trabajo lee todavía este archivo: deténgalo antes o espere a que termine.",
+  "error.file_in_use": "Un trabajo lee todavía este archivo: antes hay que detenerlo o esperar a que termine.",
   "error.file_too_large": "El archivo es demasiado grande: como máximo {most} bytes.",
   "error.files_quota_exceeded":
     "Los archivos de la organización pueden tener {most} bytes en total: hay que borrar los que ya no hagan falta.",
@@ -246,8 +246,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.memory_proposals_off": "No ha permitido que los modelos sugieran qué recordar.",
   "error.memory_needs_private": "Otras personas ven esta conversación: de ella no se sugiere nada.",
   "error.memory_needs_message": "No es un mensaje suyo con texto.",
-  "error.memory_not_found": "Esta entrada no existe o ya no existe.",
-  "error.proposal_not_found": "Esta sugerencia no existe o ya no existe.",
+  "error.memory_not_found": "Esta entrada no existe, o ya no.",
+  "error.proposal_not_found": "Esta sugerencia no existe, o ya no.",
   "error.announcement_text_invalid": "Un anuncio tiene de 1 a {most} caracteres imprimibles.",
   "error.announcement_ends_too_early": "Un anuncio debe terminar en el futuro y después de su comienzo.",
   "error.too_many_announcements": "Ya hay {most} anuncios: antes hay que eliminar alguno.",
@@ -285,8 +285,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.document_not_ready": "El texto del documento no está disponible.",
   "error.passage_not_found": "El documento no tiene ese pasaje: se ha vuelto a leer o nunca lo tuvo.",
   "error.own_quota": "La excepción propia la fija otro administrador o un propietario.",
-  "error.quota_exceeded":
-    "Lo que queda de la cuota no alcanza para esto. Vuelve a empezar el {from} a las 00:00 (UTC).",
+  "error.quota_exceeded": "Lo que queda de la cuota no alcanza para esto. Se reinicia el {from} a las 00:00 (UTC).",
   "error.quota_not_found": "Esta cuota no existe, o ya no.",
   "error.too_many_rules": "Ya hay {most} reglas: antes hay que eliminar alguna.",
   "error.feature_off": "La organización lo ha desactivado para esta cuenta: un administrador puede activarlo.",
@@ -304,9 +303,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.fine_tuning_off": "Este servidor no ajusta modelos: su operador lo ha desactivado.",
   "error.invalid_suffix":
     "«{value}» no puede ser el nombre: letras, cifras, puntos, - y _, primero una letra o una cifra.",
-  "error.model_has_alias": "El alias «{name}» apunta a este modelo: diríjalo antes a otro.",
-  "error.model_has_fine_tuned": "Hay modelos ajustados que necesitan «{model}» ({count}): elimínelos antes.",
+  "error.model_has_alias": "El alias «{name}» apunta a este modelo: antes hay que dirigirlo a otro.",
+  "error.model_has_fine_tuned": "Hay modelos ajustados que necesitan «{model}» ({count}): antes hay que eliminarlos.",
   "error.model_not_available": "«{model}» no se puede ajustar aquí.",
   "error.too_many_fine_tuning_jobs":
-    "Su organización tiene {most, plural, one {# trabajo} many {# de trabajos} other {# trabajos}} de ajuste sin terminar, el máximo a la vez.",
+    "La organización tiene {most, plural, one {# trabajo} many {# de trabajos} other {# trabajos}} de ajuste sin terminar, el máximo a la vez.",
 };

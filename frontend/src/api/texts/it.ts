@@ -190,9 +190,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.too_many_batches":
     "L’organizzazione ha {most, plural, one {# lavoro batch} many {# di lavori batch} other {# lavori batch}} in corso, il massimo insieme.",
   "error.invalid_endpoint": "Un lavoro batch non può chiedere a «{value}». Sono possibili: {allowed}.",
-  "error.invalid_purpose": "Il file è per «{value}»: caricatelo con un altro scopo.",
+  "error.invalid_purpose": "Il file è per «{value}»: va caricato con un altro scopo.",
   "error.file_not_found": "Questo file non esiste, o non più.",
-  "error.file_in_use": "Un lavoro legge ancora questo file: fermatelo prima, o attendete che finisca.",
+  "error.file_in_use": "Un lavoro legge ancora questo file: prima va fermato, o bisogna attendere che finisca.",
   "error.file_too_large": "Il file è troppo grande: al massimo {most} byte.",
   "error.files_quota_exceeded":
     "I file dell’organizzazione possono avere {most} byte in tutto: bisogna eliminare quelli che non servono più.",
@@ -247,8 +247,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.memory_proposals_off": "Ai modelli non è permesso suggerire che cosa ricordare.",
   "error.memory_needs_private": "Altre persone vedono questa conversazione: non se ne suggerisce nulla.",
   "error.memory_needs_message": "Non è un proprio messaggio con un testo.",
-  "error.memory_not_found": "Questa voce non esiste o non esiste più.",
-  "error.proposal_not_found": "Questo suggerimento non esiste o non esiste più.",
+  "error.memory_not_found": "Questa voce non esiste, o non più.",
+  "error.proposal_not_found": "Questo suggerimento non esiste, o non più.",
   "error.announcement_text_invalid": "Un annuncio ha da 1 a {most} caratteri stampabili.",
   "error.announcement_ends_too_early": "Un annuncio deve finire nel futuro e dopo il suo inizio.",
   "error.too_many_announcements": "Ci sono già {most} annunci: prima bisogna eliminarne qualcuno.",
@@ -304,9 +304,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.fine_tuning_off": "Questo server non affina modelli: il gestore lo ha disattivato.",
   "error.invalid_suffix":
     "«{value}» non può essere il nome: lettere, cifre, punti, - e _, prima una lettera o una cifra.",
-  "error.model_has_alias": "L’alias «{name}» indica questo modello: indirizzatelo prima a un altro.",
-  "error.model_has_fine_tuned": "Modelli affinati hanno bisogno di «{model}» ({count}): eliminateli prima.",
+  "error.model_has_alias": "L’alias «{name}» indica questo modello: prima va indirizzato a un altro.",
+  "error.model_has_fine_tuned": "Modelli affinati hanno bisogno di «{model}» ({count}): prima vanno eliminati.",
   "error.model_not_available": "«{model}» non può essere affinato qui.",
   "error.too_many_fine_tuning_jobs":
-    "La vostra organizzazione ha {most, plural, one {# lavoro} many {# di lavori} other {# lavori}} di affinamento in corso, il massimo insieme.",
+    "L’organizzazione ha {most, plural, one {# lavoro} many {# di lavori} other {# lavori}} di affinamento in corso, il massimo insieme.",
 };

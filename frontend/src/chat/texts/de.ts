@@ -2,7 +2,7 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "talk.ai": "Die Antworten schreibt eine Maschine. Sie können falsch sein.",
-  "talk.loading": "Die Unterhaltung wird geöffnet …",
+  "talk.loading": "Die Unterhaltung wird geöffnet…",
   "talk.missing.title": "Diese Unterhaltung gibt es hier nicht",
   "talk.missing.text": "Sie wurde gelöscht, oder sie gehört jemand anderem.",
   "talk.missing.new": "Eine neue Unterhaltung beginnen",
@@ -11,7 +11,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.lost": "Die Verbindung ist unterbrochen. Der Server schreibt weiter, und diese Seite findet von selbst zurück.",
   "talk.back": "Wieder verbunden.",
   "talk.earlier": "Frühere Nachrichten zeigen",
-  "talk.loadingEarlier": "Frühere Nachrichten werden gelesen …",
+  "talk.loadingEarlier": "Frühere Nachrichten werden gelesen…",
   "talk.versions.question": "Fassungen der Frage",
   "talk.versions.answer": "Fassungen der Antwort",
   "talk.previous": "Vorige Fassung",
@@ -43,13 +43,13 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.undo.text": "Eine neue Unterhaltung.",
   "talk.undo": "Zurück zur vorigen",
   "talk.figures": "Zahlen",
-  "talk.inside": "Hineinschauen",
+  "talk.inside": "Hineinsehen",
   "talk.explore": "Modelle erkunden",
   "talk.cost": "Kosten {amount}",
   "talk.context": "{percent} des Kontexts",
   "talk.contextFull":
     "Der Kontext ist fast voll: Den Anfang dieser Unterhaltung liest das Modell vielleicht nicht mehr.",
-  "talk.chooseModel": "Ein Modell wählen",
+  "talk.chooseModel": "Modell wählen",
   "talk.shortcut.queue": "Eine Nachricht hinter der laufenden Antwort einreihen",
   "talk.shortcut.walk": "Andere Fassungen, mit dem Fokus auf ‹ ›",
   "talk.shortcut.or": "oder",

@@ -43,7 +43,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.undo.text": "Une nouvelle conversation.",
   "talk.undo": "Revenir à la précédente",
   "talk.figures": "Chiffres",
-  "talk.inside": "Regarder à l’intérieur",
+  "talk.inside": "Regarder dedans",
   "talk.explore": "Explorer les modèles",
   "talk.cost": "coût {amount}",
   "talk.context": "{percent} du contexte",

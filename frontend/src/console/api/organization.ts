@@ -1,4 +1,5 @@
 /** `/v1/organization/…`: people, workspaces, keys and the audit log. Times are seconds since 1970. */
+import { byName } from "../words";
 import { get, getAll, part, post, put, remove, type List } from "./client";
 import type {
   WorkspaceBody as Workspace,
@@ -68,14 +69,14 @@ export const workspaces = {
   create: (name: string) => post<Workspace>(`${ROOT}/workspaces`, { name }),
   rename: (id: string, name: string) => post<Workspace>(`${ROOT}/workspaces/${part(id)}`, { name }),
   archive: (id: string) => post<Workspace>(`${ROOT}/workspaces/${part(id)}/archive`),
-  members: (id: string) => getAll<Member>(`${ROOT}/workspaces/${part(id)}/users`),
+  members: async (id: string) => byName(await getAll<Member>(`${ROOT}/workspaces/${part(id)}/users`)),
   setMember: (id: string, user: string, role: string) =>
     post<Member>(`${ROOT}/workspaces/${part(id)}/users/${part(user)}`, { role }),
   removeMember: (id: string, user: string) => remove(`${ROOT}/workspaces/${part(id)}/users/${part(user)}`),
 };
 
 export const people = {
-  list: () => getAll<Person>(`${ROOT}/users`),
+  list: async () => byName(await getAll<Person>(`${ROOT}/users`)),
   create: (name: string, email: string, role: string) =>
     post<NewPerson>(`${ROOT}/users`, { name, role, email: email === "" ? null : email }),
   /** Another link that signs the person in once. */

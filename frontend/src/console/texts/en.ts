@@ -307,7 +307,7 @@ export const texts = {
   "invitations.revoke.title": "Withdraw the invitation “{name}”",
   "invitations.revoke.text": "Its link works no more, and can’t be made to work again. Who has joined already stays.",
   "invitations.note": "Whom it is for",
-  "invitations.note.hint": "For your own memory. For one person, the link suggests it as their name.",
+  "invitations.note.hint": "A reminder for you. For one person, the link suggests it as their name.",
   "invitations.days": "Valid for, in days",
   "invitations.uses": "How many may join",
   "invitations.empty.title": "No invitation yet",
@@ -316,7 +316,8 @@ export const texts = {
   "invitations.made.text": "Send it to whom it is for: whoever opens it may join. It is shown only now.",
 
   "budgets.title": "Budgets",
-  "budgets.intro": "What may be spent in a time. A request that a budget can’t pay is refused before it is computed.",
+  "budgets.intro":
+    "How much may be spent in a period. A request that a budget can’t pay is refused before it is computed.",
   "budgets.create": "Set a budget",
   "budgets.edit.title": "Change the budget: {name}",
   "budgets.unpriced": "These models have no price, so that no budget holds them back: {models}.",
@@ -324,7 +325,7 @@ export const texts = {
   "budgets.standing": "Standing",
   "budgets.spentOf": "Spent of: {name}",
   "budgets.remaining": "{amount} left",
-  "budgets.resets": "anew on {date}",
+  "budgets.resets": "starts anew on {date}",
   "budgets.spent": "Spent",
   "budgets.limit": "Budget",
   "budgets.period": "Period",
@@ -597,7 +598,7 @@ export const texts = {
   "settings.title": "Settings",
   "settings.intro": "What concerns the organization as a whole.",
   "settings.name": "Name of the organization",
-  "settings.passwords": "Its people may sign in with passwords",
+  "settings.passwords": "Members may sign in with passwords",
   "settings.passwordsText": "Without this they come by single sign-on, or by a one-time link, alone.",
   "settings.days": "Days to keep conversations after their last change",
   "settings.daysHint":

@@ -10,13 +10,13 @@ export const texts: Record<keyof typeof english, string> = {
   "nav.unknown.title": "Esta página no existe",
   "nav.unknown.text":
     "Puede que la dirección tenga una errata o que la página se haya movido. Todas las páginas están en la lista.",
-  "nav.unknown.back": "Al resumen",
+  "nav.unknown.back": "Ir al resumen",
   "nav.forbidden.title": "Esta página no es para este rol",
   "nav.forbidden.text":
     "El rol actual es: {role}. Un propietario o administrador de la organización puede asignar otro.",
   waiting: "Un momento…",
 
-  "failure.retry": "Volver a intentarlo",
+  "failure.retry": "Reintentar",
   "failure.reload": "Recargar la página",
   "failure.unreachable": "El servidor no responde.",
   "failure.unreachable.advice":
@@ -58,7 +58,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Todo salvo los propietarios: personas, espacios de trabajo, claves, presupuestos, el registro de cambios.",
   "role.developer.may": "Usa modelos y crea claves de API en sus propios espacios de trabajo.",
   "role.member.may": "Usa modelos en sus propios espacios de trabajo y ve su propio consumo.",
-  "role.billing.may": "Ve el consumo y lleva los presupuestos y las facturaciones; no usa modelos.",
+  "role.billing.may": "Ve el consumo y lleva los presupuestos y los extractos; no usa modelos.",
 
   "overview.title": "Resumen",
   "overview.intro": "¡Hola, {name}! Rol aquí: {role}.",
@@ -259,7 +259,7 @@ export const texts: Record<keyof typeof english, string> = {
   "playground.answer": "Respuesta",
   "playground.waiting": "El modelo está leyendo…",
   "playground.nothing": "El modelo ha terminado sin decir nada.",
-  "playground.stopped": "Detenida a petición propia",
+  "playground.stopped": "Respuesta detenida",
   "playground.finished": "La respuesta ha terminado",
   "playground.read": "{count, plural, one {# token leído} many {# de tokens leídos} other {# tokens leídos}}",
   "playground.written": "{count, plural, one {# token escrito} many {# de tokens escritos} other {# tokens escritos}}",
@@ -269,7 +269,7 @@ export const texts: Record<keyof typeof english, string> = {
   "playground.noModel.title": "No hay ningún modelo al que preguntar",
   "playground.noModel.text":
     "Un administrador de este servidor puede añadir uno: descargado en esta máquina o de un servidor externo.",
-  "playground.noModel.models": "A los modelos",
+  "playground.noModel.models": "Ir a los modelos",
 
   "nav.server": "Servidor",
   "nav.money": "Dinero",
@@ -341,7 +341,7 @@ export const texts: Record<keyof typeof english, string> = {
   "budgets.standing": "Situación",
   "budgets.spentOf": "Gastado de: {name}",
   "budgets.remaining": "quedan {amount}",
-  "budgets.resets": "de nuevo el {date}",
+  "budgets.resets": "se reinicia el {date}",
   "budgets.spent": "Gastado",
   "budgets.limit": "Presupuesto",
   "budgets.period": "Periodo",
@@ -372,7 +372,7 @@ export const texts: Record<keyof typeof english, string> = {
   "prices.begins": "Desde",
   "prices.begins.hint": "Medianoche UTC; ahora, si se deja vacío.",
 
-  "statements.title": "Facturaciones",
+  "statements.title": "Extractos",
   "statements.intro": "Un mes de {organization} tal como se factura: exacto al token, redondeado una vez.",
   "statements.pdf": "Descargar como PDF",
   "statements.month": "Mes",
@@ -452,7 +452,7 @@ export const texts: Record<keyof typeof english, string> = {
   "pulls.cancelled": "detenida",
   "pulls.interrupted": "interrumpida",
   "pulls.cancel": "Detener",
-  "pulls.again": "Volver a intentarlo",
+  "pulls.again": "Reintentar",
 
   "suggestions.title": "Modelos abiertos adecuados para esta máquina",
   "suggestions.intro": "Primero los europeos.",
@@ -569,7 +569,7 @@ export const texts: Record<keyof typeof english, string> = {
   "files.title": "Archivos",
   "files.intro":
     "Lo que los lotes leyeron y escribieron y lo que los programas guardan aquí: lo propio y lo del espacio de trabajo.",
-  "files.own": "solo propio",
+  "files.own": "solo para mí",
   "files.size": "Tamaño",
   "files.until": "Se guarda hasta",
   "files.forGood": "borrado a mano",
@@ -579,7 +579,7 @@ export const texts: Record<keyof typeof english, string> = {
   "files.delete.text": "Su contenido desaparece para siempre. Los lotes que lo han leído conservan sus resultados.",
   "files.empty.title": "Aún no hay archivos",
   "files.empty.text": "Los lotes traen los suyos. Los programas envían los suyos a {route}.",
-  "files.empty.batches": "A los trabajos por lotes",
+  "files.empty.batches": "Ir a los trabajos por lotes",
 
   "organizations.title": "Organizaciones",
   "organizations.intro":
@@ -599,7 +599,7 @@ export const texts: Record<keyof typeof english, string> = {
   "signOn.create": "Añadir un proveedor",
   "signOn.empty.title": "Aún no hay proveedores de identidad",
   "signOn.empty.text":
-    "Se puede añadir el de {organization}, como Keycloak, Entra o Google: su gente inicia sesión entonces sin otra contraseña.",
+    "Se puede añadir el de {organization}, como Keycloak, Entra o Google: sus miembros inician sesión entonces sin otra contraseña.",
   "signOn.organization": "Organización",
   "signOn.newcomers": "Recién llegados",
   "signOn.invited": "solo con invitación",
@@ -623,7 +623,7 @@ export const texts: Record<keyof typeof english, string> = {
   "settings.title": "Ajustes",
   "settings.intro": "Lo que afecta a la organización en su conjunto.",
   "settings.name": "Nombre de la organización",
-  "settings.passwords": "Su gente puede iniciar sesión con contraseña",
+  "settings.passwords": "Los miembros pueden iniciar sesión con contraseña",
   "settings.passwordsText": "Sin esto, solo se entra por inicio de sesión único o con un enlace de un solo uso.",
   "settings.days": "Días que se conservan las conversaciones tras su último cambio",
   "settings.daysHint":
@@ -642,5 +642,5 @@ export const texts: Record<keyof typeof english, string> = {
   "account.link": "Añadir {provider}",
   "fineTuning.title": "Ajuste fino",
   "files.delete.learnt":
-    "Estos modelos aprendieron de él y permanecen: {names}. Elimínelos también si lo aprendido debe desaparecer.",
+    "Estos modelos aprendieron de él y permanecen: {names}. Si lo aprendido debe desaparecer, también hay que eliminarlos.",
 };

@@ -627,7 +627,7 @@ export const texts: Record<keyof typeof english, string> = {
   "settings.title": "Réglages",
   "settings.intro": "Ce qui concerne l’organisation entière.",
   "settings.name": "Nom de l’organisation",
-  "settings.passwords": "Ses membres peuvent se connecter par mot de passe",
+  "settings.passwords": "Les membres peuvent se connecter par mot de passe",
   "settings.passwordsText":
     "Sans cela, ils viennent par l’authentification unique ou par un lien à usage unique, seulement.",
   "settings.days": "Jours de conservation des conversations après leur dernier changement",

@@ -9,7 +9,7 @@ export const texts: Record<keyof typeof english, string> = {
   "nav.organization": "Organizzazione",
   "nav.unknown.title": "Questa pagina non esiste",
   "nav.unknown.text": "Forse l’indirizzo ha un refuso, o la pagina è stata spostata. Tutte le pagine sono nell’elenco.",
-  "nav.unknown.back": "Alla panoramica",
+  "nav.unknown.back": "Vai alla panoramica",
   "nav.forbidden.title": "Questa pagina non è per questo ruolo",
   "nav.forbidden.text":
     "Il ruolo attuale è: {role}. Un proprietario o amministratore dell’organizzazione può assegnarne un altro.",
@@ -61,15 +61,15 @@ export const texts: Record<keyof typeof english, string> = {
   "role.billing.may": "Vede i consumi e gestisce budget e rendiconti; non usa modelli.",
 
   "overview.title": "Panoramica",
-  "overview.intro": "Buona giornata, {name}. Ruolo qui: {role}.",
+  "overview.intro": "Buongiorno, {name}. Ruolo qui: {role}.",
   "overview.used":
     "Consumi propri {days, plural, one {dell’ultimo giorno} many {degli ultimi # di giorni} other {degli ultimi # giorni}}",
-  "overview.toUsage": "Vederli per giorno, modello e chiave",
+  "overview.toUsage": "Vedi per giorno, modello e chiave",
   "overview.first": "La prima chiamata",
   "overview.firstText":
     "I client di OpenAI e Mistral funzionano qui senza modifiche: servono questo indirizzo e una chiave.",
-  "overview.step.key": "Creare una chiave API",
-  "overview.step.askKey": "Chiedere una chiave API a un amministratore",
+  "overview.step.key": "Crea una chiave API",
+  "overview.step.askKey": "Chiedi una chiave API a un amministratore",
   "overview.step.variable": "Metterla nella shell:",
   "overview.step.call": "Chiedere:",
   "overview.hello": "Saluta in cinque lingue.",
@@ -240,7 +240,7 @@ export const texts: Record<keyof typeof english, string> = {
   "playground.system": "Prompt di sistema",
   "playground.system.example": "Come si deve comportare il modello, se in un modo particolare",
   "playground.message": "Messaggio {number}",
-  "playground.message.example": "Chiedere qualcosa",
+  "playground.message.example": "Chiedi qualcosa",
   "playground.roleOf": "Ruolo del messaggio {number}",
   "playground.addMessage": "Aggiungi un messaggio",
   "playground.removeMessage": "Togli il messaggio {number}",
@@ -260,7 +260,7 @@ export const texts: Record<keyof typeof english, string> = {
   "playground.answer": "Risposta",
   "playground.waiting": "Il modello sta leggendo…",
   "playground.nothing": "Il modello ha finito senza dire nulla.",
-  "playground.stopped": "Fermata su richiesta",
+  "playground.stopped": "Risposta fermata",
   "playground.finished": "La risposta è finita",
   "playground.read": "{count, plural, one {# token letto} many {# di token letti} other {# token letti}}",
   "playground.written": "{count, plural, one {# token scritto} many {# di token scritti} other {# token scritti}}",
@@ -270,7 +270,7 @@ export const texts: Record<keyof typeof english, string> = {
   "playground.noModel.title": "Non c’è nessun modello a cui chiedere",
   "playground.noModel.text":
     "Un amministratore di questo server può aggiungerne uno: scaricato su questa macchina, o da un server a monte.",
-  "playground.noModel.models": "Ai modelli",
+  "playground.noModel.models": "Vai ai modelli",
 
   "nav.server": "Server",
   "nav.money": "Denaro",
@@ -341,7 +341,7 @@ export const texts: Record<keyof typeof english, string> = {
   "budgets.standing": "Situazione",
   "budgets.spentOf": "Speso di: {name}",
   "budgets.remaining": "restano {amount}",
-  "budgets.resets": "riparte il {date}",
+  "budgets.resets": "ricomincia il {date}",
   "budgets.spent": "Speso",
   "budgets.limit": "Budget",
   "budgets.period": "Periodo",
@@ -366,7 +366,7 @@ export const texts: Record<keyof typeof english, string> = {
   "prices.discount.hint": "In percentuale.",
   "prices.training": "Affinamento",
   "prices.training.hint": "Per i token con cui un modello viene addestrato.",
-  "prices.percent": "{count}\u00a0%",
+  "prices.percent": "{count}%",
   "prices.set": "Imposta un prezzo",
   "prices.unit": "In {currency} per un milione di token, al centesimo.",
   "prices.begins": "Dal",
@@ -377,7 +377,7 @@ export const texts: Record<keyof typeof english, string> = {
   "statements.pdf": "Scarica come PDF",
   "statements.month": "Mese",
   "statements.net": "Netto",
-  "statements.vat": "IVA {percent}\u00a0%",
+  "statements.vat": "IVA {percent}%",
   "statements.total": "Totale",
   "statements.running": "Il mese non è ancora finito",
   "statements.empty.title": "In questo mese non è stato consumato nulla",
@@ -468,7 +468,7 @@ export const texts: Record<keyof typeof english, string> = {
   "aliases.empty": "Ancora nessuno. Se ne può provare uno che finisce in -latest.",
   "aliases.inSettings": "dalle impostazioni",
   "aliases.standsFor": "Sta per",
-  "aliases.shared": "{percent}\u00a0% dei chiamanti: {model}",
+  "aliases.shared": "{percent}% dei chiamanti: {model}",
   "aliases.planned": "dal {date}: {model}",
   "aliases.rollBack": "Torna indietro",
   "aliases.remove.text": "I programmi che chiedono questo nome vengono rifiutati da ora. Si può impostare di nuovo.",
@@ -579,7 +579,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Il suo contenuto sparisce per sempre. I lavori batch che l’hanno letto conservano i loro risultati.",
   "files.empty.title": "Ancora nessun file",
   "files.empty.text": "I lavori batch portano i loro. I programmi mandano i propri a {route}.",
-  "files.empty.batches": "Ai lavori batch",
+  "files.empty.batches": "Vai ai lavori batch",
 
   "organizations.title": "Organizzazioni",
   "organizations.intro":
@@ -598,7 +598,7 @@ export const texts: Record<keyof typeof english, string> = {
   "signOn.create": "Aggiungi un fornitore",
   "signOn.empty.title": "Ancora nessun fornitore di identità",
   "signOn.empty.text":
-    "Si può aggiungere quello di {organization}, per esempio Keycloak, Entra o Google: le sue persone accedono allora senza un’altra password.",
+    "Si può aggiungere quello di {organization}, per esempio Keycloak, Entra o Google: i suoi membri accedono allora senza un’altra password.",
   "signOn.organization": "Organizzazione",
   "signOn.newcomers": "Nuovi arrivati",
   "signOn.invited": "solo su invito",
@@ -622,7 +622,7 @@ export const texts: Record<keyof typeof english, string> = {
   "settings.title": "Impostazioni",
   "settings.intro": "Ciò che riguarda l’intera organizzazione.",
   "settings.name": "Nome dell’organizzazione",
-  "settings.passwords": "Le sue persone possono accedere con password",
+  "settings.passwords": "I membri possono accedere con password",
   "settings.passwordsText": "Altrimenti si entra solo con l’accesso unico, o con un link monouso.",
   "settings.days": "Giorni di conservazione delle conversazioni dopo l’ultima modifica",
   "settings.daysHint":
@@ -641,5 +641,5 @@ export const texts: Record<keyof typeof english, string> = {
   "account.link": "Aggiungi {provider}",
   "fineTuning.title": "Affinamento",
   "files.delete.learnt":
-    "Questi modelli ne hanno imparato e restano: {names}. Eliminateli anche se quanto imparato deve sparire.",
+    "Questi modelli ne hanno imparato e restano: {names}. Se quanto imparato deve sparire, vanno eliminati anche loro.",
 };

@@ -20,7 +20,7 @@ export const texts: Record<keyof typeof english, string> = {
   "join.title": "{organization} lädt Sie ein",
   "join.text": "Legen Sie Ihr Konto an, und Sie sind dabei.",
   "join.name": "Ihr Name",
-  "join.email": "E-Mail-Adresse (nicht nötig)",
+  "join.email": "E-Mail-Adresse (optional)",
   "join.password": "Ein Passwort, am besten ein langer Satz",
   "join.passwordRule": "Mindestens {count, plural, one {# Zeichen} other {# Zeichen}}.",
   "join.join": "Beitreten",

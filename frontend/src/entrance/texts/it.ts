@@ -10,7 +10,7 @@ export const texts: Record<keyof typeof english, string> = {
   "signIn.expired.text":
     "Un link di accesso vale una volta sola e per poco tempo. È già stato usato, o il suo tempo è scaduto. Sulla macchina dove gira Aquilon, questo comando ne crea un altro:",
   "signIn.refused.title": "L’accesso è stato rifiutato",
-  "signIn.link.title": "Accedere con un link",
+  "signIn.link.title": "Accedi con un link",
   "signIn.who": "Nome o indirizzo e-mail",
   "signIn.password": "Password",
   "signIn.elsewhere": "Faccio parte di un’altra organizzazione",

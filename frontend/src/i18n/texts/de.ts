@@ -97,7 +97,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Vielleicht wurde er angehalten, oder das Netz ist unterbrochen. Ihre Unterhaltung ist noch da. Starten Sie ihn mit {command} neu; diese Seite sucht ihn alle paar Sekunden.",
   "problem.interrupted.title": "Die Verbindung ist mitten in der Antwort abgerissen",
   "problem.interrupted.text": "Was schon da war, bleibt erhalten. Diese Seite sucht den Server alle paar Sekunden.",
-  "problem.engine.title": "Das Rechenwerk ist stehen geblieben und startet neu",
+  "problem.engine.title": "Die Engine ist stehen geblieben und startet neu",
   "problem.engine.text": "Was schon da war, bleibt erhalten. Es dauert ein paar Sekunden; fragen Sie dann noch einmal.",
   "problem.upstream.title": "Der Server des Modells ist ausgefallen",
   "problem.upstream.text":

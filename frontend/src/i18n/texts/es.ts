@@ -73,7 +73,7 @@ export const texts: Record<keyof typeof english, string> = {
   "turn.copyFailed": "El navegador no ha permitido copiar",
   "turn.retry": "Responder de nuevo",
   "turn.edit": "Cambiar la pregunta",
-  "turn.stopped": "Detenida a petición propia.",
+  "turn.stopped": "Respuesta detenida.",
   "turn.length": "La respuesta termina aquí porque el contexto está lleno.",
   "turn.empty": "El modelo ha terminado sin decir nada. Se puede repetir la pregunta o plantearla de otro modo.",
   "turn.finished": "Respuesta terminada: {text}",

@@ -54,7 +54,7 @@ export const texts: Record<keyof typeof english, string> = {
   "welcome.imagine.prompt": "Dammi cinque idee per una domenica di pioggia.",
 
   "composer.label": "Domanda",
-  "composer.placeholder": "Scrivere una domanda…",
+  "composer.placeholder": "Scrivi una domanda…",
   "composer.send": "Invia",
   "composer.stop": "Ferma la risposta",
   "composer.hint": "Invio manda la domanda, Maiusc + Invio va a capo",
@@ -71,7 +71,7 @@ export const texts: Record<keyof typeof english, string> = {
   "turn.copyFailed": "Il browser non ha permesso la copia",
   "turn.retry": "Rispondi di nuovo",
   "turn.edit": "Modifica la domanda",
-  "turn.stopped": "Fermata su richiesta.",
+  "turn.stopped": "Risposta fermata.",
   "turn.length": "La risposta finisce qui perché il contesto è pieno.",
   "turn.empty": "Il modello ha finito senza dire nulla. Si può ripetere la domanda o porla in altro modo.",
   "turn.finished": "Risposta finita: {text}",

@@ -3,7 +3,7 @@ export const texts = {
   "shared.opening": "Opening the shared conversation…",
   "shared.on": "Shared on {date}",
   "shared.onBy": "Shared by {name} on {date}",
-  "shared.until": "The link holds until {date}",
+  "shared.until": "The link works until {date}",
   "shared.copy": "This is a read-only copy: what was written later is not in it.",
   "shared.ai": "A machine wrote the answers. They can be wrong.",
   "shared.question": "Question",

@@ -20,5 +20,5 @@ export const texts: Record<keyof typeof en, string> = {
   "shared.missing.text": "El enlace se ha revocado, ha caducado o está incompleto. Quien lo envió puede crear otro.",
   "shared.failed.title": "La conversación no se puede abrir ahora",
   "shared.failed.text": "No se puede acceder al servidor o está saturado. Conviene volver a intentarlo en un minuto.",
-  "shared.tryAgain": "Volver a intentarlo",
+  "shared.tryAgain": "Reintentar",
 };

@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   "assistants.title": "Asistentes",
   "assistants.all": "Todos los asistentes",
-  "assistants.mine": "Solo para ti",
+  "assistants.mine": "Solo propios",
   "assistants.shared": "Compartidos en el espacio de trabajo",
   "assistants.new": "Nuevo asistente",
   "assistants.empty":
@@ -49,7 +49,7 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.everybody": "Todo el espacio de trabajo",
   "assistants.create": "Crear el asistente",
   "assistants.save": "Guardar",
-  "assistants.try": "Pruebas",
+  "assistants.try": "Probarlo",
   "assistants.tryHint": "Aquí responde tal como se describe al lado. Nada de esto se guarda.",
   "assistants.tryQuestion": "Hacerle una pregunta",
   "assistants.tryAgain": "Empezar de nuevo",

@@ -10,7 +10,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Un assistant est un modèle qui a sa propre tâche\u00a0: des consignes, des premières questions, des documents. Décrivez-le une fois, puis parlez-lui aussi souvent que vous voulez.",
   "assistants.search": "Chercher un assistant",
   "assistants.none": "Aucun assistant ne correspond.",
-  "assistants.more": "Afficher la suite",
+  "assistants.more": "Afficher plus",
   "assistants.loading": "Chargement…",
   "assistants.failed": "Les assistants n’ont pas pu être chargés.",
   "assistants.retry": "Réessayer",

@@ -13,7 +13,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.wait": "Aspetta che i documenti siano letti",
   "doc.unread": "Non inviato: «{name}» non si è potuto leggere",
   "doc.queue": "Messaggi che aspettano i documenti",
-  "doc.takeBack": "Riprendere",
+  "doc.takeBack": "Riprendi",
   "doc.drop": "Rilascia qui i file: le risposte li useranno",
   "doc.searching": "Ricerca nei documenti…",
   "doc.failed.unsupported":

@@ -14,7 +14,7 @@ export const texts: Record<keyof typeof en, string> = {
   "feedback.reason.wrong_language": "Falsche Sprache",
   "feedback.reason.unsafe": "Schädlich",
   "feedback.reason.other": "Etwas anderes",
-  "feedback.comment": "In Ihren Worten (freiwillig)",
+  "feedback.comment": "In Ihren Worten (optional)",
   "feedback.consent": "Meine Frage und die Antworten darauf dürfen zum Training von Modellen dienen",
   "feedback.send": "Senden",
   "feedback.withdraw": "Zurücknehmen",

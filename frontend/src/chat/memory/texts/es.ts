@@ -13,7 +13,7 @@ export const texts: Record<keyof typeof en, string> = {
   "memory.empty": "Todavía no se recuerda nada.",
   "memory.noHits": "Ninguna entrada contiene estas palabras.",
   "memory.loading": "Leyendo su memoria…",
-  "memory.failed": "No ha funcionado. Inténtelo de nuevo.",
+  "memory.failed": "No ha funcionado. Conviene intentarlo de nuevo.",
   "memory.search": "Buscar en la memoria",
   "memory.new": "¿Qué hay que recordar?",
   "memory.text": "Entrada",

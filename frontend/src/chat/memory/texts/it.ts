@@ -13,7 +13,7 @@ export const texts: Record<keyof typeof en, string> = {
   "memory.empty": "Non è ancora ricordato nulla.",
   "memory.noHits": "Nessuna voce contiene queste parole.",
   "memory.loading": "Lettura della memoria…",
-  "memory.failed": "Non ha funzionato. Si prega di riprovare.",
+  "memory.failed": "Non ha funzionato. Si può riprovare tra poco.",
   "memory.search": "Cerca nella memoria",
   "memory.new": "Che cosa va ricordato?",
   "memory.text": "Voce",

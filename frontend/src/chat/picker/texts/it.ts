@@ -6,7 +6,6 @@ export const texts: Record<keyof typeof en, string> = {
   "scorecard.language": "Lingua",
   "scorecard.bits": "Bit per byte",
   "scorecard.answers": "Risposte giuste",
-  "scorecard.hint":
-    "Meno bit per byte è meglio. L’intervallo contiene la quota reale con una confidenza del 95\u00a0%.",
+  "scorecard.hint": "Meno bit per byte è meglio. L’intervallo contiene la quota reale con una confidenza del 95%.",
   "scorecard.task": "{task}: {share} (da {low} a {high})",
 };

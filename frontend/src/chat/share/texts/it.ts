@@ -1,11 +1,11 @@
 import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
-  "share.title": "Condividere questa conversazione",
+  "share.title": "Condividi questa conversazione",
   "share.loading": "Caricamento…",
   "share.workspace": "Con l’area di lavoro «{workspace}»",
   "share.workspaceText":
-    "Tutte le persone dello spazio vedono questa conversazione con tutti i suoi rami e i nuovi messaggi man mano che arrivano, e possono scrivervi.",
+    "Tutte le persone dell’area vedono questa conversazione con tutti i suoi rami e i nuovi messaggi man mano che arrivano, e possono scrivervi.",
   "share.workspaceOn": "Condividi con l’area di lavoro",
   "share.link": "Con un link, con chiunque",
   "share.linkText":

@@ -68,7 +68,7 @@ export const texts: Record<keyof typeof english, string> = {
   "project.deleteAsks": "Non si può annullare. Che cosa ne è delle conversazioni?",
   "project.keep": "Conserva le conversazioni",
   "project.deleteAll": "Elimina anche quelle",
-  "palette.placeholder": "Scrivere un comando o un titolo…",
+  "palette.placeholder": "Scrivi un comando o un titolo…",
   "palette.none": "Nessun comando e nessuna conversazione si chiama così.",
   "palette.theme.light": "Tema chiaro",
   "palette.theme.dark": "Tema scuro",

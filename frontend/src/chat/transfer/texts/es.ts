@@ -3,7 +3,7 @@ import type { texts as en } from "./en";
 export const texts: Record<keyof typeof en, string> = {
   "import.title": "Importar conversaciones",
   "import.text":
-    "Se puede elegir una exportación de Aquilon (JSON), de ChatGPT (el archivo comprimido o conversations.json) o de Open WebUI (chats en JSON): 100\u00a0MB como máximo. Las conversaciones importadas son solo propias.",
+    "Se puede elegir una exportación de Aquilon (JSON), de ChatGPT (el archivo comprimido o conversations.json) o de Open WebUI (chats en JSON): 100\u00a0MB como máximo. Las conversaciones importadas solo las ve quien las importa.",
   "import.choose": "Archivo",
   "import.start": "Importar",
   "import.running": "Importando…",

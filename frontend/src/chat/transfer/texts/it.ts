@@ -1,7 +1,7 @@
 import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
-  "import.title": "Importare conversazioni",
+  "import.title": "Importa conversazioni",
   "import.text":
     "Si può scegliere un’esportazione di Aquilon (JSON), di ChatGPT (l’archivio o conversations.json) o di Open WebUI (chat in JSON): al massimo 100\u00a0MB. Le conversazioni importate restano personali.",
   "import.choose": "File",

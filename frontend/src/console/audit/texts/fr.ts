@@ -121,7 +121,7 @@ export const texts: Record<keyof typeof english, string> = {
   "detail.new_key": "Nouvelle clé",
   "detail.days": "Jours",
   "detail.default_model": "Premier modèle",
-  "detail.instructions": "Instructions",
+  "detail.instructions": "Consignes",
   "detail.preference_pairs": "Évaluations pour l’entraînement",
   "detail.archived": "Archivé",
   "detail.title": "Titre",

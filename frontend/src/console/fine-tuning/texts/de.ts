@@ -20,10 +20,10 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.dpo": "Paare: eine bevorzugte und eine abgelehnte Antwort (DPO)",
   "tuning.file": "Trainingsdatei",
   "tuning.file.hint": "JSON Lines: ein Beispiel je Zeile, so wie hier.",
-  "tuning.validation": "Validierungsdatei (freiwillig)",
+  "tuning.validation": "Validierungsdatei (optional)",
   "tuning.validation.hint": "Andere Beispiele, an denen der Verlust während des Trainings gemessen wird.",
   "tuning.example": "Ein Beispiel",
-  "tuning.suffix": "Name (freiwillig)",
+  "tuning.suffix": "Name (optional)",
   "tuning.suffix.hint": "Ein Teil des Namens des neuen Modells: Buchstaben, Ziffern, - und _.",
   "tuning.epochs": "Epochen",
   "tuning.batch": "Beispiele je Schritt",
@@ -68,10 +68,10 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.event.created": "Der Auftrag wurde angelegt.",
   "tuning.event.checking": "Die Dateien werden geprüft.",
   "tuning.event.checked":
-    "Mit den Dateien kann trainiert werden: {examples, plural, one {# Beispiel} other {# Beispiele}}, {tokens, plural, one {# Token} other {# Token}}.",
+    "Mit den Dateien kann trainiert werden: {examples, plural, one {# Beispiel} other {# Beispiele}}, {tokens, plural, one {# Token} other {# Tokens}}.",
   "tuning.event.started": "Der Auftrag hat begonnen.",
   "tuning.event.prepared":
-    "Die Daten sind vorbereitet: {examples, plural, one {# Beispiel} other {# Beispiele}}, {tokens, plural, one {# Token} other {# Token}}.",
+    "Die Daten sind vorbereitet: {examples, plural, one {# Beispiel} other {# Beispiele}}, {tokens, plural, one {# Token} other {# Tokens}}.",
   "tuning.event.begins": "Das Training beginnt: {trained} von {parameters} Parametern, auf {device}.",
   "tuning.event.goes_on":
     "Das Training geht nach Schritt {step} weiter: {trained} von {parameters} Parametern, auf {device}.",

@@ -2,7 +2,7 @@ import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
   "tuning.intro":
-    "Un modello impara dai vostri esempi: un file di conversazioni viene controllato, il modello si addestra in secondo piano e il risultato risponde con un nome proprio, solo per la vostra organizzazione.",
+    "Un modello impara dagli esempi: un file di conversazioni viene controllato, il modello si addestra in secondo piano e il risultato risponde con un nome proprio, solo per l’organizzazione.",
   "tuning.create": "Addestra un modello",
   "tuning.sending": "Invio dei file…",
   "tuning.model": "Modello di partenza",

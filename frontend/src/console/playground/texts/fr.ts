@@ -24,7 +24,7 @@ export const texts: Record<keyof typeof en, string> = {
   "save.change": "les changements de «\u00a0{name}\u00a0»",
   "save.new": "un nouveau prompt",
   "save.seenBy": "Qui le voit",
-  "save.own": "Vous seulement",
+  "save.own": "Moi seul",
   "save.workspace": "L’espace de travail {workspace}",
   "save.done": "«\u00a0{name}\u00a0» est enregistré.",
 };

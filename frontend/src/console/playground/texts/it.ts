@@ -18,7 +18,7 @@ export const texts: Record<keyof typeof en, string> = {
   "prompts.changed": "Modificato",
   "prompts.shared": "condiviso",
   "save.open": "Salva",
-  "save.title": "Salvare questo prompt",
+  "save.title": "Salva questo prompt",
   "save.text": "Messaggi, modello e impostazioni vengono conservati; la risposta no.",
   "save.how": "Salva",
   "save.change": "le modifiche a «{name}»",

@@ -7,7 +7,7 @@ export const texts: Record<keyof typeof en, string> = {
     "Bitten Sie um Aufnahme. Die Administration liest die Liste und verschickt Einladungen; ein Konto entsteht jetzt noch nicht.",
   "ask.name": "Ihr Name",
   "ask.email": "E-Mail-Adresse",
-  "ask.reason": "Warum Sie dabei sein möchten (freiwillig)",
+  "ask.reason": "Warum Sie dabei sein möchten (optional)",
   "ask.send": "Um Aufnahme bitten",
   "ask.received": "Ihre Anfrage ist angekommen. Wird sie angenommen, erhalten Sie eine Einladung.",
 };

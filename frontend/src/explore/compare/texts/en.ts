@@ -24,6 +24,7 @@ export const texts = {
   "whose.temperature": "temperature {value}",
   "whose.hidden": "hidden until you vote",
   "answer.waiting": "Reading…",
+  "answer.failed": "This side can’t answer now. Ask again, or choose other sides.",
   "answer.stopped": "Stopped.",
   "answer.inside": "Look inside",
   "state.running": "Both are writing…",

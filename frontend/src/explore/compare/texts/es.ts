@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   title: "Comparar",
   lead: "La misma pregunta, dos respuestas, ningún nombre. Primero se juzga y después se ve cuál era cuál.",
-  sample: "Explique en tres frases por qué el cielo es azul.",
+  sample: "Explica en tres frases por qué el cielo es azul.",
   prompt: "Pregunta",
   noModel: "No hay ningún modelo que pueda responder.",
   oneModel: "Aquí hay un solo modelo, {model}: se comparan dos de sus ajustes.",
@@ -25,6 +25,7 @@ export const texts: Record<keyof typeof english, string> = {
   "whose.temperature": "temperatura {value}",
   "whose.hidden": "oculto hasta el voto",
   "answer.waiting": "Leyendo…",
+  "answer.failed": "Este lado no puede responder ahora. Se puede preguntar de nuevo o elegir otros lados.",
   "answer.stopped": "Detenido.",
   "answer.inside": "Ver por dentro",
   "state.running": "Los dos escriben…",

@@ -9,7 +9,7 @@ export const texts: Record<keyof typeof english, string> = {
   noModel: "Das geht mit Modellen, die auf diesem Server laufen, und hier chattet keines.",
   temperature: "Temperatur",
   topP: "Top p",
-  maxTokens: "Höchstens Tokens",
+  maxTokens: "Tokens, höchstens",
   seed: "Startwert",
   "seed.any": "beliebig",
   ask: "Fragen",

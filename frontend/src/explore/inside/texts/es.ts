@@ -1,7 +1,7 @@
 import type { texts as english } from "./en";
 
 export const texts: Record<keyof typeof english, string> = {
-  title: "Por dentro",
+  title: "Ver por dentro",
   lead: "Un modelo no escribe frases. Da una probabilidad a cada token de su vocabulario, se sortea uno y vuelve a empezar. Tras una pregunta, se puede abrir cualquier token.",
   sample: "¿Cuál es la capital de Francia?",
   question: "Pregunta",

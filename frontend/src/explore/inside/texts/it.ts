@@ -1,7 +1,7 @@
 import type { texts as english } from "./en";
 
 export const texts: Record<keyof typeof english, string> = {
-  title: "Guardare dentro",
+  title: "Guarda dentro",
   lead: "Un modello non scrive frasi. Dà una probabilità a ogni token del suo vocabolario, ne viene estratto uno e si ricomincia. Dopo una domanda, si può aprire qualsiasi token.",
   sample: "Qual è la capitale della Francia?",
   question: "Domanda",
@@ -23,7 +23,7 @@ export const texts: Record<keyof typeof english, string> = {
   "alternatives.at": "a {temperature}",
   "alternatives.own": "del modello",
   "alternatives.drawn": "Estratto qui:",
-  "alternatives.branch": "Ripartire da",
+  "alternatives.branch": "Riparti da",
   "alternatives.rest":
     "Tutti gli altri token insieme, secondo il modello: {percent}. La colonna sinistra conta solo i token qui sopra; barrato è ciò che top p scarta.",
   "state.running": "Scrive… token: {count}",

@@ -22,5 +22,5 @@ export const texts: Record<keyof typeof english, string> = {
   "trouble.signedOut": "Ihre Sitzung ist beendet. Laden Sie die Seite neu, um sich wieder anzumelden.",
   "trouble.context": "Das ist zu lang für das Modell. Kürzen Sie es.",
   "trouble.reload": "Neu laden",
-  "trouble.retry": "Noch einmal",
+  "trouble.retry": "Noch einmal versuchen",
 };

@@ -10,7 +10,7 @@ export const texts: Record<keyof typeof english, string> = {
   perWord: "Tokens je Wort",
   price: "Preis zum Lesen",
   "price.none": "kein Preis festgelegt",
-  noModel: "Kein Modell auf diesem Server kann einen Text in Tokens zerlegen: alle antworten von anderswo.",
+  noModel: "Kein Modell auf diesem Server kann einen Text in Tokens zerlegen: Alle antworten von anderswo.",
   "languages.title": "Dasselbe in fünf Sprachen",
   "languages.lead": "Ein Vokabular aus vorwiegend englischen Texten zerlegt andere Sprachen in mehr Stücke.",
   "languages.sentence": "Satz",

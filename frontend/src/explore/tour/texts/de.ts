@@ -2,7 +2,7 @@ import type { texts as english } from "./en";
 
 export const texts: Record<keyof typeof english, string> = {
   title: "Zehn Minuten mit einem Sprachmodell",
-  lead: "Sechs kleine Experimente mit dem Modell dieses Servers. Es mag klein sein und oft falsch liegen: das gehört dazu.",
+  lead: "Sechs kleine Experimente mit dem Modell dieses Servers. Es mag klein sein und oft falsch liegen: Das gehört dazu.",
   noModel: "Der Rundgang braucht ein Modell, das auf diesem Server läuft und chatten kann, und hier gibt es keines.",
   steps: "Schritte",
   "step.name": "{number}: {title}",
@@ -30,7 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "temperature.title": "Temperatur: wie kühn es ist",
   "temperature.text":
     "Jedes nächste Token wird ausgelost, wahrscheinliche öfter. Bei Temperatur 0 ist es immer das wahrscheinlichste; Wärme gibt den anderen eine Chance.",
-  "temperature.sample": "Schreiben Sie den ersten Satz eines Märchens.",
+  "temperature.sample": "Schreibe den ersten Satz eines Märchens.",
   "temperature.run": "Fünfmal fragen, kalt und heiß",
   "temperature.at": "Bei Temperatur {value}",
   "temperature.different": "Verschiedene Antworten: {count} von {all}",
@@ -72,7 +72,7 @@ export const texts: Record<keyof typeof english, string> = {
   "cost.title": "Kosten: was eine Antwort braucht",
   "cost.text":
     "Gelesene und geschriebene Tokens werden gezählt, und beide können einen Preis haben. Auch der Rahmen um Ihre Frage wird gelesen.",
-  "cost.sample": "Geben Sie mir drei Ideen für einen regnerischen Sonntag.",
+  "cost.sample": "Gib mir drei Ideen für einen regnerischen Sonntag.",
   "cost.run": "Fragen und zählen",
   "cost.read": "Gelesene Tokens",
   "cost.written": "Geschriebene Tokens",
@@ -88,7 +88,7 @@ export const texts: Record<keyof typeof english, string> = {
   "energy.title": "Energie: was es verbraucht",
   "energy.text":
     "Energie ist Leistung mal Zeit. Stoppen Sie eine Antwort, und sagen Sie dann, wie viel Watt die Maschine zieht: Das Netzteil oder ein Messgerät sagt es.",
-  "energy.sample": "Erklären Sie, wie eine Windmühle funktioniert.",
+  "energy.sample": "Erkläre, wie eine Windmühle funktioniert.",
   "energy.run": "Eine Antwort stoppen",
   "energy.measured": "Sekunden, hier gemessen: {seconds}. Geschriebene Tokens: {tokens}.",
   "energy.watts": "Watt, die die Maschine zieht",

@@ -29,7 +29,7 @@ export const texts: Record<keyof typeof english, string> = {
   "temperature.title": "Temperatura: su atrevimiento",
   "temperature.text":
     "Cada token siguiente se sortea; los probables salen más. Con temperatura 0 sale siempre el más probable; el calor da una oportunidad a los demás.",
-  "temperature.sample": "Escriba la primera frase de un cuento.",
+  "temperature.sample": "Escribe la primera frase de un cuento.",
   "temperature.run": "Preguntar cinco veces, en frío y en caliente",
   "temperature.at": "Con temperatura {value}",
   "temperature.different": "Respuestas distintas: {count} de {all}",
@@ -68,7 +68,7 @@ export const texts: Record<keyof typeof english, string> = {
   "cost.title": "Coste: lo que consume una respuesta",
   "cost.text":
     "Se cuentan los tokens leídos y los escritos, y cada uno puede tener su precio. También se lee la plantilla que rodea la pregunta.",
-  "cost.sample": "Deme tres ideas para un domingo de lluvia.",
+  "cost.sample": "Dame tres ideas para un domingo de lluvia.",
   "cost.run": "Preguntar y contar",
   "cost.read": "Tokens leídos",
   "cost.written": "Tokens escritos",
@@ -84,7 +84,7 @@ export const texts: Record<keyof typeof english, string> = {
   "energy.title": "Energía: lo que gasta",
   "energy.text":
     "La energía es potencia por tiempo. Tras cronometrar una respuesta, se indica cuántos vatios consume la máquina: lo dice la fuente o un medidor.",
-  "energy.sample": "Explique cómo funciona un molino de viento.",
+  "energy.sample": "Explica cómo funciona un molino de viento.",
   "energy.run": "Cronometrar una respuesta",
   "energy.measured": "Segundos, medidos aquí: {seconds}. Tokens escritos: {tokens}.",
   "energy.watts": "Vatios que consume la máquina",
@@ -105,6 +105,6 @@ export const texts: Record<keyof typeof english, string> = {
   "end.few": "Ahora se sabe dónde están las sorpresas. Se puede repetir un paso: las explicaciones siguen ahí.",
   "end.inside": "Ver por dentro",
   "end.compare": "Comparar",
-  "end.chat": "A la conversación",
+  "end.chat": "Ir a la conversación",
   "end.again": "Volver a empezar",
 };

@@ -30,7 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "temperature.title": "La température\u00a0: son audace",
   "temperature.text":
     "Chaque token suivant est tiré au sort, les plus probables plus souvent. À température 0, c’est toujours le plus probable\u00a0; la chaleur donne leur chance aux autres.",
-  "temperature.sample": "Écrivez la première phrase d’un conte.",
+  "temperature.sample": "Écris la première phrase d’un conte.",
   "temperature.run": "Demander cinq fois, à froid et à chaud",
   "temperature.at": "À température {value}",
   "temperature.different": "Réponses différentes\u00a0: {count} sur {all}",
@@ -70,7 +70,7 @@ export const texts: Record<keyof typeof english, string> = {
   "cost.title": "Le coût\u00a0: ce que prend une réponse",
   "cost.text":
     "On compte les tokens lus et les tokens écrits, et chacun peut avoir son prix. Le cadre autour de votre question est lu aussi.",
-  "cost.sample": "Donnez-moi trois idées pour un dimanche de pluie.",
+  "cost.sample": "Donne-moi trois idées pour un dimanche de pluie.",
   "cost.run": "Demander et compter",
   "cost.read": "Tokens lus",
   "cost.written": "Tokens écrits",
@@ -86,7 +86,7 @@ export const texts: Record<keyof typeof english, string> = {
   "energy.title": "L’énergie\u00a0: ce qu’il consomme",
   "energy.text":
     "L’énergie, c’est la puissance fois le temps. Chronométrez une réponse, puis dites combien de watts la machine consomme\u00a0: son alimentation ou un wattmètre le dit.",
-  "energy.sample": "Expliquez comment fonctionne un moulin à vent.",
+  "energy.sample": "Explique comment fonctionne un moulin à vent.",
   "energy.run": "Chronométrer une réponse",
   "energy.measured": "Secondes, mesurées ici\u00a0: {seconds}. Tokens écrits\u00a0: {tokens}.",
   "energy.watts": "Watts que consomme la machine",

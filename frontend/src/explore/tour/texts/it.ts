@@ -9,7 +9,7 @@ export const texts: Record<keyof typeof english, string> = {
   "step.of": "Passo {number} di {all}",
   back: "Indietro",
   next: "Avanti",
-  finish: "Alla fine",
+  finish: "Termina",
   running: "Il modello è al lavoro…",
   question: "Domanda",
   answer: "Risposta",
@@ -18,7 +18,7 @@ export const texts: Record<keyof typeof english, string> = {
   "quiz.wrong": "Non proprio.",
   "tokens.title": "Token: ciò che legge",
   "tokens.text":
-    "Il modello conosce decine di migliaia di pezzi di testo per numero. Tutto ciò che si scrive viene diviso così. Provi con il Suo nome.",
+    "Il modello conosce decine di migliaia di pezzi di testo per numero. Tutto ciò che si scrive viene diviso così. Si può provare con il proprio nome.",
   "tokens.name": "Nome",
   "tokens.result": "Caratteri: {letters}. Token: {tokens}.",
   "tokens.question": "Perché i modelli contano male le lettere di una parola?",
@@ -29,7 +29,7 @@ export const texts: Record<keyof typeof english, string> = {
   "temperature.title": "Temperatura: quanto osa",
   "temperature.text":
     "Ogni token successivo è estratto a sorte, i probabili più spesso. A temperatura 0 esce sempre il più probabile; il calore dà una possibilità agli altri.",
-  "temperature.sample": "Scriva la prima frase di una fiaba.",
+  "temperature.sample": "Scrivi la prima frase di una fiaba.",
   "temperature.run": "Chiedi cinque volte, a freddo e a caldo",
   "temperature.at": "A temperatura {value}",
   "temperature.different": "Risposte diverse: {count} su {all}",
@@ -67,8 +67,8 @@ export const texts: Record<keyof typeof english, string> = {
   "hallucination.why": "Continua il testo in modo probabile. Conviene chiedere le fonti e verificare ciò che conta.",
   "cost.title": "Costo: che cosa consuma una risposta",
   "cost.text":
-    "Si contano i token letti e quelli scritti, e ciascuno può avere un prezzo. Si legge anche il modello intorno alla domanda.",
-  "cost.sample": "Mi dia tre idee per una domenica di pioggia.",
+    "Si contano i token letti e quelli scritti, e ciascuno può avere un prezzo. Si legge anche il testo fisso intorno alla domanda.",
+  "cost.sample": "Dammi tre idee per una domenica di pioggia.",
   "cost.run": "Chiedi e conta",
   "cost.read": "Token letti",
   "cost.written": "Token scritti",
@@ -84,7 +84,7 @@ export const texts: Record<keyof typeof english, string> = {
   "energy.title": "Energia: quanto consuma",
   "energy.text":
     "L’energia è potenza per tempo. Dopo aver cronometrato una risposta, si indica quanti watt assorbe la macchina: lo dice l’alimentatore o un misuratore.",
-  "energy.sample": "Spieghi come funziona un mulino a vento.",
+  "energy.sample": "Spiega come funziona un mulino a vento.",
   "energy.run": "Cronometra una risposta",
   "energy.measured": "Secondi, misurati qui: {seconds}. Token scritti: {tokens}.",
   "energy.watts": "Watt assorbiti dalla macchina",
@@ -104,6 +104,6 @@ export const texts: Record<keyof typeof english, string> = {
   "end.few": "Ora si sa dove sono le sorprese. Si può ripetere un passo: le spiegazioni restano.",
   "end.inside": "Guarda dentro",
   "end.compare": "Confronta",
-  "end.chat": "Alla conversazione",
+  "end.chat": "Vai alla conversazione",
   "end.again": "Ricomincia",
 };

@@ -90,7 +90,7 @@ export const texts: Record<keyof typeof en, string> = {
   "data.text":
     "Alles, was hier von Ihnen gespeichert ist, in einem Archiv: Unterhaltungen als Text und JSON, Gedächtnis, Assistenten, Bibliotheken, Dateien, Verbrauch und Ihr Profil.",
   "data.export": "Alles herunterladen",
-  "data.progress": "Bisher {size} …",
+  "data.progress": "Bisher {size}…",
   "data.stop": "Anhalten",
   "data.done": "Das Archiv liegt in Ihren Downloads: {size}.",
   "end.title": "Konto löschen",
@@ -101,7 +101,7 @@ export const texts: Record<keyof typeof en, string> = {
   "end.lastOwner":
     "Sie sind die letzte Eigentümerin oder der letzte Eigentümer: Machen Sie zuerst jemand anderen dazu, unter Mitglieder.",
   "end.action": "Mein Konto löschen",
-  "end.write": "Zur Bestätigung „{name}“ schreiben",
+  "end.write": "Schreiben Sie zur Bestätigung „{name}“",
   "end.password": "Passwort",
   "erase.action": "Alles löschen",
   "erase.title": "Konto und Daten von {name} löschen?",
@@ -137,7 +137,7 @@ export const texts: Record<keyof typeof en, string> = {
   "feature.documents": "Dokumente",
   "feature.memory": "Gedächtnis",
   "feature.sharing": "Teilen",
-  "feature.explore": "Entdecken",
+  "feature.explore": "Erkunden",
   "feature.import": "Import",
   "announce.title": "Ankündigungen",
   "announce.intro": "Einfacher Text oben im Chat und in der Konsole.",

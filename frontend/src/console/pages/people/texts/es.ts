@@ -97,12 +97,12 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Las conversaciones, también las compartidas, la memoria, los proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre, con todos los datos de búsqueda obtenidos de ellos.",
   "end.kept":
-    "Lo que queda: el consumo y las facturaciones, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; las copias de seguridad, hasta que el operador las borre.",
+    "Lo que queda: el consumo y los extractos, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; las copias de seguridad, hasta que el operador las borre.",
   "end.lastOwner": "Esta es la última cuenta propietaria de la organización: antes hay que nombrar otra, en Miembros.",
   "end.action": "Eliminar mi cuenta",
-  "end.write": "Escribir «{name}» para confirmar",
+  "end.write": "Para confirmar, escribir «{name}»",
   "end.password": "Contraseña",
-  "erase.action": "Borrarlo todo",
+  "erase.action": "Borrar todo",
   "erase.title": "¿Eliminar la cuenta y los datos de {name}?",
   "erase.text":
     "Conversaciones, también las compartidas, memoria, proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre. El consumo queda para la facturación y las entradas del registro de cambios quedan sin el nombre.",
