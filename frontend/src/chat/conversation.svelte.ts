@@ -360,7 +360,7 @@ export class Conversation {
 
   /** What waited when the page was left. */
   restoreQueue(texts: readonly string[]): void {
-    this.queue = texts.map((text) => ({ key: this.#nextKey++, text }));
+    this.queue = [...texts.map((text) => ({ key: this.#nextKey++, text })), ...this.queue];
   }
 
   /** Follows nothing any more; the server's answers go on. */
@@ -443,7 +443,7 @@ export class Conversation {
 
   async #askNext(): Promise<void> {
     const [next, ...rest] = this.queue;
-    if (next === undefined) return;
+    if (next === undefined || this.#around.model() === null) return;
     this.#sendsNext = false;
     this.queue = rest;
     this.#around.onQueue();

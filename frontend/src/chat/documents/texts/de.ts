@@ -24,6 +24,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.bomb": "Die Datei wird entpackt viel zu groß. Sie wurde nicht gelesen.",
   "doc.failed.too_large": "Die Datei ist zu groß, um gelesen zu werden.",
   "doc.failed.timed_out": "Das Lesen der Datei hat zu lange gedauert.",
+  "doc.failed.lost": "Die Datei wurde nicht vollständig gesendet. Hängen Sie sie erneut an.",
   "doc.failed.server_error": "Der Server konnte die Datei nicht lesen. Versuchen Sie es erneut.",
   "doc.libraries": "Bibliothek anhängen",
   "doc.libraries.none":

@@ -22,6 +22,7 @@ export const texts = {
   "doc.failed.bomb": "The file unpacks to far more than it should. It was not read.",
   "doc.failed.too_large": "The file is too large to be read.",
   "doc.failed.timed_out": "Reading the file took too long.",
+  "doc.failed.lost": "It was not sent in full. Attach it again.",
   "doc.failed.server_error": "The server couldn’t read it. Try again.",
   "doc.libraries": "Attach a library",
   "doc.libraries.none": "There is no library yet. A project’s documents make one, and the API does.",

@@ -23,6 +23,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.bomb": "Al descomprimirse, el archivo crece demasiado. No se ha leído.",
   "doc.failed.too_large": "El archivo es demasiado grande para leerlo.",
   "doc.failed.timed_out": "La lectura del archivo ha tardado demasiado.",
+  "doc.failed.lost": "No se envió por completo. Hay que adjuntarlo de nuevo.",
   "doc.failed.server_error": "El servidor no ha podido leerlo. Conviene intentarlo de nuevo.",
   "doc.libraries": "Adjuntar una biblioteca",
   "doc.libraries.none":

@@ -23,6 +23,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.bomb": "Une fois décompressé, le fichier dépasse toute mesure. Il n’a pas été lu.",
   "doc.failed.too_large": "Le fichier est trop volumineux pour être lu.",
   "doc.failed.timed_out": "La lecture du fichier a pris trop de temps.",
+  "doc.failed.lost": "Il n’a pas été envoyé en entier. Joignez-le de nouveau.",
   "doc.failed.server_error": "Le serveur n’a pas pu le lire. Réessayez.",
   "doc.libraries": "Joindre une bibliothèque",
   "doc.libraries.none":

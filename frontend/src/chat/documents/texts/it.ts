@@ -23,6 +23,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.bomb": "Una volta estratto, il file è eccessivo. Non è stato letto.",
   "doc.failed.too_large": "Il file è troppo grande per essere letto.",
   "doc.failed.timed_out": "La lettura del file ha richiesto troppo tempo.",
+  "doc.failed.lost": "Non è stato inviato per intero. Va allegato di nuovo.",
   "doc.failed.server_error": "Il server non è riuscito a leggerlo. Conviene riprovare.",
   "doc.libraries": "Allega una raccolta",
   "doc.libraries.none":
