@@ -42,6 +42,12 @@ export class Turn {
   }
 }
 
+/** A message that was searched for, and the turn that it is in. */
+export interface Reached {
+  turn: number;
+  itemId: string;
+}
+
 /** A message that waits for the end of an answer, or for documents. */
 export interface Queued {
   key: number;
