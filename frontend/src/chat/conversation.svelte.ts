@@ -88,6 +88,8 @@ export class Conversation {
   agent = $state.raw<ConversationAgent | null>(null);
   /** Who sees it: its person alone, or everybody in the workspace. */
   visibility = $state("user");
+  /** The project that it is in, whose documents its answers search too. */
+  projectId = $state<string | null>(null);
   phase = $state<"loading" | "ready" | "missing" | "failed">("ready");
   /** Why it could not be opened, or the last thing that was asked of the server in passing. */
   problem = $state.raw<Problem | null>(null);
@@ -311,13 +313,16 @@ export class Conversation {
     return page;
   }
 
-  #learn({ title, visibility }: { title: string | null; visibility: string }): void {
-    this.title = title;
-    this.visibility = visibility;
+  #learn(known: Pick<ConversationBody, "title" | "visibility" | "project_id">): void {
+    this.title = known.title;
+    this.visibility = known.visibility;
+    this.projectId = known.project_id;
   }
 
   /** Takes in what was changed elsewhere: by others, or by the same person in another window. */
-  async hear(news: Pick<ConversationUpdated, "title" | "visibility" | "head_id" | "running">): Promise<void> {
+  async hear(
+    news: Pick<ConversationUpdated, "title" | "visibility" | "project_id" | "head_id" | "running">,
+  ): Promise<void> {
     this.#learn(news);
     await this.#settling;
     const same = news.head_id === (this.last?.leafId ?? null) && news.running.length === 0;

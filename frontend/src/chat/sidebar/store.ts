@@ -62,6 +62,10 @@ export async function projects(): Promise<ProjectBody[]> {
   return all;
 }
 
+export async function readProject(id: string): Promise<ProjectBody> {
+  return (await (await call(`/v1/projects/${encodeURIComponent(id)}`)).json()) as ProjectBody;
+}
+
 export async function createProject(fields: ProjectChange): Promise<ProjectBody> {
   return (await (await postJson("/v1/projects", fields)).json()) as ProjectBody;
 }

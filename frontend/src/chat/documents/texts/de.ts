@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Dateien auswählen…",
   "doc.library": "Bibliothek anhängen…",
   "doc.list": "Dokumente dieser Unterhaltung",
+  "doc.project": "Dokumente des Projekts „{name}“",
   "doc.sending": "Wird gesendet…",
   "doc.reading": "Wird gelesen, {percent}",
   "doc.ready": "Gelesen",

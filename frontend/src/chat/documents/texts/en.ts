@@ -4,6 +4,7 @@ export const texts = {
   "doc.pick": "Choose files…",
   "doc.library": "Attach a library…",
   "doc.list": "Documents of this conversation",
+  "doc.project": "Documents of the project “{name}”",
   "doc.sending": "Sending…",
   "doc.reading": "Reading, {percent}",
   "doc.ready": "Read",

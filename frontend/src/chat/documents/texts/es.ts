@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Elegir archivos…",
   "doc.library": "Adjuntar una biblioteca…",
   "doc.list": "Documentos de esta conversación",
+  "doc.project": "Documentos del proyecto «{name}»",
   "doc.sending": "Enviando…",
   "doc.reading": "Leyendo, {percent}",
   "doc.ready": "Leído",

@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Choisir des fichiers…",
   "doc.library": "Joindre une bibliothèque…",
   "doc.list": "Documents de cette conversation",
+  "doc.project": "Documents du projet «\u00a0{name}\u00a0»",
   "doc.sending": "Envoi…",
   "doc.reading": "Lecture, {percent}",
   "doc.ready": "Lu",

@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Scegli file…",
   "doc.library": "Allega una raccolta…",
   "doc.list": "Documenti di questa conversazione",
+  "doc.project": "Documenti del progetto «{name}»",
   "doc.sending": "Invio…",
   "doc.reading": "Lettura, {percent}",
   "doc.ready": "Letto",
