@@ -2,6 +2,7 @@
 import { call, postJson } from "../../api/server";
 import type { ConversationBody, ConversationPage, HitList, ProjectBody, ProjectPage } from "../../api/schema";
 
+export { deleteConversation } from "../../api/conversations";
 export type { ConversationBody, HitBody, ProjectBody } from "../../api/schema";
 
 const PAGE = 100;
@@ -32,11 +33,6 @@ export async function changeConversation(id: string, change: ConversationChange)
 
 export async function startConversation(projectId: string): Promise<ConversationBody> {
   return (await (await postJson("/v1/conversations", { project_id: projectId })).json()) as ConversationBody;
-}
-
-/** `leaving`: the request outlives the page. */
-export async function deleteConversation(id: string, { leaving = false } = {}): Promise<void> {
-  await call(`/v1/conversations/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: leaving });
 }
 
 export async function search(

@@ -224,8 +224,8 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
     "Give a conversation a title",
     request=NameConversation,
     answer=ConversationBody,
-    says="The conversation, with a title in the language of its question: the model's, or the question's first words. "
-    "One that has another title keeps it. The request to the model is paid for, and is no message of a person's quota.",
+    says="The conversation, with a title in the language of its question: the model's, or the question's first words, "
+    "for which a later request tries again. One that has another title keeps it. The request to the model is paid for, and is no message of a person's quota.",
 )
 async def name_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     fields = await read_body(request, NameConversation)
