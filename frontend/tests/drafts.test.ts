@@ -24,6 +24,15 @@ describe("a draft", () => {
     expect(again.get("conv_2")).toEqual(draft(""));
   });
 
+  test("keeps the documents that its question waits for, whatever else of it is empty", () => {
+    const store = storage();
+    const documents = { own: "vs_1", attached: ["vs_2"], awaited: [{ id: "file_1", name: "rivers.md" }] };
+    new Drafts("ada", store).set("new", { text: "", queue: [], documents });
+    expect(new Drafts("ada", store).get("new").documents).toEqual(documents);
+    new Drafts("ada", store).set("new", draft(""));
+    expect(store.size).toBe(0);
+  });
+
   test("belongs to one person", () => {
     const store = storage();
     new Drafts("ada", store).set("new", draft("secret"));

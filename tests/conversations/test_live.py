@@ -10,6 +10,7 @@ from tests.support.stored_runs import message
 
 from aquilon.conversations import live
 from aquilon.conversations.conversations import ConversationChange, Conversations
+from aquilon.conversations.projects import Projects
 from aquilon.conversations.rows import NewConversation
 from aquilon.errors import ApiError
 from aquilon.people.identity import Principal
@@ -29,12 +30,17 @@ async def test_a_reader_sees_each_change_until_the_conversation_is_closed(
     await conversations.change(person, new.id, ConversationChange(visibility="workspace"))
     async with aclosing(live.changes(database, reader, new.id)) as states:
         first = await anext(states)
+        project = await Projects(database).create(person, name="Tea", instructions="", visibility="workspace")
+        await conversations.change(person, new.id, ConversationChange(project_id=project.id))
+        moved = await anext(states)
         [added] = await conversations.add(person, new.id, [message("Second")])
         second = await anext(states)
         await conversations.change(person, new.id, ConversationChange(visibility="user"))
         assert await anext(states) is None
         assert [state async for state in states] == []
     assert first is not None
+    assert moved is not None
     assert second is not None
-    assert (first.visibility, first.running) == ("workspace", [])
+    assert (first.visibility, first.running, first.project_id) == ("workspace", [], None)
+    assert moved.project_id == project.id
     assert second.head_id == added.id != first.head_id

@@ -162,6 +162,8 @@ async def test_conversations_are_pinned_named_searched_grouped_archived_and_dele
         await page.get_by_role("button", name="Kitchen", exact=True).click()
         await choose(page, "Gazpacho", "Move to a project", "Kitchen")
         await expect(page.locator(".rows li:has(button[aria-expanded]) + li")).to_contain_text("Gazpacho")
+        if viewport is DESK:
+            await require_shown_documents(page)
 
         await choose(page, "Astrolabes", "Archive")
         await expect(entry(page, "Astrolabes")).to_have_count(0)
@@ -229,6 +231,15 @@ async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_t
         await page.keyboard.press("Escape")
         await command("abmelden", "Abmelden")
         await expect(page.get_by_role("heading", name="Anmelden", exact=True)).to_be_visible()
+
+
+async def require_shown_documents(page: Page) -> None:
+    """A conversation shows what its project has answers search; it is changed in the project alone."""
+    await entry(page, "Gazpacho").click()
+    documents = page.get_by_role("list", name="Documents of the project “Kitchen”")
+    await page.get_by_text("Documents of the project “Kitchen”").click()
+    await expect(documents).to_contain_text("gazpacho.md")
+    await expect(documents.get_by_role("button")).to_have_count(0)
 
 
 def require_kept(owner: httpx.Client, prompts: list[Any]) -> None:

@@ -95,7 +95,6 @@ PROGRAMS_ALONE = {
     "too_many_items",
     "too_many_tokens",
     "too_many_versions",
-    "unknown_field",
     "unknown_host",
     "unknown_path",
     "unsupported_content_encoding",

@@ -89,8 +89,12 @@ def test_a_title_is_no_message_and_takes_tokens(own_organization: RunningServer,
     assert standing(writer) == (1, before)
     assert standing(writer, "tokens")[0] > spent
     spent = standing(writer, "tokens")[0]
-    assert writer.post(path, json={}).json()["title"] == named.json()["title"]  # one that has a title keeps it
+    writer.post(path.removesuffix("/title"), json={"title": "The sky"}).raise_for_status()
+    assert writer.post(path, json={}).json()["title"] == "The sky"  # one that has a title keeps it
     assert standing(writer, "tokens")[0] == spent
+    writer.post(path.removesuffix("/title"), json={"title": asked["input"]}).raise_for_status()
+    writer.post(path, json={}).raise_for_status()  # its question's words are what no model made better
+    assert standing(writer, "tokens")[0] > spent
     assert ask(writer).status_code == 429
 
 

@@ -28,7 +28,12 @@ export async function changeConversation(
   return (await (await postJson(address(id), change)).json()) as ConversationBody;
 }
 
-/** Gives it a title, if it has none. */
+/** `leaving`: the request outlives the page. */
+export async function deleteConversation(id: string, { leaving = false } = {}): Promise<void> {
+  await call(address(id), { method: "DELETE", keepalive: leaving });
+}
+
+/** Gives it a title, if it has none but its question's words. */
 export async function nameConversation(id: string, model: string, signal: AbortSignal): Promise<ConversationBody> {
   return (await (await postJson(`${address(id)}/title`, { model }, { signal })).json()) as ConversationBody;
 }

@@ -26,6 +26,7 @@ const WITH_REASON = new Set([
   "provider_unusable",
   "secrets_unusable",
   "template_error",
+  "unknown_field",
   "unknown_format",
   "unsupported",
   "upstream_failed",

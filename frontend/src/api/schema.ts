@@ -1280,6 +1280,7 @@ export interface ConversationUpdated {
   type: string;
   title: string | null;
   visibility: string;
+  project_id: string | null;
   head_id: string | null;
   updated_at: number;
   edition: number;

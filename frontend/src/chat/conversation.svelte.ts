@@ -4,11 +4,26 @@
  * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
 import type { ConversationAgent, ConversationUpdated } from "../api/schema";
-import { createConversation, nameConversation, readConversation, type ConversationBody } from "../api/conversations";
+import {
+  createConversation,
+  deleteConversation,
+  nameConversation,
+  readConversation,
+  type ConversationBody,
+} from "../api/conversations";
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
 import { MemoryTalk, PAGE_ITEMS, ServerTalk, type Ask, type Events, type Talk } from "./talks";
-import { ALONE, isOpen, turnsOf, type AnswerFacts, type PathPage, type QuestionOnPath, type TurnOnPath } from "./tree";
+import {
+  ALONE,
+  isBeginning,
+  isOpen,
+  turnsOf,
+  type AnswerFacts,
+  type PathPage,
+  type QuestionOnPath,
+  type TurnOnPath,
+} from "./tree";
 
 export type { Answer } from "./answer.svelte";
 
@@ -16,6 +31,8 @@ export type { Answer } from "./answer.svelte";
 const MOST_PAGES_TO_FORK = 5;
 /** How many are read to reach a message that was searched for. */
 const MOST_PAGES_TO_ITEM = 25;
+/** How many answers a model is asked for a title after, while there is none but the question's words. */
+const MOST_TITLED = 3;
 /** Enough for a question and its answer. */
 const LAST_ITEMS = 6;
 
@@ -40,6 +57,12 @@ export class Turn {
   get leafId(): string | null {
     return this.answer?.leafId ?? this.question?.id ?? null;
   }
+}
+
+/** A message that was searched for, and the turn that it is in. */
+export interface Reached {
+  turn: number;
+  itemId: string;
 }
 
 /** A message that waits for the end of an answer, or for documents. */
@@ -82,6 +105,8 @@ export class Conversation {
   agent = $state.raw<ConversationAgent | null>(null);
   /** Who sees it: its person alone, or everybody in the workspace. */
   visibility = $state("user");
+  /** The project that it is in, whose documents its answers search too. */
+  projectId = $state<string | null>(null);
   phase = $state<"loading" | "ready" | "missing" | "failed">("ready");
   /** Why it could not be opened, or the last thing that was asked of the server in passing. */
   problem = $state.raw<Problem | null>(null);
@@ -96,6 +121,8 @@ export class Conversation {
   queue = $state.raw<readonly Queued[]>([]);
   #running = $state.raw<Answer | null>(null);
   #talk: Talk | null = null;
+  /** What was made on the server for the first question, until the server has that. */
+  #made: ConversationBody | null = null;
   #around: Surroundings;
   #left = new AbortController();
   #nextKey = 1;
@@ -305,13 +332,16 @@ export class Conversation {
     return page;
   }
 
-  #learn({ title, visibility }: { title: string | null; visibility: string }): void {
-    this.title = title;
-    this.visibility = visibility;
+  #learn(known: Pick<ConversationBody, "title" | "visibility" | "project_id">): void {
+    this.title = known.title;
+    this.visibility = known.visibility;
+    this.projectId = known.project_id;
   }
 
   /** Takes in what was changed elsewhere: by others, or by the same person in another window. */
-  async hear(news: Pick<ConversationUpdated, "title" | "visibility" | "head_id" | "running">): Promise<void> {
+  async hear(
+    news: Pick<ConversationUpdated, "title" | "visibility" | "project_id" | "head_id" | "running">,
+  ): Promise<void> {
     this.#learn(news);
     await this.#settling;
     const same = news.head_id === (this.last?.leafId ?? null) && news.running.length === 0;
@@ -360,7 +390,7 @@ export class Conversation {
 
   /** What waited when the page was left. */
   restoreQueue(texts: readonly string[]): void {
-    this.queue = texts.map((text) => ({ key: this.#nextKey++, text }));
+    this.queue = [...texts.map((text) => ({ key: this.#nextKey++, text })), ...this.queue];
   }
 
   /** Follows nothing any more; the server's answers go on. */
@@ -425,12 +455,15 @@ export class Conversation {
     try {
       for await (const event of await begin()) {
         answer.take(event);
-        if (event.type === "begun" && this.#stopWanted) void this.stop();
+        if (event.type !== "begun") continue;
+        this.#moveIn();
+        if (this.#stopWanted) void this.stop();
       }
     } catch (error) {
       if (this.#left.signal.aborted) return;
       if (following.signal.aborted) answer.giveUp();
       else answer.fail(problemFrom(error));
+      await this.#dropUnasked(problemFrom(error));
     }
     this.#settling = this.#settle(turn, answer);
     this.#running = null;
@@ -443,22 +476,38 @@ export class Conversation {
 
   async #askNext(): Promise<void> {
     const [next, ...rest] = this.queue;
-    if (next === undefined) return;
+    if (next === undefined || this.#around.model() === null) return;
     this.#sendsNext = false;
     this.queue = rest;
     this.#around.onQueue();
     await this.ask(next.text);
   }
 
+  /** The server has the first question: the page is at its conversation now. */
+  #moveIn(): void {
+    const made = this.#made;
+    if (made === null) return;
+    this.#made = null;
+    this.id = made.id;
+    this.visibility = made.visibility;
+    this.#around.onBegun(made.id);
+  }
+
+  /** Deletes what was made for a question that was refused: an empty conversation is nobody's. */
+  async #dropUnasked(problem: Problem): Promise<void> {
+    if (this.#made === null) return;
+    if (problem.kind === "unreachable" || problem.kind === "interrupted") return this.#moveIn(); // it may be asked there
+    const { id } = this.#made;
+    this.#made = this.#talk = null;
+    await deleteConversation(id).catch(() => undefined); // it stays, empty: the refusal matters more
+  }
+
   /** Makes the conversation that the first question is asked in. */
   async #begin(): Promise<Talk> {
     if (this.temporary) return new MemoryTalk();
     try {
-      const { id, visibility } = await createConversation(this.#around.metadata(), this.agent?.id);
-      this.id = id;
-      this.visibility = visibility;
-      this.#around.onBegun(id);
-      return new ServerTalk(id);
+      this.#made = await createConversation(this.#around.metadata(), this.agent?.id);
+      return new ServerTalk(this.#made.id);
     } catch (error) {
       if (!(error instanceof Problem) || error.code !== "conversations_not_kept") throw error;
       this.temporary = true;
@@ -534,22 +583,27 @@ export class Conversation {
   }
 
   /**
-   * Asks the model for a title, once there is something to name. The server has named a conversation by its question
-   * where nothing was answered: `answered`, if that is the first turn that has an answer, lets a model do better.
+   * Asks a model for a title, once there is something to name. The server has named a conversation by its question
+   * where nothing was answered, or no model made a title: after the first answers, one is asked again.
    */
   async #nameItself(answered: Turn | null = null): Promise<void> {
     const first = this.turns.find(({ answer }) => answer !== null && !answer.running && answer.text !== "");
     if (this.id === null || this.#titling || !first?.question || this.earlier) return;
-    if (this.title !== null && first !== answered) return;
+    if (this.title !== null && (answered === null || !this.#mayBeNamedBetter(this.title, first, answered))) return;
     this.#titling = true;
     try {
-      this.title = (await nameConversation(this.id, first.answer!.model, this.#left.signal)).title;
+      this.title = (await nameConversation(this.id, (answered ?? first).answer!.model, this.#left.signal)).title;
       this.#around.onNamed();
     } catch {
       // It is named the next time that it is opened or answered: nothing that a reader has to do something about.
     } finally {
       this.#titling = false;
     }
+  }
+
+  #mayBeNamedBetter(title: string, first: Turn, answered: Turn): boolean {
+    if (answered === first) return true;
+    return this.turns.indexOf(answered) < MOST_TITLED && isBeginning(title, first.question?.text ?? "");
   }
 }
 

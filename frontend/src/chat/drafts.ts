@@ -3,19 +3,38 @@
  *
  * It belongs to one person: signing out erases it, and another person's is never shown.
  */
+import type { KeptDocuments } from "./documents/shelf.svelte";
+
 const STORAGE_KEY = "aquilon.drafts";
 const MOST = 50;
 const LONGEST = 100_000;
 
 export interface Draft {
   text: string;
-  /** Messages that wait for the end of an answer. */
+  /** Messages that wait for the end of an answer, or for documents. */
   queue: string[];
+  /** The documents that they wait for, and those of a conversation that has not begun; left out for none. */
+  documents?: KeptDocuments | undefined;
 }
 
 /** The key of a conversation that has not begun. */
 export const NEW = "new";
 const EMPTY: Draft = { text: "", queue: [] };
+
+/**
+ * Runs `act` in one window at a time for each conversation: in another once the former has left it, as `signal` says.
+ * What waits is thus sent by one window. Where a browser has no locks, all windows act.
+ */
+export function inOneWindow(conversation: string, signal: AbortSignal, act: () => void): void {
+  const locks = navigator.locks as LockManager | undefined; // none without HTTPS
+  if (locks === undefined) return act();
+  const left = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  const run = () => {
+    act();
+    return left;
+  };
+  void locks.request(`aquilon.draft ${conversation}`, { signal }, run).catch(() => undefined); // it was left before
+}
 
 type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
@@ -36,8 +55,9 @@ export class Drafts {
   set(conversation: string, draft: Draft): void {
     const drafts = this.#read();
     const known = drafts.delete(conversation);
-    const kept = { text: draft.text.slice(0, LONGEST), queue: draft.queue };
-    if (kept.text !== "" || kept.queue.length > 0) drafts.set(conversation, kept);
+    const { queue, documents } = draft;
+    const kept = { text: draft.text.slice(0, LONGEST), queue, ...(documents === undefined ? {} : { documents }) };
+    if (kept.text !== "" || queue.length > 0 || documents !== undefined) drafts.set(conversation, kept);
     else if (!known) return;
     this.#write(new Map([...drafts].slice(-MOST)));
   }

@@ -372,11 +372,9 @@ class Conversations:
         return conversation
 
     async def is_named_by_question(self, principal: Principal, conversation: StoredConversation) -> bool:
-        """Whether its title is only the beginning of its first question, kept when an answer failed."""
+        """Whether its title is only the beginning of its first question: no model has made one."""
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
-            if not await stored_runs.has_unsuccessful(session, scope, conversation.id):
-                return False
             return conversation.title == first_words(await first_question(session, scope, conversation.id) or "")
 
     async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ MOST_LOOKS = 600
 class State:
     title: str | None
     visibility: str
+    project_id: str | None
     head_id: str | None
     updated_at: int
     edition: int
@@ -61,6 +62,7 @@ async def _state(database: Database, principal: Principal, conversation_id: str)
     return State(
         title=conversation.title,
         visibility=conversation.visibility,
+        project_id=conversation.project_id,
         head_id=conversation.head_id,
         updated_at=conversation.updated_at,
         edition=conversation.edition,

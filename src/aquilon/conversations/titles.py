@@ -40,7 +40,7 @@ class Titles:
     catalogue: Catalogue
 
     async def give(self, principal: Principal, conversation_id: str, *, model: str | None) -> StoredConversation:
-        """Give a conversation a title. One that has a title keeps it, unless its question names it after a failure.
+        """Give a conversation a title. One that has a title keeps it, unless it is only its question's words.
 
         ``model``: None for the one that answered last.
 

@@ -16,6 +16,8 @@ export const texts: Record<keyof typeof english, string> = {
 
   "error.missing": "Das wird gebraucht.",
   "error.extra_forbidden": "Der Server kennt dieses Feld nicht.",
+  "error.unknown_field":
+    "Der Server kennt dieses Feld nicht. Diese Seite ist vielleicht älter als der Server: Laden Sie sie neu.",
   "error.string_type": "Das muss ein Text sein.",
   "error.string_too_short": "Das ist zu kurz: mindestens {min_length, plural, one {# Zeichen} other {# Zeichen}}.",
   "error.string_too_long": "Das ist zu lang: höchstens {max_length, plural, one {# Zeichen} other {# Zeichen}}.",

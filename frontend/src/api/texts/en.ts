@@ -14,6 +14,7 @@ export const texts = {
 
   "error.missing": "This is needed.",
   "error.extra_forbidden": "The server knows no such field.",
+  "error.unknown_field": "The server knows no such field. This page may be older than the server: load it again.",
   "error.string_type": "This must be a text.",
   "error.string_too_short":
     "This is too short: it has at least {min_length, plural, one {# character} other {# characters}}.",

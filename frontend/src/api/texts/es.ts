@@ -16,6 +16,8 @@ export const texts: Record<keyof typeof english, string> = {
 
   "error.missing": "Es necesario.",
   "error.extra_forbidden": "El servidor no conoce ese campo.",
+  "error.unknown_field":
+    "El servidor no conoce ese campo. Quizá esta página sea más antigua que el servidor: hay que recargarla.",
   "error.string_type": "Debe ser un texto.",
   "error.string_too_short":
     "Es demasiado corto: al menos {min_length, plural, one {# carácter} many {# de caracteres} other {# caracteres}}.",

@@ -16,6 +16,8 @@ export const texts: Record<keyof typeof english, string> = {
 
   "error.missing": "C’est nécessaire.",
   "error.extra_forbidden": "Le serveur ne connaît pas ce champ.",
+  "error.unknown_field":
+    "Le serveur ne connaît pas ce champ. Cette page est peut-être plus ancienne que le serveur\u00a0: rechargez-la.",
   "error.string_type": "Il faut un texte.",
   "error.string_too_short":
     "C’est trop court\u00a0: {min_length, plural, one {# caractère} many {# de caractères} other {# caractères}} au moins.",

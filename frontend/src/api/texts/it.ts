@@ -16,6 +16,8 @@ export const texts: Record<keyof typeof english, string> = {
 
   "error.missing": "È necessario.",
   "error.extra_forbidden": "Il server non conosce questo campo.",
+  "error.unknown_field":
+    "Il server non conosce questo campo. Forse questa pagina è più vecchia del server: va ricaricata.",
   "error.string_type": "Dev’essere un testo.",
   "error.string_too_short":
     "È troppo corto: almeno {min_length, plural, one {# carattere} many {# di caratteri} other {# caratteri}}.",

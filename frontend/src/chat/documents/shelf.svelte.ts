@@ -12,6 +12,7 @@ import {
   readLibrary,
   removeFile,
   uploadInto,
+  type VectorStoreBody,
   type VectorStoreFileBody,
 } from "../../api/libraries";
 import { changeConversation, type ConversationBody } from "../../api/conversations";
@@ -41,6 +42,15 @@ export interface AttachedLibrary {
   name: string;
 }
 
+/** What of a conversation's documents the server can't tell after a reload. */
+export interface KeptDocuments {
+  /** Of a conversation that has not begun: the library of its own, null for none, and the others. */
+  own: string | null;
+  attached: string[];
+  /** The documents that a question waits for. Those that the server didn't have yet have no id. */
+  awaited: { id: string | null; name: string }[];
+}
+
 /** Whose documents they are. */
 export interface ShelfOwner {
   /** The member of a library's metadata that says what it was made for. */
@@ -66,6 +76,10 @@ export class Shelf {
   #own = $state<string | null>(null);
   /** The documents that a question waits for. */
   #awaited = $state.raw<ReadonlySet<number>>(new Set());
+  /** Whether a question waits for documents of which the server has not told yet. */
+  #resuming = $state(false);
+  /** Done when the server has told which documents the conversation has. */
+  readonly #known = Promise.withResolvers<void>();
   #making: Promise<string> | null = null;
   #ownerId: string | null = null;
   #metadata: Record<string, string> = {};
@@ -81,13 +95,13 @@ export class Shelf {
 
   /** Whether a document is on its way or being read. */
   get busy(): boolean {
-    return this.files.some(isOnItsWay);
+    return this.#resuming || this.files.some(isOnItsWay);
   }
 
   /** What keeps a question from being sent: documents that are being read, or the one that could not be. */
   get obstacle(): "reading" | ShelfFile | null {
     const awaited = this.files.filter(({ key }) => this.#awaited.has(key));
-    if (awaited.some(isOnItsWay)) return "reading";
+    if (this.#resuming || awaited.some(isOnItsWay)) return "reading";
     return awaited.find(({ status }) => status === "failed") ?? null;
   }
 
@@ -99,6 +113,33 @@ export class Shelf {
   /** No question waits any more. */
   awaitNone(): void {
     this.#awaited = new Set();
+  }
+
+  /** What a reload needs to go on from here; undefined for nothing. */
+  get kept(): KeptDocuments | undefined {
+    const begun = this.#ownerId !== null;
+    const [own, attached] = begun ? [null, []] : [this.#own, this.attached.map(({ id }) => id)];
+    const awaited = this.files.filter(({ key }) => this.#awaited.has(key)).map(({ id, name }) => ({ id, name }));
+    return own === null && attached.length + awaited.length === 0 ? undefined : { own, attached, awaited };
+  }
+
+  /** Goes on from what was kept; of a conversation that has begun once it has been read. */
+  async resume({ own, attached, awaited }: KeptDocuments, begun: boolean): Promise<void> {
+    this.#resuming = awaited.length > 0;
+    if (begun) await this.#known.promise;
+    if (own !== null) await this.#find(own, () => this.#takeOwn(own));
+    for (const id of attached) await this.#find(id, ({ name }) => this.#attachKnown({ id, name }));
+    this.#awaited = new Set(awaited.map((one) => this.#awaitedKey(one)));
+    this.#resuming = false;
+  }
+
+  /** The document that was awaited; one that never arrived, or is gone, has failed. */
+  #awaitedKey({ id, name }: { id: string | null; name: string }): number {
+    const known = this.files.find((file) => (id === null ? file.name === name : file.id === id));
+    if (known !== undefined) return known.key;
+    const key = this.#nextKey++;
+    this.files = [...this.files, { key, name, id: null, status: "failed", progress: 0, reason: "lost", problem: null }];
+    return key;
   }
 
   get isEmpty(): boolean {
@@ -128,6 +169,7 @@ export class Shelf {
     this.#metadata = conversation.metadata as Record<string, string>;
     const named = (this.#metadata[MEMBER] ?? "").split(" ").filter((one) => one !== "");
     await this.open(conversation, named);
+    this.#known.resolve();
   }
 
   /** Learns which libraries a conversation or a project has. */
@@ -135,18 +177,27 @@ export class Shelf {
     this.#ownerId = owner.id;
     this.#shared = owner.visibility === "workspace";
     for (const id of libraryIds) {
-      try {
-        const library = await readLibrary(id);
-        if (library.metadata[this.#owner.member] === owner.id) {
-          this.#own = id;
-          await this.#poll();
-        } else if (!this.attached.some((one) => one.id === id)) {
-          this.attached = [...this.attached, { id, name: library.name }];
-        }
-      } catch (error) {
-        if (!(error instanceof Problem) || error.kind !== "model") this.problem = said(error);
-      }
+      await this.#find(id, ({ metadata, name }) =>
+        metadata[this.#owner.member] === owner.id ? this.#takeOwn(id) : this.#attachKnown({ id, name }),
+      );
     }
+  }
+
+  async #find(id: string, take: (library: VectorStoreBody) => unknown): Promise<void> {
+    try {
+      await take(await readLibrary(id));
+    } catch (error) {
+      if (!(error instanceof Problem) || error.kind !== "model") this.problem = said(error);
+    }
+  }
+
+  #takeOwn(id: string): Promise<void> {
+    this.#own = id;
+    return this.#poll();
+  }
+
+  #attachKnown(library: AttachedLibrary): void {
+    if (!this.attached.some(({ id }) => id === library.id)) this.attached = [...this.attached, library];
   }
 
   /** The new conversation or project has its id: the library is bound to it. */
@@ -213,7 +264,7 @@ export class Shelf {
 
   async attach(library: AttachedLibrary): Promise<void> {
     if (this.attached.some(({ id }) => id === library.id)) return;
-    this.attached = [...this.attached, library];
+    this.#attachKnown(library);
     await this.#save();
   }
 

@@ -2,6 +2,7 @@
 import { call, postJson } from "../../api/server";
 import type { ConversationBody, ConversationPage, HitList, ProjectBody, ProjectPage } from "../../api/schema";
 
+export { deleteConversation } from "../../api/conversations";
 export type { ConversationBody, HitBody, ProjectBody } from "../../api/schema";
 
 const PAGE = 100;
@@ -34,11 +35,6 @@ export async function startConversation(projectId: string): Promise<Conversation
   return (await (await postJson("/v1/conversations", { project_id: projectId })).json()) as ConversationBody;
 }
 
-/** `leaving`: the request outlives the page. */
-export async function deleteConversation(id: string, { leaving = false } = {}): Promise<void> {
-  await call(`/v1/conversations/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: leaving });
-}
-
 export async function search(
   query: string,
   { offset = 0, limit = 20, signal }: { offset?: number; limit?: number; signal?: AbortSignal } = {},
@@ -60,6 +56,10 @@ export async function projects(): Promise<ProjectBody[]> {
     after = page.has_more ? page.last_id : null;
   } while (after !== null);
   return all;
+}
+
+export async function readProject(id: string): Promise<ProjectBody> {
+  return (await (await call(`/v1/projects/${encodeURIComponent(id)}`)).json()) as ProjectBody;
 }
 
 export async function createProject(fields: ProjectChange): Promise<ProjectBody> {

@@ -30,7 +30,7 @@ from aquilon.conversations.conversations import ConversationChange, default_visi
 from aquilon.conversations.dialects.chat_fields import Metadata
 from aquilon.conversations.dialects.conversation_settings import ConversationSettings
 from aquilon.conversations.dialects.dialect import dialect_of, note_dialect
-from aquilon.conversations.dialects.fields import Fields
+from aquilon.conversations.dialects.fields import Fields, OwnFields
 from aquilon.conversations.dialects.mistral_events import CONVERSATION_EVENTS, ConversationResponse
 from aquilon.conversations.dialects.mistral_fields import AppendToConversation, StartConversation
 from aquilon.conversations.dialects.prompts_of_items import require_calls
@@ -74,7 +74,7 @@ class ChangeConversation(Fields):
     )
 
 
-class NameConversation(Fields):
+class NameConversation(OwnFields):
     model: str | None = Field(
         None, min_length=1, max_length=1000, description="The model to ask; without it, the one that answered last."
     )
@@ -224,8 +224,9 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
     "Give a conversation a title",
     request=NameConversation,
     answer=ConversationBody,
-    says="The conversation, with a title in the language of its question: the model's, or the question's first words. "
-    "One that has another title keeps it. The request to the model is paid for, and is no message of a person's quota.",
+    says="The conversation, with a title in the language of its question: the model's, or the question's first words, "
+    "for which a later request tries again. One that has another title keeps it. The request to the model is paid for, "
+    "and is no message of a person's quota.",
 )
 async def name_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     fields = await read_body(request, NameConversation)

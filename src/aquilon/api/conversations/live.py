@@ -21,6 +21,7 @@ class ConversationUpdated(msgspec.Struct, frozen=True, kw_only=True):
     type: str = "conversation.updated"
     title: str | None
     visibility: str
+    project_id: str | None
     head_id: str | None
     """Its latest item: where this changes, there are new items to list."""
     updated_at: int
@@ -55,6 +56,7 @@ async def _frames(states: AsyncGenerator[State | None]) -> AsyncGenerator[bytes]
             else ConversationUpdated(
                 title=state.title,
                 visibility=state.visibility,
+                project_id=state.project_id,
                 head_id=state.head_id,
                 updated_at=state.updated_at,
                 edition=state.edition,

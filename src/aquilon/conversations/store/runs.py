@@ -92,14 +92,6 @@ async def open_in(session: AsyncSession, principal: Principal, conversation_ids:
     return list(await session.scalars(query))
 
 
-async def has_unsuccessful(session: AsyncSession, scope: Scope, conversation_id: str) -> bool:
-    """Whether an answer in a conversation failed or was stopped."""
-    query = scope.select(StoredRun).where(
-        StoredRun.conversation_id == conversation_id, StoredRun.status.in_(("failed", "cancelled"))
-    )
-    return (await session.scalars(query.with_only_columns(StoredRun.id).limit(1))).first() is not None
-
-
 async def open_of_person(session: AsyncSession, scope: Scope) -> Sequence[StoredRun]:
     """The runs in all conversations of the scope's user that have not ended."""
     own = scope.select(StoredConversation).with_only_columns(StoredConversation.id)

@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Dateien auswählen…",
   "doc.library": "Bibliothek anhängen…",
   "doc.list": "Dokumente dieser Unterhaltung",
+  "doc.project": "Dokumente des Projekts „{name}“",
   "doc.sending": "Wird gesendet…",
   "doc.reading": "Wird gelesen, {percent}",
   "doc.ready": "Gelesen",
@@ -29,6 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.too_large":
     "Die Datei ist, vielleicht erst entpackt, zu groß, um gelesen zu werden. Teilen Sie sie auf; löschen Sie in Tabellen weit abgelegene Zellen.",
   "doc.failed.timed_out": "Das Lesen der Datei hat zu lange gedauert. Teilen Sie sie in kleinere Dateien auf.",
+  "doc.failed.lost": "Die Datei wurde nicht vollständig gesendet. Hängen Sie sie erneut an.",
   "doc.failed.server_error": "Der Server konnte die Datei nicht lesen. Versuchen Sie es erneut.",
   "doc.note.truncated": "Teilweise gelesen: länger als das, was von einer Datei gelesen wird",
   "doc.note.pages_without_text": "Gelesen, außer Seiten, die Bilder oder beschädigt sind",

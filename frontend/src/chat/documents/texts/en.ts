@@ -4,6 +4,7 @@ export const texts = {
   "doc.pick": "Choose files…",
   "doc.library": "Attach a library…",
   "doc.list": "Documents of this conversation",
+  "doc.project": "Documents of the project “{name}”",
   "doc.sending": "Sending…",
   "doc.reading": "Reading, {percent}",
   "doc.ready": "Read",
@@ -26,6 +27,7 @@ export const texts = {
   "doc.failed.too_large":
     "The file, or what it unpacks to, is too large to be read. Divide it; in a sheet, delete cells far from the others.",
   "doc.failed.timed_out": "Reading the file took too long. Divide it into smaller ones.",
+  "doc.failed.lost": "It was not sent in full. Attach it again.",
   "doc.failed.server_error": "The server couldn’t read it. Try again.",
   "doc.note.truncated": "Read in part: it is longer than what is read of one",
   "doc.note.pages_without_text": "Read, except pages that are pictures or damaged",

@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Elegir archivos…",
   "doc.library": "Adjuntar una biblioteca…",
   "doc.list": "Documentos de esta conversación",
+  "doc.project": "Documentos del proyecto «{name}»",
   "doc.sending": "Enviando…",
   "doc.reading": "Leyendo, {percent}",
   "doc.ready": "Leído",
@@ -29,6 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.too_large":
     "El archivo, o lo que resulta al descomprimirlo, es demasiado grande. Conviene dividirlo y, en una hoja de cálculo, borrar las celdas muy alejadas.",
   "doc.failed.timed_out": "La lectura del archivo ha tardado demasiado. Conviene dividirlo en varios.",
+  "doc.failed.lost": "No se envió por completo. Hay que adjuntarlo de nuevo.",
   "doc.failed.server_error": "El servidor no ha podido leerlo. Conviene intentarlo de nuevo.",
   "doc.note.truncated": "Leído en parte: es más largo de lo que se lee de un documento",
   "doc.note.pages_without_text": "Leído, salvo páginas que son imágenes o están dañadas",

@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Choisir des fichiers…",
   "doc.library": "Joindre une bibliothèque…",
   "doc.list": "Documents de cette conversation",
+  "doc.project": "Documents du projet «\u00a0{name}\u00a0»",
   "doc.sending": "Envoi…",
   "doc.reading": "Lecture, {percent}",
   "doc.ready": "Lu",
@@ -28,6 +29,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.too_large":
     "Le fichier, ou ce qu’il devient une fois décompressé, est trop volumineux. Divisez-le\u00a0; dans une feuille de calcul, supprimez les cellules isolées au loin.",
   "doc.failed.timed_out": "La lecture du fichier a pris trop de temps. Divisez-le en plusieurs fichiers.",
+  "doc.failed.lost": "Il n’a pas été envoyé en entier. Joignez-le de nouveau.",
   "doc.failed.server_error": "Le serveur n’a pas pu le lire. Réessayez.",
   "doc.note.truncated": "Lu en partie\u00a0: il est plus long que ce qui est lu d’un document",
   "doc.note.pages_without_text": "Lu, sauf des pages qui sont des images ou sont endommagées",

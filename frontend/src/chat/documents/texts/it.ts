@@ -5,6 +5,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pick": "Scegli file…",
   "doc.library": "Allega una raccolta…",
   "doc.list": "Documenti di questa conversazione",
+  "doc.project": "Documenti del progetto «{name}»",
   "doc.sending": "Invio…",
   "doc.reading": "Lettura, {percent}",
   "doc.ready": "Letto",
@@ -29,6 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.failed.too_large":
     "Il file, o ciò che ne risulta una volta estratto, è troppo grande. Conviene dividerlo e, in un foglio, eliminare le celle molto lontane.",
   "doc.failed.timed_out": "La lettura del file ha richiesto troppo tempo. Conviene dividerlo in più file.",
+  "doc.failed.lost": "Non è stato inviato per intero. Va allegato di nuovo.",
   "doc.failed.server_error": "Il server non è riuscito a leggerlo. Conviene riprovare.",
   "doc.note.truncated": "Letto in parte: è più lungo di quanto si legge di un documento",
   "doc.note.pages_without_text": "Letto, tranne le pagine che sono immagini o danneggiate",
