@@ -18,8 +18,11 @@ def assumed_watts(device: str, ranks: int) -> int:
 
 
 def energy_text(joules: float, *, is_measured: bool) -> str:
-    """``1.2 kJ``, ``0.35 kWh``; ``about 1.2 kJ`` for an estimate."""
-    amount = f"{joules / 3.6e6:.3g} kWh" if joules >= 3.6e5 else f"{joules / 1e3:.3g} kJ"
+    """``27 J``, ``1.2 kJ``, ``0.35 kWh``; ``about 1.2 kJ`` for an estimate."""
+    if joules >= 3.6e5:
+        amount = f"{joules / 3.6e6:,.3g} kWh"
+    else:
+        amount = f"{joules / 1e3:.3g} kJ" if joules >= 1000 else f"{joules:.0f} J"
     return amount if is_measured else f"about {amount}"
 
 

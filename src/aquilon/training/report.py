@@ -16,8 +16,9 @@ from aquilon.training.data.shards import Shard, ShardDescription, ShardError
 from aquilon.training.energy import assumed_watts
 from aquilon.training.history import History
 from aquilon.training.line_charts import Point, lines
-from aquilon.training.protocol import DATA, REPORT, TOKENIZER, Job, Pretrain, Validated, read_job
+from aquilon.training.protocol import DATA, REPORT, TOKENIZER, Dpo, Job, Pretrain, Sft, Validated, read_job
 from aquilon.training.report_page import Cell, heading, page, table
+from aquilon.wording import counted
 
 
 def write_report(run: Path) -> Path:
@@ -46,14 +47,28 @@ def write_report(run: Path) -> Path:
 
 def named_shards(run: Path, job: Job) -> list[tuple[str, ShardDescription]]:
     """What the run's data was tokenized to, as far as it is, each under its source's name."""
-    sources = [source.path for source in job.data] if isinstance(job, Pretrain) else []
-    names = {f"source-{number}": name for number, name in enumerate([*sources, "validation"])}
+    if isinstance(job, Pretrain):
+        sources = [source.path for source in job.data]
+        names = {f"source-{number}": name for number, name in enumerate([*sources, "validation"])}
+    else:
+        names = {"training": ", ".join(job.data), "validation": f"validation: {', '.join(job.validation)}"}
     named = []
     folders = [folder.parent for folder in (run / DATA).glob("*/shard.json")]
     for folder in sorted(folders, key=lambda folder: (len(folder.name), folder.name)):
         with contextlib.suppress(ShardError):  # a damaged one is tokenized again
             named.append((names.get(folder.name, folder.name), Shard(folder).description))
     return named
+
+
+def documents_text(job: Job, count: int) -> str:
+    """So many of a shard's documents, as people count them: a pair is two, and a conversation may be several."""
+    match job:
+        case Pretrain():
+            return counted(count, "document")
+        case Sft():
+            return counted(count, "example")
+        case Dpo():
+            return counted(count // 2, "pair")
 
 
 def energy_words(history: History) -> str:
