@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.cli.test_train_display import started, step
 from tests.support.training_runs import (
     losses,
     takes_step,
@@ -17,8 +18,9 @@ from tests.support.training_runs import (
 from tests.support.training_texts import write_corpus, write_tokenizer
 
 from aquilon.training.history import History
-from aquilon.training.protocol import Training, write_job
+from aquilon.training.protocol import Paused, Training, write_job
 from aquilon.training.report import write_report
+from aquilon.training.tensorboard_log import event_log
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,17 @@ def test_tensorboard_shows_every_step_once(resumed: Path) -> None:
     assert [scalar.step for scalar in log.Scalars("bits_per_byte/validation")] == [20, 40]
 
 
+def test_tensorboard_shows_a_run_once_that_was_killed_before_its_first_checkpoint(tmp_path: Path) -> None:
+    for steps in (5, 3):
+        log = event_log(tmp_path)
+        log.write(started(0))
+        for number in range(1, steps + 1):
+            log.write(step(number))
+        log.write(Paused(step=steps, time=1.0))
+    shown = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("loss/training")
+    assert [scalar.step for scalar in shown] == [1, 2, 3]
+
+
 def test_a_report_needs_no_other_file_and_shows_curves_and_facts(resumed: Path) -> None:
     report = (resumed / "report.html").read_text("utf-8")
     assert not re.search(r"<(script|link|img)|src=|href=|url\(", report)
@@ -48,7 +61,7 @@ def test_a_report_needs_no_other_file_and_shows_curves_and_facts(resumed: Path) 
         assert f'aria-label="{curve}"' in report
     assert "40 of 40" in report
     assert History.of(resumed).steps[-1].loss < 4
-    for fact in ("corpus.txt", "126\u202f", "fingerprint", "cpu, 1 threads, float32"):
+    for fact in ("corpus.txt", "126\u202f", "fingerprint", "cpu, 1 thread, float32"):
         assert fact in report
     assert "color-scheme: light dark" in report
 

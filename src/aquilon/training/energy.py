@@ -13,7 +13,7 @@ _WATTS_A_THREAD, _WATTS_A_GPU = 10, 500
 
 def assumed_watts(device: str, ranks: int) -> int:
     """Of so many ranks; ``device`` as `Started` describes it."""
-    threads = re.search(r"(\d+) threads", device)
+    threads = re.search(r"(\d+) threads?", device)
     return ranks * (_WATTS_A_THREAD * int(threads[1]) if threads else _WATTS_A_GPU)
 
 
