@@ -95,7 +95,7 @@ def test_energy_that_no_machine_counted_is_an_estimate_and_says_so(tmp_path: Pat
     assert history.joules == 620
     assert "about 620 J" in speed_words(history, None)
     assert energy_words(history) == (
-        "about 0.000172 kWh: an estimate for 20 W while it trained, since this machine doesn't measure it"
+        "about 620 J: an estimate for 20 W while it trained, since this machine doesn't measure it"
     )
 
 
