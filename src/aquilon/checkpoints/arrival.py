@@ -274,7 +274,11 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
     with contextlib.suppress(StoreError):
         stored = ModelStore(folder.parent).get(folder.name)
         return Origin(
-            source=stored.source, license=stored.license, license_url=stored.license_url, languages=stored.languages
+            source=stored.source,
+            revision=stored.revision,
+            license=stored.license,
+            license_url=stored.license_url,
+            languages=stored.languages,
         )
     return _card(folder, checkpoint.metadata)
 

@@ -207,6 +207,9 @@ def _differences(before: object, job: object, place: str = "") -> Iterator[str]:
     if type(before) is type(job) and isinstance(before, msgspec.Struct):
         for name in before.__struct_fields__:
             yield from _differences(getattr(before, name), getattr(job, name), f"{place}.{name}" if place else name)
+    elif isinstance(before, list) and isinstance(job, list) and len(before) == len(job):
+        for number, (one, other) in enumerate(zip(before, job, strict=True)):
+            yield from _differences(one, other, f"{place}[{number}]")
     elif before != job:
         yield f"{place or 'its kind'} was {_shown(before)} and is now {_shown(job)}"
 
