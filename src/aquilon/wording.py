@@ -8,8 +8,21 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def parameters_text(count: int) -> str:
+    """``75.3K``, ``135M``, ``24B``, as models are named; empty where a model's parameters aren't known."""
+    if not count:
+        return ""
+    rounded = float(f"{count:.3g}")
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if rounded >= unit:
+            return f"{rounded / unit:,.3g}{letter}" if rounded < 1000 * unit else f"{rounded / unit:,.0f}{letter}"
+    return f"{rounded:.0f}"
+
+
 def duration_text(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3 h 20 min``, ``2 days 4 h``."""
+    """``under 1 s``, ``45 s``, ``12 min``, ``3 h 20 min``, ``2 days 4 h``."""
+    if 0 < seconds < 1:
+        return "under 1 s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

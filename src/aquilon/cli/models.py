@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aquilon.cli.options import AsJson, Home, model_store
-from aquilon.wording import counted
+from aquilon.wording import counted, parameters_text
 
 if TYPE_CHECKING:
     from aquilon.catalogue.model_notes import ModelNote
@@ -26,7 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 def list_models(home: Home = None, as_json: AsJson = False) -> None:
     """List the models in the store."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import err, parameters_text, print_json
+    from aquilon.cli.output import err, print_json
     from aquilon.cli.tables import Table, print_table
 
     store = model_store(home)
@@ -59,7 +59,7 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
 def show_model(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     """Show a model's facts and files."""
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import parameters_text, print_json
+    from aquilon.cli.output import print_json
     from aquilon.cli.tables import print_facts
 
     model = model_store(home).get(name)
@@ -147,7 +147,7 @@ def suggest_models(
 
     from aquilon.checkpoints.arrival import size_text
     from aquilon.checkpoints.suggest import CONTEXT, machine_memory, suggest
-    from aquilon.cli.output import err, out, parameters_text, print_json
+    from aquilon.cli.output import err, out, print_json
     from aquilon.settings import parse_size
 
     try:

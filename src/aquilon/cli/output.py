@@ -55,10 +55,3 @@ def print_structs(structs: Struct | list[Any]) -> None:
     import msgspec
 
     print_json(msgspec.to_builtins(structs))
-
-
-def parameters_text(count: int) -> str:
-    """``135M``, ``24B``."""
-    if not count:
-        return ""
-    return f"{count / 1e9:.3g}B" if count >= 10**9 else f"{count / 1e6:.3g}M"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aquilon.cli.options import AsJson, Home, settings_from
-from aquilon.wording import counted
+from aquilon.wording import counted, parameters_text
 
 if TYPE_CHECKING:
     from aquilon.checkpoints.store import ModelStore
@@ -202,7 +202,6 @@ class _Reporter:
     def _say_better_models(self, models: tuple[str, ...]) -> None:
         from aquilon.checkpoints.store import ModelStore
         from aquilon.checkpoints.suggest import good_starts, has_gpu, machine_memory
-        from aquilon.cli.output import parameters_text
         from aquilon.settings import DEFAULT_MODEL
 
         if models[:1] != (DEFAULT_MODEL,):

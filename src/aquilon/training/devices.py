@@ -10,6 +10,7 @@ import torch.distributed as dist
 
 from aquilon.training.protocol import Training
 from aquilon.training.speeds import PEAK
+from aquilon.wording import counted
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Device:
         what = (
             torch.cuda.get_device_name(self.device)
             if self.device.type == "cuda"
-            else f"cpu, {torch.get_num_threads()} threads"
+            else f"cpu, {counted(torch.get_num_threads(), 'thread')}"
         )
         return f"{what}, {precision}" + (f", {self.ranks} ranks" if self.ranks > 1 else "")
 

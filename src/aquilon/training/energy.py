@@ -13,13 +13,16 @@ _WATTS_A_THREAD, _WATTS_A_GPU = 10, 500
 
 def assumed_watts(device: str, ranks: int) -> int:
     """Of so many ranks; ``device`` as `Started` describes it."""
-    threads = re.search(r"(\d+) threads", device)
+    threads = re.search(r"(\d+) threads?", device)
     return ranks * (_WATTS_A_THREAD * int(threads[1]) if threads else _WATTS_A_GPU)
 
 
 def energy_text(joules: float, *, is_measured: bool) -> str:
-    """``1.2 kJ``, ``0.35 kWh``; ``about 1.2 kJ`` for an estimate."""
-    amount = f"{joules / 3.6e6:.3g} kWh" if joules >= 3.6e5 else f"{joules / 1e3:.3g} kJ"
+    """``27 J``, ``1.2 kJ``, ``0.35 kWh``; ``about 1.2 kJ`` for an estimate."""
+    if joules >= 3.6e5:
+        amount = f"{joules / 3.6e6:,.3g} kWh"
+    else:
+        amount = f"{joules / 1e3:.3g} kJ" if joules >= 1000 else f"{joules:.0f} J"
     return amount if is_measured else f"about {amount}"
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 
-_COLOURS = ("#3b6ea5", "#c8702a", "#5b8c5a", "#8f5a8f")
-_WIDTH, _HEIGHT = 900, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 12, 10, 30
+from aquilon.training.report_page import colour, figure
+
+_WIDTH, _HEIGHT = 420, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 10, 28
 _POINTS = 400
 """More are averaged: an eye sees no more, and the page stays small."""
 _TICKS = 5
+_MOST_DIGITS = 5
+"""Behind the point."""
 
 Point = tuple[float, float]
 """A step and its value."""
@@ -25,40 +27,42 @@ def lines(caption: str, series: Mapping[str, Sequence[Point]]) -> str:
         return ""
     steps = [step for points in drawn.values() for step, _ in points]
     values = [value for points in drawn.values() for _, value in points]
-    across, up = _Axis.over(steps), _Axis.over(values)
+    across, up = _Axis.over(steps, least=1), _Axis.over(values)
     parts = [*_grid(across, up)]
-    for colour, points in zip(_COLOURS * len(drawn), drawn.values(), strict=False):
+    for number, points in enumerate(drawn.values()):
         places = [(_x(across, step), _y(up, value)) for step, value in points]
         if len(places) == 1:
-            parts.append(f'<circle cx="{places[0][0]:.1f}" cy="{places[0][1]:.1f}" r="3" fill="{colour}"/>')
+            fill = f'style="fill: {colour(number)}"'
+            parts.append(f'<circle cx="{places[0][0]:.1f}" cy="{places[0][1]:.1f}" r="3" {fill}/>')
         else:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"/>')
-    if len(drawn) > 1:
-        parts += _legend(list(drawn))
-    return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(caption)}">'
-        + "".join(parts)
-        + f"</svg><figcaption>{escape(caption)}</figcaption></figure>"
-    )
+            parts.append(f'<polyline points="{path}" fill="none" stroke-width="1.8" style="stroke: {colour(number)}"/>')
+    return figure(caption, (_WIDTH, _HEIGHT), parts, list(drawn))
 
 
 class _Axis:
     """A range of values, with round numbers in it."""
 
-    def __init__(self, low: float, high: float, ticks: list[float]) -> None:
-        self.low, self.high, self.ticks = low, high, ticks
+    def __init__(self, low: float, high: float, *, apart: float) -> None:
+        self.low, self.high = low, high
+        first, last = math.ceil(low / apart - 1e-9), math.floor(high / apart + 1e-9)
+        self.ticks = [index * apart for index in range(first, last + 1)]
+        self._digits = max(0, -math.floor(math.log10(apart) + 1e-9))
 
     @classmethod
-    def over(cls, values: Sequence[float]) -> _Axis:
+    def over(cls, values: Sequence[float], *, least: float = 0.0) -> _Axis:
+        """``least``: what is between two ticks at least."""
         low, high = min(values), max(values)
         if high == low:
-            low, high = low - (abs(low) or 1) * 0.1, high + (abs(high) or 1) * 0.1
+            around = least or (abs(low) or 1) * 0.1
+            low, high = low - around, high + around
         rough = (high - low) / _TICKS
         power = 10.0 ** math.floor(math.log10(rough))
         apart = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-        first = math.ceil(low / apart)
-        return cls(low, high, [index * apart for index in range(first, math.floor(high / apart + 1e-9) + 1)])
+        return cls(low, high, apart=max(apart, least))
+
+    def written(self, tick: float) -> str:
+        return f"{tick:z,.{self._digits}f}" if self._digits <= _MOST_DIGITS else f"{tick:.2e}"
 
     def share(self, value: float) -> float:
         return (value - self.low) / (self.high - self.low)
@@ -78,20 +82,13 @@ def _grid(across: _Axis, up: _Axis) -> list[str]:
         y = _y(up, tick)
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity=".15"/>'
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_written(tick)}</text>'
+            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{up.written(tick)}</text>'
         )
     for tick in across.ticks:
-        parts.append(f'<text x="{_x(across, tick):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{_written(tick)}</text>')
-    return parts
-
-
-def _legend(names: Sequence[str]) -> list[str]:
-    parts, x = [], _WIDTH - _RIGHT
-    for colour, name in reversed(list(zip(_COLOURS * len(names), names, strict=False))):
-        parts.append(f'<text x="{x}" y="{_TOP + 12}" text-anchor="end">{escape(name)}</text>')
-        x -= 8 * len(name) + 8
-        parts.append(f'<rect x="{x - 10}" y="{_TOP + 2}" width="12" height="12" rx="2" fill="{colour}"/>')
-        x -= 24
+        parts.append(
+            f'<text x="{_x(across, tick):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{across.written(tick)}</text>'
+        )
+    parts.append(f'<text x="0" y="{_HEIGHT - 8}">step</text>')
     return parts
 
 
@@ -103,7 +100,3 @@ def _averaged(points: Sequence[Point]) -> list[Point]:
     return [
         (sum(step for step, _ in group) / len(group), sum(value for _, value in group) / len(group)) for group in groups
     ]
-
-
-def _written(value: float) -> str:
-    return f"{value:,.0f}".replace(",", "\u202f") if abs(value) >= 1000 else f"{value:.4g}"

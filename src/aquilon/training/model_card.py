@@ -14,14 +14,16 @@ from typing import Any
 import msgspec
 
 from aquilon import __version__
-from aquilon.checkpoints.arrival import Origin, origin_of, size_text
-from aquilon.checkpoints.opening import open_checkpoint
+from aquilon.checkpoints.arrival import size_text
+from aquilon.checkpoints.text import load_text
 from aquilon.models.architecture import Architecture
+from aquilon.text.huggingface import templates_from_folder
+from aquilon.training.card_base import CardBase, card_base
 from aquilon.training.data.preparing import SourceFile, prepared_sources
 from aquilon.training.data.shards import Shard, ShardDescription, ShardError
 from aquilon.training.history import History
-from aquilon.training.protocol import DATA, Job, Pretrain, base_of, model_name
-from aquilon.training.report import energy_words
+from aquilon.training.protocol import DATA, TOKENIZER, Job, Pretrain
+from aquilon.training.report import documents_text, energy_words
 from aquilon.training.run_weights import architecture_of
 from aquilon.wording import counted, duration_text
 
@@ -46,23 +48,23 @@ def model_card(
     is_adapter = job.lora is not None and not merged
     history = History.of(run)
     architecture = architecture_of(run, job)
-    path = base_of(job)
-    base = None if path is None else origin_of(open_checkpoint(Path(path)))
-    license = license or (base.license if base else None)
+    base = card_base(run, job)
+    license = license or (base.origin.license if base else None)
     name = name or run.resolve().name
     sections = [
         _front_matter(job, base, license, is_adapter),
         f"# {name}\n",
         f"This {'adapter' if is_adapter else 'model'} {_made(job)} with Aquilon {__version__}."
-        + (f" Its base is {_base_name(job)}." if base else ""),
-        "## Use\n\n```sh\naquilon pull ./model --name NAME && aquilon chat NAME\n```\n",
+        + (f" Its base is `{base.name}`." if base else ""),
+        "## Use\n\n" + (_CHAT if _can_chat(run, base) else _COMPLETION),
         "## Model\n\n" + _model_table(architecture, license),
+        *(["## Base\n\n" + _table(("", ""), base.rows())] if base else []),
         "## Training data\n\n" + _data_table(run, job),
         "## Training\n\n" + _training_table(history, job, architecture),
         "## Evaluation\n\n" + _evaluation(run, history),
         "## Intended use\n\n" + _intended_use(job),
         "## Limits\n\n" + _limits(architecture, history),
-        _summary_of_content(run, job, name),
+        _summary_of_content(run, job, name, base),
     ]
     return "\n".join(f"{section.rstrip()}\n" for section in sections)
 
@@ -73,18 +75,42 @@ def _made(job: Job) -> str:
     return _KINDS[str(type(job).__struct_config__.tag)]
 
 
-def _base_name(job: Job) -> str:
-    return f"`{model_name(Path(base_of(job) or ''))}`"
+_CHAT = """```sh
+aquilon pull ./model --name NAME
+aquilon up --model NAME
+```
+
+In another terminal, `aquilon chat --model NAME` begins a conversation.
+"""
+_COMPLETION = """```sh
+aquilon pull ./model --name NAME
+aquilon up --model NAME
+```
+
+It has no chat template, so that it continues text and doesn't answer in conversations:
+
+```sh
+curl http://127.0.0.1:8080/v1/completions -H "Authorization: Bearer $AQUILON_API_KEY" \\
+  -H "Content-Type: application/json" -d '{"model": "NAME", "prompt": "Once upon a time", "max_tokens": 50}'
+```
+"""
 
 
-def _front_matter(job: Job, base: Origin | None, license: str | None, is_adapter: bool) -> str:
+def _can_chat(run: Path, base: CardBase | None) -> bool:
+    if base is not None:
+        return load_text(base.checkpoint).template is not None
+    return bool(templates_from_folder(run / TOKENIZER))
+
+
+def _front_matter(job: Job, base: CardBase | None, license: str | None, is_adapter: bool) -> str:
     library = "peft" if is_adapter else "transformers"
     fields = [f"library_name: {library}", "pipeline_tag: text-generation", "tags: [aquilon]"]
     if license:
         fields.append(f"license: {license}")
     if base:
-        fields.append(f"base_model: {_base_name(job).strip('`')}")
-        fields += [f"language: [{', '.join(base.languages)}]"] if base.languages else []
+        fields.append(f"base_model: {base.name}")
+        languages = base.origin.languages
+        fields += [f"language: [{', '.join(languages)}]"] if languages else []
     return "\n".join(["---", *fields, "---"])
 
 
@@ -110,10 +136,10 @@ def _data_table(run: Path, job: Job) -> str:
     for part in data_parts(run, job):
         shard = part.shard
         tokens = f"{shard.tokens:,}" if shard else "?"
-        documents = f"{shard.documents:,}" if shard else "?"
+        documents = documents_text(job, shard.documents) if shard else "?"
         fingerprint = f"`{shard.fingerprint[:16]}`" if shard else "?"
         rows.append((part.name, part.use, size_text(part.bytes), documents, tokens, fingerprint))
-    table = _table(("source", "use", "size", "documents", "tokens", "fingerprint"), rows)
+    table = _table(("source", "use", "size", "holds", "tokens", "fingerprint"), rows)
     files = [
         f"- `{Path(file.path).name}`, {file.bytes:,} bytes, SHA-256 `{file.sha256}`"
         for part in data_parts(run, job)
@@ -237,14 +263,16 @@ def _intended_use(job: Job) -> str:
 
 def _limits(architecture: Architecture, history: History) -> str:
     count = architecture.parameters()
-    size = f"{count / 1e9:.2g} billion" if count >= 1e9 else f"{count / 1e6:.3g} million"
+    size = f"{count:,}"
+    if count >= 1e6:
+        size = f"{count / 1e9:.2g} billion" if count >= 1e9 else f"{count / 1e6:.3g} million"
     return (
         f"A model of {size} parameters states false things fluently. It knows little beyond its training data, and has "
         "the biases of that data. It wasn't tested for safety; test it for your use before others rely on it."
     )
 
 
-def _summary_of_content(run: Path, job: Job, name: str) -> str:
+def _summary_of_content(run: Path, job: Job, name: str, base: CardBase | None) -> str:
     parts = data_parts(run, job)
     tokens = sum(part.shard.tokens for part in parts if part.shard and part.use != "validation")
     size = "less than 1 billion tokens" if tokens < 1e9 else "1 billion to 10 trillion tokens"
@@ -253,7 +281,7 @@ def _summary_of_content(run: Path, job: Job, name: str) -> str:
     listed = "\n".join(
         f"- {part.name}: {size_text(part.bytes)} in {counted(len(part.files), 'file')}" for part in parts
     )
-    dependencies = "none" if base_of(job) is None else f"{_base_name(job)}, whose own summary applies too"
+    dependencies = "none" if base is None else f"`{base.name}`, whose own summary applies too"
     return f"""## Public summary of training content
 
 By the template of the AI Office for Article 53(1)(d) of Regulation (EU) 2024/1689.

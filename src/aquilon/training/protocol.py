@@ -170,7 +170,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=
     batch_tokens: int
     ranks: int
     device: str
-    """Such as ``cpu (2 threads, bfloat16)``."""
+    """Such as ``cpu, 2 threads, bfloat16``."""
     time: float
 
 

@@ -13,30 +13,32 @@ from aquilon.models.architecture import Architecture
 from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training import sizes
 from aquilon.training.data.shards import Shard, ShardDescription, ShardError
-from aquilon.training.energy import assumed_watts
+from aquilon.training.energy import assumed_watts, energy_text
 from aquilon.training.history import History
 from aquilon.training.line_charts import Point, lines
-from aquilon.training.protocol import DATA, REPORT, TOKENIZER, Job, Pretrain, Validated, read_job
-from aquilon.training.report_page import Cell, heading, page, table
+from aquilon.training.protocol import DATA, REPORT, TOKENIZER, Dpo, Job, Pretrain, Sft, Validated, read_job
+from aquilon.training.report_page import Cell, charts, facts, page, section, table
+from aquilon.wording import counted, duration_text
+
+_KINDS = {Pretrain: "Pretraining", Sft: "Fine-tuning", Dpo: "Preference tuning"}
 
 
 def write_report(run: Path) -> Path:
     """Write the report anew; its path."""
     history, job = History.of(run), read_job(run)
     text = page(
-        f"{msgspec.to_builtins(job)['kind'].capitalize()}: {run.resolve().name}",
+        f"{_KINDS[type(job)]}: {run.resolve().name}",
         [
-            _facts(_result(history)),
-            *_curves(history),
-            heading("Model"),
-            _facts(_model(run, job, history)),
-            heading("Data"),
-            table(("source", "documents", "tokens", "bytes", "fingerprint"), _data(run, job)),
-            heading("Training"),
-            _facts(_settings(job)),
-            heading("Device and energy"),
-            table(("from step", "device", "ranks", "tokens a step"), _devices(history)),
-            _facts(_energy(history)),
+            facts(_result(history)),
+            charts(_curves(history)),
+            section("Model", facts(_model(run, job, history))),
+            section("Data", table(("source", "holds", "tokens", "fingerprint"), _data(run, job))),
+            section("Training", facts(_settings(job))),
+            section(
+                "Device and energy",
+                table(("from step", "device", "ranks", "tokens a step"), _devices(history)),
+                facts(_energy(history)),
+            ),
         ],
     )
     partial = (run / REPORT).with_suffix(".partial")
@@ -46,8 +48,11 @@ def write_report(run: Path) -> Path:
 
 def named_shards(run: Path, job: Job) -> list[tuple[str, ShardDescription]]:
     """What the run's data was tokenized to, as far as it is, each under its source's name."""
-    sources = [source.path for source in job.data] if isinstance(job, Pretrain) else []
-    names = {f"source-{number}": name for number, name in enumerate([*sources, "validation"])}
+    if isinstance(job, Pretrain):
+        sources = [source.path for source in job.data]
+        names = {f"source-{number}": name for number, name in enumerate([*sources, "validation"])}
+    else:
+        names = {"training": ", ".join(job.data), "validation": f"validation: {', '.join(job.validation)}"}
     named = []
     folders = [folder.parent for folder in (run / DATA).glob("*/shard.json")]
     for folder in sorted(folders, key=lambda folder: (len(folder.name), folder.name)):
@@ -56,20 +61,27 @@ def named_shards(run: Path, job: Job) -> list[tuple[str, ShardDescription]]:
     return named
 
 
+def documents_text(job: Job, count: int) -> str:
+    """So many of a shard's documents, as people count them: a pair is two, and a conversation may be several."""
+    match job:
+        case Pretrain():
+            return counted(count, "document")
+        case Sft():
+            return counted(count, "example")
+        case Dpo():
+            return counted(count // 2, "pair")
+
+
 def energy_words(history: History) -> str:
     """What was measured, else an estimate that is said to be one."""
     if history.joules is None:
         return "none: no step was taken"
-    kilowatt_hours = f"{history.joules / 3.6e6:.3g} kWh"
+    amount = energy_text(history.joules, is_measured=history.is_energy_measured)
     if history.is_energy_measured:
-        return f"{kilowatt_hours}, measured on the machine"
+        return f"{amount}, measured on the machine"
     started = history.starts[-1]
     watts = assumed_watts(started.device, started.ranks)
-    return f"about {kilowatt_hours}: an estimate for {watts} W while it trained, since this machine doesn't measure it"
-
-
-def _facts(rows: list[tuple[str, Cell]]) -> str:
-    return table(("", ""), rows) if rows else ""
+    return f"{amount}: an estimate for {watts} W while it trained, since this machine doesn't measure it"
 
 
 def _result(history: History) -> list[tuple[str, Cell]]:
@@ -83,8 +95,8 @@ def _result(history: History) -> list[tuple[str, Cell]]:
         rows.append(("validation loss", last.loss))
         if last.bits_per_byte is not None:
             rows.append(("validation bits per byte", last.bits_per_byte))
-        rows += [(f"validation {name}", value) for name, value in last.metrics.items()]
-    rows.append(("hours", history.seconds / 3600))
+        rows += [(f"validation {name.replace('_', ' ')}", value) for name, value in last.metrics.items()]
+    rows.append(("time", duration_text(history.seconds)))
     if history.seconds:
         rows.append(("tokens a second", round(_trained_tokens(history) / history.seconds)))
     return rows
@@ -131,9 +143,15 @@ def _model(run: Path, job: Job, history: History) -> list[tuple[str, Cell]]:
     if isinstance(job, Pretrain):
         built = _architecture(run, job)
         if built is not None:
-            names = ("num_layers", "hidden_size", "intermediate_size", "num_heads", "num_kv_heads", "vocab_size")
-            rows += [(name.replace("_", " "), getattr(built, name)) for name in names]
-            rows.append(("context", built.max_context))
+            rows += [
+                ("layers", built.num_layers),
+                ("hidden size", built.hidden_size),
+                ("size of the feed-forward layers", built.intermediate_size),
+                ("attention heads", built.num_heads),
+                ("heads for keys and values", built.num_kv_heads),
+                ("vocabulary, in tokens", built.vocab_size),
+                ("context, in tokens", built.max_context),
+            ]
             flops = 3 * built.flops_per_token(built.max_context // 2) * _trained_tokens(history)
             rows.append(("training FLOPs", f"{flops:.3g}"))
     base = job.base if isinstance(job, Pretrain) else job.model
@@ -153,18 +171,20 @@ def _architecture(run: Path, job: Pretrain) -> Architecture | None:
 
 def _data(run: Path, job: Job) -> list[tuple[Cell, ...]]:
     return [
-        (source, shard.documents, shard.tokens, shard.bytes, shard.fingerprint[:16])
+        (source, documents_text(job, shard.documents), shard.tokens, shard.fingerprint[:16])
         for source, shard in named_shards(run, job)
     ]
 
 
 def _settings(job: Job) -> list[tuple[str, Cell]]:
     values: dict[str, Any] = msgspec.to_builtins(job.training)
-    return [
-        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
-        for name, value in values.items()
-        if value is not None
-    ]
+    return [(name.replace("_", " "), _setting(value)) for name, value in values.items() if value is not None]
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _devices(history: History) -> list[tuple[Cell, ...]]:
@@ -176,5 +196,5 @@ def _energy(history: History) -> list[tuple[str, Cell]]:
         return []
     rows: list[tuple[str, Cell]] = [("energy", energy_words(history))]
     if tokens := _trained_tokens(history):
-        rows.append(("joules for 1,000 tokens", f"{1000 * history.joules / tokens:.4g}"))
+        rows.append(("joules for 1,000 trained tokens", f"{1000 * history.joules / tokens:.4g}"))
     return rows

@@ -32,7 +32,7 @@ class _TensorBoardLog(EventLog):
         if isinstance(event, Started):
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(self._folder, purge_step=event.step + 1 if event.step else None)
+            self._writer = SummaryWriter(self._folder, purge_step=event.step + 1)
         if self._writer is None:
             return
         for name, value in _scalars(event).items():

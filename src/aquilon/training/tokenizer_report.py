@@ -109,7 +109,7 @@ def report_html(report: TokenizerReport) -> str:
     sections = [
         paragraph(f"{report.vocab_size:,} tokens, words cut by the rule {report.words}; measured on {measured}."),
         bars(
-            "Bytes per token: more is better.",
+            "Bytes per token: more is better",
             {
                 language: {name: one.bytes_per_token for name, one in row.items()}
                 for language, row in by_language.items()
@@ -120,7 +120,7 @@ def report_html(report: TokenizerReport) -> str:
             [[language, *(one.bytes_per_token for one in row.values())] for language, row in by_language.items()],
         ),
         bars(
-            "Tokens per word: fewer is better.",
+            "Tokens per word: fewer are better",
             {
                 language: {name: one.tokens_per_word for name, one in row.items()}
                 for language, row in by_language.items()

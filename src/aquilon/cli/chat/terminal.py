@@ -17,8 +17,8 @@ from aquilon.cli.chat.client import Answer, Model
 from aquilon.cli.chat.conversation import Conversation
 from aquilon.cli.chat.markdown import StreamedMarkdown
 from aquilon.cli.errors import CommandError
-from aquilon.cli.output import out, parameters_text
-from aquilon.wording import counted
+from aquilon.cli.output import out
+from aquilon.wording import counted, parameters_text
 
 _HISTORY_LINES = 2000
 _BLOCK = '"""'

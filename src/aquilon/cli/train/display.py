@@ -5,33 +5,36 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from aquilon.checkpoints.arrival import size_text
-from aquilon.cli.output import parameters_text
 from aquilon.training.energy import energy_text
 from aquilon.training.history import History
-from aquilon.training.protocol import Event, Job, Prepared, Saved, Started, Step, Validated
-from aquilon.wording import counted, duration_text
+from aquilon.training.protocol import Event, Job, Paused, Prepared, Saved, Started, Step, Validated
+from aquilon.training.report import documents_text
+from aquilon.wording import duration_text, parameters_text
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE = 40
+_GAP = "   "
 
 
 class Display(Protocol):
     """Shows events as they come; a context, which ends with the training process."""
 
-    def begin(self, history: History) -> None:
-        """What had happened before."""
+    def begin(self, history: History, *, is_starting: bool) -> None:
+        """What had happened before, and whether the process that goes on with it has only been started."""
         ...
 
     def show(self, event: Event, history: History) -> None: ...
@@ -50,7 +53,7 @@ class Display(Protocol):
 class NoDisplay:
     """Passes the events on, a line of JSON each."""
 
-    def begin(self, history: History) -> None:
+    def begin(self, history: History, *, is_starting: bool) -> None:
         pass
 
     def show(self, event: Event, history: History) -> None:
@@ -70,24 +73,28 @@ class PlainDisplay:
     """Lines, for a log: what begins, what was measured and saved, and a step every ten seconds."""
 
     def __init__(self, console: Console, job: Job) -> None:
-        self._console, self._minutes = console, job.training.minutes
+        self._console, self._job = console, job
         self._last_line = 0.0
 
-    def begin(self, history: History) -> None:
+    def begin(self, history: History, *, is_starting: bool) -> None:
         pass
 
     def show(self, event: Event, history: History) -> None:
         match event:
             case Started():
-                self._print(start_words(event))
-            case Prepared() if self._is_time() or event.bytes == event.total_bytes:
-                self._print(prepared_words(event))
-            case Step() if self._is_time() or event.step == event.steps:
-                self._print("   ".join(filter(None, (step_words(history), *speed_words(history, self._minutes)))))
+                self._print(*start_words(event))
+            case Prepared() if event.bytes == event.total_bytes or self._is_time():
+                self._print(*prepared_words(event, self._job))
+            case Step() if event.step == event.steps or self._is_time():
+                self._print(
+                    *step_words(history),
+                    *metric_words(event.metrics),
+                    *speed_words(history, self._job.training.minutes),
+                )
             case Validated():
-                self._print(f"step {event.step:,}   {validation_words(event)}")
+                self._print(f"step {event.step:,}", *validation_words(event))
             case Saved():
-                self._print(f"step {event.step:,}   saved {event.path}")
+                self._print(f"step {event.step:,}", f"saved {event.path}")
 
     def note(self, sentence: str) -> None:
         self._print(sentence)
@@ -98,8 +105,8 @@ class PlainDisplay:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False)
+    def _print(self, *phrases: str) -> None:
+        self._console.print(joined(phrases), markup=False)
         self._console.file.flush()
 
     def _is_time(self) -> bool:
@@ -113,17 +120,21 @@ class LiveDisplay:
     """A bar, losses, speed and time left, drawn again several times a second."""
 
     def __init__(self, job: Job) -> None:
-        self._minutes = job.training.minutes
+        self._job = job
         self._history = History()
+        self._starts_before: int | None = None
         self._note = ""
         console = Console(stderr=True, highlight=False)  # which breaks lines that are too long
         self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=5)
 
-    def begin(self, history: History) -> None:
+    def begin(self, history: History, *, is_starting: bool) -> None:
         self._history = history
+        self._starts_before = len(history.starts) if is_starting else None
 
     def show(self, event: Event, history: History) -> None:
         self._history = history
+        if isinstance(event, Paused):  # which the note has announced
+            self._note = ""
 
     def note(self, sentence: str) -> None:
         self._note = sentence
@@ -141,16 +152,22 @@ class LiveDisplay:
         if not history.starts:
             lines += self._preparing(history)
         else:
-            started = history.starts[-1]
-            lines.append(Text(start_words(started), style="dim"))
+            lines.append(_Phrases(start_words(history.starts[-1]), style="dim"))
             lines.append(self._bar(history))
-            lines.append(Text(step_words(history)))
+            lines.append(_Phrases(step_words(history)))
+            if history.steps and history.steps[-1].metrics:
+                lines.append(_Phrases(metric_words(history.steps[-1].metrics)))
             if history.validations:
-                lines.append(Text(validation_words(history.validations[-1])))
-            lines.append(Text("   ".join(filter(None, speed_words(history, self._minutes)))))
-            lines.append(Text(sparkline([step.loss for step in history.steps]), style="cyan"))
+                lines.append(_Phrases(validation_words(history.validations[-1])))
+            if history.steps:
+                lines.append(_Phrases(speed_words(history, self._job.training.minutes)))
+                lines.append(Text(sparkline([step.loss for step in history.steps]), style="cyan"))
             if history.saved:
                 lines.append(Text(f"last checkpoint: step {history.saved[-1].step:,}", style="dim"))
+            if (
+                self._starts_before == len(history.starts) and history.end is None
+            ):  # the figures are of the last process
+                lines.append(Text("Starting …", style="dim"))
         if self._note:
             lines.append(Text(self._note, style="yellow"))
         return Group(*lines)
@@ -159,45 +176,67 @@ class LiveDisplay:
         if history.prepared is None:
             return [Text("Starting …", style="dim")]
         done = history.prepared
-        return [_line(ProgressBar(total=done.total_bytes, completed=done.bytes)), Text(prepared_words(done))]
+        return [
+            _line(ProgressBar(total=done.total_bytes, completed=done.bytes)),
+            _Phrases(prepared_words(done, self._job)),
+        ]
 
     def _bar(self, history: History) -> RenderableType:
         total = history.total_steps
-        if total is None and self._minutes is not None:
-            return _line(ProgressBar(total=60 * self._minutes, completed=min(history.seconds, 60 * self._minutes)))
+        if total is None and (minutes := self._job.training.minutes) is not None:
+            return _line(ProgressBar(total=60 * minutes, completed=min(history.seconds, 60 * minutes)))
         return _line(ProgressBar(total=total, completed=history.step))
 
 
-def start_words(started: Started) -> str:
+class _Phrases:
+    """Phrases side by side, on as many lines as they need; one is broken only where it is longer than a line."""
+
+    def __init__(self, phrases: Sequence[str], *, style: str = "") -> None:
+        self._phrases, self._style = phrases, style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines: list[list[str]] = [[]]
+        for phrase in self._phrases:
+            if lines[-1] and cell_len(joined([*lines[-1], phrase])) > options.max_width:
+                lines.append([])
+            lines[-1].append(phrase)
+        yield Text("\n".join(map(joined, lines)), style=self._style)
+
+
+def joined(phrases: Sequence[str]) -> str:
+    return _GAP.join(phrases)
+
+
+def start_words(started: Started) -> list[str]:
     parameters = f"{parameters_text(started.parameters)} parameters"
     if started.trained_parameters != started.parameters:
         parameters += f", {parameters_text(started.trained_parameters)} of them trained"
     begin = f"from step {started.step:,}"
-    return f"{parameters}   {started.batch_tokens:,} tokens a step   {started.device}   {begin}"
+    return [parameters, f"{started.batch_tokens:,} tokens a step", started.device, begin]
 
 
-def prepared_words(done: Prepared) -> str:
+def prepared_words(done: Prepared, job: Job) -> list[str]:
     share = 100 * done.bytes / done.total_bytes if done.total_bytes else 100
-    return (
-        f"tokenizing: {share:.0f} % of {size_text(done.total_bytes)}   "
-        f"{counted(done.documents, 'document')}   {done.tokens:,} tokens"
-    )
+    read = f"tokenizing: {share:.0f} % of {size_text(done.total_bytes)}"
+    return [read, documents_text(job, done.documents), f"{done.tokens:,} tokens"]
 
 
-def step_words(history: History) -> str:
+def step_words(history: History) -> list[str]:
     total = f" of {history.total_steps:,}" if history.total_steps is not None else ""
-    words = f"step {history.step:,}{total}"
+    words = [f"step {history.step:,}{total}"]
     if history.steps:
-        words += f"   loss {history.steps[-1].loss:.4f}   smoothed {history.smoothed_loss:.4f}"
-        for name, value in history.steps[-1].metrics.items():
-            words += f"   {name} {value:.4g}"
+        words += [f"loss {history.steps[-1].loss:.4f}", f"smoothed {history.smoothed_loss:.4f}"]
     return words
 
 
-def validation_words(validated: Validated) -> str:
-    bits = "" if validated.bits_per_byte is None else f"   {validated.bits_per_byte:.4f} bits per byte"
-    others = "".join(f"   {name} {value:.4g}" for name, value in validated.metrics.items())
-    return f"validation loss {validated.loss:.4f}{bits}{others}"
+def metric_words(metrics: Mapping[str, float]) -> list[str]:
+    """What an objective measures beside its loss, such as DPO's rewards."""
+    return [f"{name.replace('_', ' ')} {value:z.3f}" for name, value in metrics.items()]
+
+
+def validation_words(validated: Validated) -> list[str]:
+    bits = [] if validated.bits_per_byte is None else [f"{validated.bits_per_byte:.4f} bits per byte"]
+    return [f"validation loss {validated.loss:.4f}", *bits, *metric_words(validated.metrics)]
 
 
 def speed_words(history: History, minutes: float | None) -> list[str]:

@@ -106,7 +106,7 @@ def run_and_show(run: Path, *, ranks: int = 1, as_json: bool = False) -> int:
             start_new_session=True,  # so that Ctrl-C reaches us alone, and two of them differ from one
         )
         with _Interrupts(process, run, display, history) as interrupts, display:
-            display.begin(history)
+            display.begin(history, is_starting=True)
             while True:
                 ended = _wait(process)
                 for event in reader.read():
@@ -125,7 +125,7 @@ def follow_run(run: Path, *, as_json: bool = False) -> None:
     if not as_json:
         history.extend(reader.read())
     with _display(job, as_json=as_json) as display:
-        display.begin(history)
+        display.begin(history, is_starting=False)
         while True:
             is_trained = holder(run) is not None
             for event in reader.read():
@@ -207,6 +207,9 @@ def _differences(before: object, job: object, place: str = "") -> Iterator[str]:
     if type(before) is type(job) and isinstance(before, msgspec.Struct):
         for name in before.__struct_fields__:
             yield from _differences(getattr(before, name), getattr(job, name), f"{place}.{name}" if place else name)
+    elif isinstance(before, list) and isinstance(job, list) and len(before) == len(job):
+        for number, (one, other) in enumerate(zip(before, job, strict=True)):
+            yield from _differences(one, other, f"{place}[{number}]")
     elif before != job:
         yield f"{place or 'its kind'} was {_shown(before)} and is now {_shown(job)}"
 
@@ -255,16 +258,13 @@ def _explain_end(run: Path, history: History) -> None:
                 console.print(f"{name.removesuffix('.html')}: {run / name}", markup=False)
     elif isinstance(end, Paused):
         when = f"after step {end.step:,}" if history.starts else "before the first step"
-        console.print(f"Paused {when}. {_way_on(run)}", markup=False)
+        console.print(f"Paused {when}. {next_words(run, history)}", markup=False)
     elif isinstance(end, Failed):
         console.print(f"aquilon: {printable(end.message)}", markup=False)
         if end.code == "internal_error":
             console.print(f"The traceback is in {run / PROCESS_LOG}", markup=False)
-        if end.code == "not_finite":  # the same steps would lead to it again
-            name = shlex.quote(str(run))
-            console.print(f"`aquilon export {name} --out DIR` writes the last good checkpoint's model", markup=False)
-        elif not end.code.startswith("unusable"):
-            console.print(_way_on(run), markup=False)
+        if following := next_words(run, history):
+            console.print(following, markup=False)
 
 
 def _signal_words(number: int) -> str:
@@ -279,9 +279,17 @@ def _signal_words(number: int) -> str:
 
 def _resumable(run: Path, history: History) -> str:
     if not history.saved:
-        return f"There is no checkpoint yet: it begins again. {_way_on(run)}"
-    return f"The last checkpoint is {history.saved[-1].path}. {_way_on(run)}"
+        return f"There is no checkpoint yet: it begins again. {next_words(run, history)}"
+    return f"The last checkpoint is {history.saved[-1].path}. {next_words(run, history)}"
 
 
-def _way_on(run: Path) -> str:
+def next_words(run: Path, history: History) -> str:
+    """The command to give next; empty for a run that is finished, and for one whose job must be changed first."""
+    match history.end:
+        case Finished():
+            return ""
+        case Failed(code="not_finite"):  # the same steps would lead to it again
+            return f"`aquilon export {shlex.quote(str(run))} --out DIR` writes the last good checkpoint's model"
+        case Failed(code=code) if code.startswith("unusable"):
+            return ""
     return f"`aquilon train resume {shlex.quote(str(run))}` goes on"

@@ -99,13 +99,13 @@ def _fields(run: Path, job: Job, history: History) -> dict[str, Any]:
 def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
     import msgspec
 
-    from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.train.display import sparkline, start_words, validation_words
+    from aquilon.cli.train.display import joined, metric_words, sparkline, start_words, validation_words
+    from aquilon.cli.train.running import next_words
     from aquilon.training.energy import energy_text
     from aquilon.training.locking import holder
     from aquilon.training.protocol import MODEL, REPORT, Failed
-    from aquilon.training.report import named_shards
-    from aquilon.wording import counted, duration_text
+    from aquilon.training.report import documents_text, named_shards
+    from aquilon.wording import duration_text
 
     state, total = _state(run, history), history.total_steps
     process = holder(run)
@@ -114,14 +114,16 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
         facts.append(("problem", history.end.message))
     facts.append(("job", str(msgspec.to_builtins(job)["kind"])))
     if history.starts:
-        facts.append(("model", start_words(history.starts[-1])))
+        facts.append(("model", joined(start_words(history.starts[-1]))))
     facts.append(("step", f"{history.step:,}" + (f" of {total:,}" if total is not None else "")))
     if history.steps:
         step = history.steps[-1]
         facts.append(("loss", f"{step.loss:.4f}   smoothed {history.smoothed_loss:.4f}"))
         facts.append(("", sparkline([step.loss for step in history.steps])))
+        if step.metrics:
+            facts.append(("preferences", joined(metric_words(step.metrics))))
         if history.validations:
-            facts.append(("validation", validation_words(history.validations[-1])))
+            facts.append(("validation", joined(validation_words(history.validations[-1])).removeprefix("validation ")))
         facts.append(("tokens", f"{step.tokens:,}   {history.tokens_per_second or 0:,.0f} a second"))
         left = history.seconds_left(job.training.minutes)
         rest = f"   {duration_text(left)} left" if left and not history.is_finished else ""
@@ -130,9 +132,10 @@ def _facts(run: Path, job: Job, history: History) -> list[tuple[str, str]]:
             facts.append(("energy", energy_text(history.joules, is_measured=history.is_energy_measured)))
     facts.append(("checkpoints", ", ".join(f"step {saved.step:,}" for saved in _kept(run, history)) or "none yet"))
     for source, shard in named_shards(run, job):
-        amount = f"{shard.tokens:,} tokens, {counted(shard.documents, 'document')}, {size_text(shard.bytes)}"
-        facts.append(("data", f"{source}   {amount}"))
+        facts.append(("data", joined([source, f"{shard.tokens:,} tokens", documents_text(job, shard.documents)])))
     facts += [(name.removesuffix(".html"), str(run / name)) for name in (MODEL, REPORT) if (run / name).exists()]
+    if process is None and (following := next_words(run, history)):
+        facts.append(("next", following))
     return facts
 
 

@@ -144,9 +144,8 @@ def _show(result: Check, job: Sft | Dpo, *, as_json: bool) -> None:
 
 def _show_statistics(result: Check, job: Sft | Dpo, console: Console) -> None:
     from aquilon.checkpoints.arrival import size_text
-    from aquilon.cli.output import parameters_text
     from aquilon.training.protocol import Sft
-    from aquilon.wording import counted, duration_text
+    from aquilon.wording import counted, duration_text, parameters_text
 
     read, estimate = result.statistics, result.estimate
     what = "conversation" if isinstance(job, Sft) else "pair"
@@ -158,10 +157,13 @@ def _show_statistics(result: Check, job: Sft | Dpo, console: Console) -> None:
     if estimate is None:
         return
     times = "" if estimate.epochs is None else f" ({estimate.epochs:g} × the data)"
-    steps = "" if estimate.steps is None else f"{counted(estimate.steps, 'step')}{times}, "
+    steps = "" if estimate.steps is None else f", {counted(estimate.steps, 'step')}{times}"
+    part = f"{parameters_text(estimate.trained_parameters)} of {parameters_text(estimate.parameters)}"
+    if estimate.trained_parameters == estimate.parameters:
+        part = f"all {parameters_text(estimate.parameters)}"
+    console.print(f"Training {part} parameters{steps}", markup=False)
     console.print(
-        f"Training {parameters_text(estimate.trained_parameters)} of {parameters_text(estimate.parameters)} "
-        f"parameters: {steps}about {duration_text(estimate.seconds)} and {size_text(estimate.memory_bytes)} of memory "
-        f"on this machine ({estimate.machine}). This is an estimate",
+        f"Estimate for this machine ({estimate.machine}): {duration_text(estimate.seconds)}, "
+        f"{size_text(estimate.memory_bytes)} of memory",
         markup=False,
     )

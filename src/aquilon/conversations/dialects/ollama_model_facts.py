@@ -19,6 +19,7 @@ from aquilon.catalogue.card import LocalModel, ModelCard
 from aquilon.checkpoints.checkpoint import Checkpoint
 from aquilon.checkpoints.opening import open_checkpoint
 from aquilon.checkpoints.store import ModelStore, StoredModel, StoreError
+from aquilon.wording import parameters_text
 
 _GGUF_TEMPLATE = "tokenizer.chat_template"
 
@@ -68,7 +69,7 @@ def checkpoint_facts(card: ModelCard) -> CheckpointFacts | None:
 def identity(card: ModelCard, store: ModelStore | None) -> Identity:
     """The digest is a SHA-256: of the model's one file, of its files' sums, or of the name of an upstream's model."""
     stored = _stored(card, store)
-    size = _parameter_size(card.parameters)
+    size = parameters_text(card.parameters)
     if stored is None:
         return Identity(_sha256(f"{card.provider}/{card.name}"), ModelDetails(parameter_size=size))
     sums = [file.sha256 for file in stored.files]
@@ -162,14 +163,6 @@ def _template(checkpoint: Checkpoint) -> str:
     from aquilon.text.huggingface import templates_from_folder  # loads tokenizers: only where a model is local
 
     return templates_from_folder(checkpoint.path).get("default", "")
-
-
-def _parameter_size(parameters: int) -> str:
-    if not parameters:
-        return ""
-    if parameters >= 1e9:
-        return f"{parameters / 1e9:.3g}B"
-    return f"{parameters / 1e6:.3g}M"
 
 
 def _sha256(text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from aquilon.checkpoints.arrival import size_text
 from aquilon.training.data.cleaning.records import STAGES, StageCount
-from aquilon.training.report_page import bars, heading, page, paragraph, table
+from aquilon.training.report_page import bars, page, paragraph, section, table
+from aquilon.wording import counted
 
 _EXPLAINED = {
     "read": "Documents that could be read",
@@ -49,12 +51,14 @@ def report_html(report: CleaningReport) -> str:
     read = report.stages["read"]
     sections = [
         paragraph(
-            f"Of {read.documents:,} documents with {read.bytes:,} bytes, {report.documents:,} with {report.bytes:,} "
-            f"bytes are left. What each stage rejected, with the reason, is in rejects/STAGE.jsonl.zst."
+            f"Of {counted(read.documents, 'document')} with {size_text(read.bytes)}, {report.documents:,} with "
+            f"{size_text(report.bytes)} are left. What each stage rejected, with the reason, is in "
+            "rejects/STAGE.jsonl.zst."
         ),
         bars(
-            "Megabytes that each stage kept.",
-            {name: {"MB": report.stages[name].bytes / 1e6} for name in STAGES},
+            "Text that each stage kept",
+            {name: {"": report.stages[name].bytes} for name in STAGES},
+            _size,
         ),
         table(
             ["stage", "documents kept", "rejected", "bytes kept", "what it does"],
@@ -63,31 +67,35 @@ def report_html(report: CleaningReport) -> str:
                 for name, count in report.stages.items()
             ],
         ),
-        heading("By language"),
-        bars(
-            "Megabytes after these stages, of the languages with the most text.",
-            {
-                name: {language: report.stages[name].by_language.get(language, 0) / 1e6 for language in shown}
-                for name in ("language", "fineweb", "personal")
-            },
+        section(
+            "By language",
+            bars(
+                "Text after three of the stages, of the languages with most of it",
+                {
+                    name: {language: report.stages[name].by_language.get(language, 0) for language in shown}
+                    for name in ("language", "fineweb", "personal")
+                },
+                _size,
+            ),
+            table(
+                ["bytes kept", *shown],
+                [
+                    [name, *(report.stages[name].by_language.get(language, 0) for language in shown)]
+                    for name in STAGES[STAGES.index("language") :]
+                ],
+            ),
         ),
-        table(
-            ["bytes kept", *shown],
-            [
-                [name, *(report.stages[name].by_language.get(language, 0) for language in shown)]
-                for name in STAGES[STAGES.index("language") :]
-            ],
-        ),
-        heading("Reasons"),
-        table(["stage", "reason", "number"], _reasons(report)),
-        heading("Examples"),
-        table(
-            ["stage", "reason", "document", "text"],
-            [
-                [name, example.reason[:80], example.id[:80], example.text]
-                for name, count in report.stages.items()
-                for example in count.examples
-            ],
+        section("Reasons", table(["stage", "reason", "number"], _reasons(report))),
+        section(
+            "Examples",
+            table(
+                ["stage", "reason", "document", "text"],
+                [
+                    [name, example.reason[:80], example.id[:80], example.text]
+                    for name, count in report.stages.items()
+                    for example in count.examples
+                ],
+            ),
         ),
         paragraph(
             f"Sources: {', '.join(report.sources)}. Languages asked for: {', '.join(report.languages) or 'all'}. "
@@ -95,6 +103,10 @@ def report_html(report: CleaningReport) -> str:
         ),
     ]
     return page("Clean text", sections)
+
+
+def _size(amount: float) -> str:
+    return size_text(int(amount))
 
 
 def _reasons(report: CleaningReport) -> list[list[str | int]]:
