@@ -138,7 +138,10 @@ export class Shelf {
     const known = this.files.find((file) => (id === null ? file.name === name : file.id === id));
     if (known !== undefined) return known.key;
     const key = this.#nextKey++;
-    this.files = [...this.files, { key, name, id: null, status: "failed", progress: 0, reason: "lost", problem: null }];
+    this.files = [
+      ...this.files,
+      { key, name, id: null, status: "failed", progress: 0, reason: "lost", notes: [], problem: null },
+    ];
     return key;
   }
 
