@@ -89,10 +89,10 @@ def test_programs_follow_the_start_as_json(home: Path, default_model_file: Path)
 
 @pytest.mark.slow
 def test_a_gateway_needs_no_model_and_pulls_none(home: Path) -> None:
-    with started("--model", "none", "--organization", "Coopérative & fils") as (lines, _):
+    with started("--model", "none", "--organization", "Coopérative [bold] & {fils}") as (lines, _):
         assert lines[-1].endswith("with no model of its own")
-        assert "Welcome to Aquilon. It is set up for Coopérative & fils. This is shown once:" in lines
-        assert "Another name: aquilon orgs update 'Coopérative & fils' --name NAME" in lines
+        assert "Welcome to Aquilon. It is set up for Coopérative [bold] & {fils}. This is shown once:" in lines
+        assert "Another name: aquilon orgs update 'Coopérative [bold] & {fils}' --name NAME" in lines
     assert not any((home / "models").glob("*/manifest.json"))
 
 

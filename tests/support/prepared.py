@@ -35,6 +35,7 @@ PROGRAMS = {"aquilon": ("aquilon.cli.main", "main"), "serve": ("tests.support.se
 IMPORTED = (
     "aquilon.web.server",
     "aquilon.web.serving",
+    "aquilon.api.all_routes",
     "aquilon.storage.upgrade",
     "aiosqlite",
     "uvloop",

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, func, or_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.jobs.tables import IdempotencyKey
 from aquilon.people.scope import Everyone, Scope
+from aquilon.storage.rows import insert_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ async def claim(
         "expires_at": now + keep,
     }
     connection = await session.connection()
-    insert: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name].insert(table).values(row)
+    insert: Any = insert_of(connection.dialect.name)(table).values(row)
     taken_over = {name: insert.excluded[name] for name in row if name not in ("organization_id", "owner", "key")}
     lease_ended = table.c.lease_until <= now
     if connection.dialect.name == "sqlite":

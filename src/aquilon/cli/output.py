@@ -7,12 +7,11 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from aquilon.cli.streams import holds
 
 if TYPE_CHECKING:
     from msgspec import Struct
+    from rich.console import Console
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -22,12 +21,16 @@ _UNBROKEN = 400
 
 def out() -> Console:
     """The console for answers: plain where stdout is not a terminal. rich respects NO_COLOR and FORCE_COLOR."""
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=True)
     return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_UNBROKEN)
 
 
 def err() -> Console:
     """The console for progress, hints and warnings."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 

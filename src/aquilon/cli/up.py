@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import re
 import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -141,80 +143,117 @@ def _print_report(report: Report) -> None:
     print(json.dumps({"report": type(report).__name__, **asdict(report)}), flush=True)
 
 
+_STYLES = re.compile(r"\[/?[a-z]*\]")
+
+
+class _PlainText:
+    """What a service manager or a file gets. rich is for terminals: a server would keep its 3 MB as long as it runs."""
+
+    def status(self, words: str) -> None:
+        pass
+
+    def say(self, text: str, **values: object) -> None:
+        print(_STYLES.sub("", text).format(**values), flush=True)
+
+
+class _Terminal:
+    """Colours, and a line that says what goes on."""
+
+    def __init__(self) -> None:
+        from aquilon.cli.output import out
+
+        self._out = out()
+        self._status = self._out.status("")
+
+    def status(self, words: str) -> None:
+        self._status.update(words)
+        if words:
+            self._status.start()
+        else:
+            self._status.stop()
+
+    def say(self, text: str, **values: object) -> None:
+        from rich.markup import escape
+
+        self._out.print(text.format(**{name: escape(str(value)) for name, value in values.items()}))
+        self._out.file.flush()
+
+
 class _Reporter:
     """Renders the server's reports."""
 
     def __init__(self, settings: Settings, home_option: str) -> None:
-        from aquilon.cli.output import out
-
         self._settings = settings
         self._home_option = home_option
         """`` --home DIR`` where other commands need it to find the same home."""
-        self._out = out()
-        self._status = self._out.status("Starting")
+        shows_colours = sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+        self._out = _Terminal() if shows_colours else _PlainText()
+        self._out.status("Starting")
         self._is_first_start = False
-        if self._out.is_terminal:
-            self._status.start()
 
     def show(self, report: Report) -> None:
-        from rich.markup import escape
-
         from aquilon.web.reports import FirstStart, ModelLoading, Ready, Stopping
 
         match report:
             case FirstStart():
                 self._is_first_start = True
                 accounts = report.accounts
-                name, home_option = escape(accounts.organization_name), escape(self._home_option)
-                self._say(
-                    f"\n[bold]Welcome to Aquilon.[/] It is set up for {name}. This is shown once:\n\n"
-                    f"  Sign in   [link]{report.login_link}[/link]\n"
-                    f"  API key   [bold]{accounts.api_key}[/]\n\n"
-                    "[dim]The link works once, within a day. "
-                    f"Another link: aquilon users link {accounts.user_name}{home_option}\n"
-                    f"Another key: aquilon keys create --name NAME{home_option}\n"
-                    f"Another name: aquilon orgs update {escape(shlex.quote(accounts.organization_name))} "
-                    f"--name NAME{home_option}[/]\n"
+                self._out.say(
+                    "\n[bold]Welcome to Aquilon.[/] It is set up for {organization}. This is shown once:\n\n"
+                    "  Sign in   [link]{link}[/link]\n"
+                    "  API key   [bold]{key}[/]\n\n"
+                    "[dim]The link works once, within a day. Another link: aquilon users link {user}{home}\n"
+                    "Another key: aquilon keys create --name NAME{home}\n"
+                    "Another name: aquilon orgs update {quoted} --name NAME{home}[/]\n",
+                    organization=accounts.organization_name,
+                    link=report.login_link,
+                    key=accounts.api_key,
+                    user=accounts.user_name,
+                    home=self._home_option,
+                    quoted=shlex.quote(accounts.organization_name),
                 )
             case ModelLoading():
-                self._status.update(f"Loading {report.name} {report.progress:.0%}")
+                self._out.status(f"Loading {report.name} {report.progress:.0%}")
             case Ready():
-                self._status.stop()
-                serving = ", ".join(report.models) or "no model of its own"
-                self._say(f"Ready at [bold]{report.url}[/] in {report.seconds:.1f} s, with {serving}")
+                self._out.status("")
+                self._out.say(
+                    "Ready at [bold]{url}[/] in {seconds} s, with {models}",
+                    url=report.url,
+                    seconds=f"{report.seconds:.1f}",
+                    models=", ".join(report.models) or "no model of its own",
+                )
                 if self._is_first_start:
                     self._say_better_models(report.models)
             case Stopping():
-                self._status.stop()
+                self._out.status("")
                 waiting = (
                     f"; {counted(report.unfinished, 'unfinished answer')} may take a few seconds more"
                     if report.unfinished
                     else ""
                 )
-                self._say(f"Stopping{waiting}")
+                self._out.say("Stopping{waiting}", waiting=waiting)
             case _:
                 pass
 
-    def _say(self, text: str) -> None:
-        self._out.print(text)
-        self._out.file.flush()
-
     def _say_better_models(self, models: tuple[str, ...]) -> None:
-        from aquilon.checkpoints.store import ModelStore
-        from aquilon.checkpoints.suggest import good_starts, has_gpu, machine_memory
         from aquilon.settings import DEFAULT_MODEL
 
         if models[:1] != (DEFAULT_MODEL,):
             return
+        from aquilon.checkpoints.store import ModelStore
+        from aquilon.checkpoints.suggest import good_starts, has_gpu, machine_memory
+
         model = ModelStore(self._settings.models_folder).get(DEFAULT_MODEL)
         better = good_starts(machine_memory(), gpu=has_gpu())
-        self._say(
-            f"\n{model.name} has {parameters_text(model.parameters)} parameters and speaks English: "
-            "good for a first look, not for work."
+        say = self._out.say
+        say(
+            "\n{name} has {parameters} parameters and speaks English: good for a first look, not for work.",
+            name=model.name,
+            parameters=parameters_text(model.parameters),
         )
         if better:
-            self._say("Better ones for this machine:")
+            say("Better ones for this machine:")
             for suggestion in better:
-                self._say(f"  {suggestion.title:<22} [cyan]{suggestion.command}[/]")
-            self._say("  [dim]All of them: aquilon models suggest[/]")
-        self._say("[dim]Ctrl-C stops the server.[/]")
+                say("  {title} [cyan]{command}[/]", title=f"{suggestion.title:<22}", command=suggestion.command)
+            say("  [dim]All of them: aquilon models suggest[/]")
+        say("[dim]Ctrl-C stops the server.[/]")

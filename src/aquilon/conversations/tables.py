@@ -17,11 +17,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.storage.base import Base, Owned, Watched
+from aquilon.storage.base import Base, Owned, Watched, index_of_some
 
 
 class StoredProject(Owned, Base):
@@ -52,20 +51,8 @@ class StoredConversation(Owned, Base):
     __table_args__ = (
         Index("ix_conversations_organization_id", "organization_id", "workspace_id", "updated_at"),
         Index("ix_conversations_user_id", "user_id", "updated_at"),
-        Index(
-            "ix_conversations_project_id",
-            "project_id",
-            "updated_at",
-            sqlite_where=text("project_id IS NOT NULL"),
-            postgresql_where=text("project_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_conversations_pinned_at",
-            "organization_id",
-            "pinned_at",
-            sqlite_where=text("pinned_at IS NOT NULL"),
-            postgresql_where=text("pinned_at IS NOT NULL"),
-        ),
+        index_of_some("ix_conversations_project_id", "project_id", "updated_at", where="project_id IS NOT NULL"),
+        index_of_some("ix_conversations_pinned_at", "organization_id", "pinned_at", where="pinned_at IS NOT NULL"),
         CheckConstraint("visibility IN ('workspace', 'user')", name="visibility"),
     )
 

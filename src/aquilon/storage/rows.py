@@ -7,8 +7,8 @@ answer writes goes around it: on SQLite's own connection, or as one batch to Pos
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any
 
 from sqlalchemy import ClauseElement
@@ -21,17 +21,35 @@ from aquilon.storage.database import Database
 Row = Mapping[str, Any]
 
 
+Insert = Callable[[Any], Any]
+"""What begins an INSERT into a table, that may go on with ON CONFLICT."""
+
+
+@cache
+def insert_of(dialect: str) -> Insert:
+    """For ON CONFLICT each database has its own construct. PostgreSQL's takes 2 MB, so SQLite's users don't load it."""
+    if dialect == "sqlite":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
+
+
 class Statement:
     """An INSERT, UPDATE or DELETE. All of its values are named parameters, or written in the statement itself."""
 
-    def __init__(self, clause: ClauseElement, *, only_sqlite: bool = False) -> None:
-        """``only_sqlite``: other databases do by themselves what it does."""
-        self.clause: Any = clause
+    def __init__(self, clause: ClauseElement | Callable[[Insert], ClauseElement], *, only_sqlite: bool = False) -> None:
+        """``clause``: or what makes it, for ON CONFLICT. ``only_sqlite``: other databases do by themselves what it
+        does."""
+        self._clause = clause
         self.only_sqlite = only_sqlite
+
+    def clause(self, dialect: str) -> Any:
+        return self._clause if isinstance(self._clause, ClauseElement) else self._clause(insert_of(dialect))
 
     @cached_property
     def sqlite_text(self) -> str:
-        return str(self.clause.compile(dialect=sqlite.dialect(paramstyle="named")))
+        return str(self.clause("sqlite").compile(dialect=sqlite.dialect(paramstyle="named")))
 
 
 Write = tuple[Statement, Sequence[Row]]
@@ -48,7 +66,7 @@ async def write_in(session: AsyncSession, writes: Sequence[Write]) -> None:
     connection = await session.connection()
     for statement, rows in writes:
         if rows and (connection.dialect.name == "sqlite" or not statement.only_sqlite):
-            await connection.execute(statement.clause, list(rows))
+            await connection.execute(statement.clause(connection.dialect.name), list(rows))
 
 
 async def write(database: Database, writes: Sequence[Write]) -> None:

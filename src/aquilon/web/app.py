@@ -12,10 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aquilon.api.all_routes import ROUTES
+from aquilon.api.areas import AREAS, AT_START
 from aquilon.api.direct_route import DirectRoutes
 from aquilon.api.errors import on_api_error, on_http_exception, on_invalid_parameters, on_unexpected
 from aquilon.api.idempotency import Idempotency
@@ -24,8 +23,8 @@ from aquilon.api.websocket import WebSocketRoutes
 from aquilon.errors import ApiError
 from aquilon.web.boundary import Boundary
 from aquilon.web.database_watch import WhileDatabaseIsThere
+from aquilon.web.loaded_routes import LoadAreas, LoadedRoutes
 from aquilon.web.methods import Methods, OtherMethods
-from aquilon.web.openapi import document
 from aquilon.web.pages import STATIC, Files, page, page_or_file
 
 _NO_TELEMETRY: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
@@ -38,18 +37,22 @@ class _Application(FastAPI):
     def __init__(self, services: Services, **options: Any) -> None:
         super().__init__(**options)
         self._services = services
-        self.methods = Methods(_routes())
+        self.loaded = LoadedRoutes(AT_START, AREAS)
+        self.router.routes = self.loaded.routes  # `include_router` would build each of them anew
+        self.methods = Methods(self.loaded.routes)
 
     def build_middleware_stack(self) -> ASGIApp:
-        direct = Idempotency(DirectRoutes(super().build_middleware_stack(), _routes()))
-        websockets = {path: route for routes in ROUTES for path, route in routes.websockets.items()}
-        requests = WebSocketRoutes(OtherMethods(direct, self.methods), websockets)
-        present = WhileDatabaseIsThere(requests, self._services.database)
+        direct = Idempotency(DirectRoutes(super().build_middleware_stack(), self.loaded.direct))
+        requests = WebSocketRoutes(OtherMethods(direct, self.methods), self.loaded.websockets)
+        present = WhileDatabaseIsThere(LoadAreas(requests, self.loaded), self._services.database)
         return Boundary(present, self._services.settings)
 
 
-def _routes() -> list[BaseRoute]:
-    return [route for routes in ROUTES for route in routes.router.routes]
+async def _document(app: _Application) -> bytes:
+    from aquilon.web.openapi import document
+
+    await app.loaded.load_all()
+    return await asyncio.to_thread(document, app)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -69,13 +72,12 @@ def create_app(services: Services) -> FastAPI:
         return await on_http_exception(request, error)
 
     app.add_exception_handler(HTTPException, on_refused_method)
-    app.router.routes.extend(_routes())  # `include_router` would build each of them anew
     openapi: list[asyncio.Task[bytes]] = []  # takes as long as all else of a start: the first who asks begins it
 
     @app.api_route("/openapi.json", methods=["GET", "HEAD"], include_in_schema=False)
     async def openapi_document() -> Response:
         if not openapi:
-            openapi.append(asyncio.create_task(asyncio.to_thread(document, app)))
+            openapi.append(asyncio.create_task(_document(app)))
         written = await asyncio.shield(openapi[0])
         return Response(written, media_type="application/json", headers={"cache-control": "no-cache"})
 

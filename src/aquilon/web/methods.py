@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -15,16 +15,16 @@ from aquilon.web.pages import API_PATHS
 
 
 class Methods:
-    """The methods that a path has."""
+    """The methods that a path has by the routes that are loaded."""
 
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._routes = [route for route in routes if isinstance(route, Route)]
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._routes = routes
 
     def of_routes(self, path: str) -> set[str]:
         return {
             method
             for route in self._routes
-            if route.path_regex.match(path) is not None
+            if isinstance(route, Route) and route.path_regex.match(path) is not None
             for method in route.methods or ()
         }
 

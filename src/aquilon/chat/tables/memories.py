@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, text
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from aquilon.storage.base import Base, Owned
+from aquilon.storage.base import Base, Owned, index_of_some
 
 
 def _set(table: str, column: str, *more: str) -> Index:
     """An index of the rows in which the column is set."""
-    condition = text(f"{column} IS NOT NULL")
-    return Index(f"ix_{table}_{column}", column, *more, sqlite_where=condition, postgresql_where=condition)
+    return index_of_some(f"ix_{table}_{column}", column, *more, where=f"{column} IS NOT NULL")
 
 
 class MemorySettings(Owned, Base):

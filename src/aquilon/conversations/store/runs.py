@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Select, String, bindparam, cast, func, insert, null, or_, select
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.store.conversations import visible
@@ -17,15 +16,18 @@ from aquilon.money.tables import ApiProcess
 from aquilon.money.usage_event import Usage
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
-from aquilon.storage.rows import Statement
+from aquilon.storage.rows import Insert, Statement
 
 ADD = Statement(insert(StoredRun))
-_add_events = postgresql.insert(RunEvents)  # SQLite has the same words for it
-ADD_EVENTS = Statement(
-    _add_events.on_conflict_do_update(
-        index_elements=list(RunEvents.__table__.primary_key), set_={"events": _add_events.excluded.events}
-    )
-)
+
+
+def _add_events(insert_into: Insert) -> Any:
+    adding = insert_into(RunEvents)
+    key = list(RunEvents.__table__.primary_key)
+    return adding.on_conflict_do_update(index_elements=key, set_={"events": adding.excluded.events})
+
+
+ADD_EVENTS = Statement(_add_events)
 """A writer that doesn't know whether its last events were committed writes them again, and those that came since."""
 _OF_RUN = (StoredRun.organization_id == bindparam("owner"), StoredRun.id == bindparam("run"))
 NOTE = Statement(

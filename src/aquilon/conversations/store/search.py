@@ -19,7 +19,6 @@ from sqlalchemy import (
     table,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.store.conversations import Chosen, visible
@@ -102,6 +101,8 @@ def _in_sqlite(scope: Scope, words: Sequence[str]) -> Select[Any]:
 
 
 def _in_postgresql(scope: Scope, words: Sequence[str]) -> Select[Any]:
+    from sqlalchemy.dialects.postgresql import TSQUERY
+
     vector = func.array_to_tsvector(func.string_to_array(SearchedWords.words, text("' '")))  # as in its index
     asked = cast(literal(" & ".join(f"'{word}':*" if _may_begin(word) else f"'{word}'" for word in words)), TSQUERY)
     matches = _columns(scope, func.ts_rank(vector, asked)).where(vector.op("@@")(asked))

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import TextClause, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.scope import Scope
@@ -63,6 +62,8 @@ async def find(
         if within is not None:
             values["files"] = msgspec.json.encode(list(within)).decode()
     else:
+        from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+
         each = [f"'{word}':*" if _may_begin(word) else f"'{word}'" for word in words]
         values |= {"asked": " | ".join(each), "each": each}
         statement = _statement(_IN_POSTGRESQL, "AND p.file_id = ANY(:files) ", within)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, literal, select, text, tuple_, union_all, update
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.money.tables import ApiProcess, BudgetSpending, Hold
 from aquilon.people.scope import Scope
+from aquilon.storage.rows import insert_of
 
 Line = tuple[str, int]
 
@@ -19,10 +19,8 @@ _LOCK = 0x686F6C64  # "hold"
 
 async def join(session: AsyncSession, process_id: str) -> None:
     """Register an API process as alive. A second call changes nothing."""
-    await session.execute(
-        postgresql.insert(ApiProcess.__table__).on_conflict_do_nothing(),  # type: ignore[arg-type]
-        {"id": process_id, "beats": 0},
-    )
+    insert = insert_of((await session.connection()).dialect.name)
+    await session.execute(insert(ApiProcess.__table__).on_conflict_do_nothing(), {"id": process_id, "beats": 0})
 
 
 async def leave(session: AsyncSession, process_id: str) -> None:
@@ -84,7 +82,10 @@ async def change_holds(session: AsyncSession, scope: Scope, process_id: str, *, 
         if amount
     ]
     if rows:
-        await session.execute(_ADD, rows)
+        adding = insert_of((await session.connection()).dialect.name)(Hold.__table__)
+        sums = {"amount": adding.table.c.amount + adding.excluded.amount}
+        key = list(adding.table.primary_key)
+        await session.execute(adding.on_conflict_do_update(index_elements=key, set_=sums), rows)
 
 
 async def remove_holds(session: AsyncSession, scope: Scope, process_id: str, *, lines: Sequence[Line]) -> None:
@@ -102,10 +103,3 @@ async def turn_into_spending(session: AsyncSession, process_id: str, spent: Mapp
         less = Scope(organization_id).update(Hold).where(Hold.process_id == process_id)
         less = less.where(Hold.line_id == line_id, Hold.starts_at == starts_at)
         await session.execute(less.values(amount=func.greatest(Hold.amount - literal(amount), 0)))
-
-
-_INSERT = postgresql.insert(Hold.__table__)  # type: ignore[arg-type]
-_ADD = _INSERT.on_conflict_do_update(
-    index_elements=list(_INSERT.table.primary_key),
-    set_={"amount": _INSERT.table.c.amount + _INSERT.excluded.amount},
-)

@@ -6,16 +6,18 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args
 
 from sqlalchemy import func, literal
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.money.tables import BudgetSpending, StoredUsageEvent, UsageTotal
 from aquilon.money.usage_event import UsageEvent
 from aquilon.people.scope import Everyone, Scope
 from aquilon.people.tables import ApiKey, User, Workspace
+from aquilon.storage.rows import insert_of
 
 Span = Literal["hour", "day"]
 SECONDS: Mapping[Span, int] = {"hour": 3600, "day": 86_400}
@@ -56,7 +58,7 @@ async def record(session: AsyncSession, events: Sequence[UsageEvent]) -> dict[tu
     if not unique:
         return {}
     connection = await session.connection()
-    writes = _WRITES[connection.dialect.name]
+    writes = _Writes.of(connection.dialect.name)
     new_ids = await connection.scalars(writes.event, [_row(event) for event in unique.values()])
     sums = _Sums.of([unique[request_id] for request_id in new_ids])
     for statement, rows in ((writes.total, sums.totals), (writes.spending, sums.spending)):
@@ -187,19 +189,21 @@ def _row(event: UsageEvent) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Writes:
-    """The INSERT statements with ON CONFLICT, for which each database has its own construct. Compiled once."""
+    """The INSERT statements with ON CONFLICT."""
 
     event: Any
     total: Any
     spending: Any
 
     @classmethod
-    def of(cls, dialect: Any) -> _Writes:
-        event = dialect.insert(StoredUsageEvent.__table__)
+    @cache
+    def of(cls, dialect: str) -> _Writes:
+        insert = insert_of(dialect)
+        event = insert(StoredUsageEvent.__table__)
         return cls(
             event.on_conflict_do_nothing().returning(StoredUsageEvent.__table__.c.request_id),
-            cls._adding(dialect.insert(UsageTotal.__table__), _COUNTS),
-            cls._adding(dialect.insert(BudgetSpending.__table__), ("spent",)),
+            cls._adding(insert(UsageTotal.__table__), _COUNTS),
+            cls._adding(insert(BudgetSpending.__table__), ("spent",)),
         )
 
     @staticmethod
@@ -216,8 +220,7 @@ class _Writes:
         )
 
 
-_WRITES = {"sqlite": _Writes.of(sqlite), "postgresql": _Writes.of(postgresql)}
-_TEXTS = _WRITES["sqlite"].texts(sqlite)
+_TEXTS = _Writes.of("sqlite").texts(sqlite)
 _TOTAL_COLUMNS = (
     "span",
     "starts_at",
