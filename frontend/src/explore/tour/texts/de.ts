@@ -89,7 +89,7 @@ export const texts: Record<keyof typeof english, string> = {
   "energy.text":
     "Energie ist Leistung mal Zeit. Stoppen Sie eine Antwort, und sagen Sie dann, wie viel Watt die Maschine zieht: Das Netzteil oder ein Messgerät sagt es.",
   "energy.sample": "Erklären Sie, wie eine Windmühle funktioniert.",
-  "energy.run": "Eine Antwort stoppen",
+  "energy.run": "Zeit einer Antwort messen",
   "energy.measured": "Sekunden, hier gemessen: {seconds}. Geschriebene Tokens: {tokens}.",
   "energy.watts": "Watt, die die Maschine zieht",
   "energy.estimate":
