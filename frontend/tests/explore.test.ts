@@ -13,7 +13,7 @@ const piece = (bytes: number[], control = false): TokenPiece => ({ id: 1, text: 
 
 describe("a text's tokens", () => {
   test("show characters that leave no mark of their own", () => {
-    expect(visible(" a\n\t\u0000\u200b\u00a0\u202e\u007f")).toBe("␣a↵⇥␀⟨U+200B⟩⍽⟨U+202E⟩␡");
+    expect(visible(" a\n\t\u0000\u200b\u00a0\u202e\u007f")).toBe("␣a↵⇥⟨U+0000⟩⟨U+200B⟩⍽⟨U+202E⟩⟨U+007F⟩");
   });
 
   test("show an accent that stands alone on a circle, and one on its letter as it is", () => {

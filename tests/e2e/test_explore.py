@@ -55,6 +55,9 @@ async def test_a_text_is_shown_as_the_tokens_that_it_costs_in_five_languages(exp
     await expect(tokens.nth(1)).to_have_attribute("aria-selected", "true")
     await expect(page.get_by_text("no price is set")).to_be_visible()
 
+    await text.fill("word " * 20_000)
+    await expect(page.get_by_text("At most 10,000 characters fit here")).to_be_visible()
+
     row = page.get_by_role("listitem").filter(has=page.get_by_label("Deutsch"))
     await expect(row).to_contain_text("+")
     await page.get_by_role("textbox", name="Deutsch").fill("Ja")

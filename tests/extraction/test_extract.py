@@ -124,13 +124,31 @@ async def test_a_cancelled_extraction_leaves_no_process(tmp_path: Path) -> None:
     assert readers(path) == []
 
 
-async def test_what_reads_scans_ends_with_the_extraction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def endless_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program ``tesseract`` that never ends, and a scan beside it."""
     program = tmp_path / "tesseract"
     program.write_text("#!/bin/sh\n[ $1 = --list-langs ] && echo Languages: && echo eng && exit\nsleep 1000 & wait\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "scan.pdf").write_bytes(scanned(pdf([paragraph("A page.", top=700)])))
+    return program
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems don't say when a process has ended")
+async def test_what_reads_a_scan_ends_when_the_server_is_killed(tmp_path: Path, endless_ocr: Path) -> None:
     path = tmp_path / "scan.pdf"
-    path.write_bytes(scanned(pdf([paragraph("A page.", top=700)])))
+    source = "import asyncio, sys, pathlib, aquilon.extraction\n"
+    source += "asyncio.run(aquilon.extraction.extract(pathlib.Path(sys.argv[1]), name=''))"
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", source, str(path))
+    await until(lambda: len(processes(os.fsencode(endless_ocr))) == 1)
+    server.kill()
+    await server.wait()
+    await until(lambda: readers(path) == [] and processes(os.fsencode(endless_ocr)) == [])
+
+
+async def test_what_reads_scans_ends_with_the_extraction(tmp_path: Path, endless_ocr: Path) -> None:
+    path, program = tmp_path / "scan.pdf", endless_ocr
     task = asyncio.create_task(extract(path, name="scan.pdf"))
     await until(lambda: len(processes(os.fsencode(program))) == 1)
     task.cancel()

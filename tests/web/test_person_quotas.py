@@ -98,6 +98,19 @@ def test_a_title_is_no_message_and_takes_tokens(own_organization: RunningServer,
     assert ask(writer).status_code == 429
 
 
+def test_a_quota_that_is_set_later_counts_messages_alone(own_organization: RunningServer, owner: httpx.Client) -> None:
+    reader = joined(own_organization, owner, "browser")
+    conversation = reader.post("/v1/conversations", json={}).json()["id"]
+    asked = {"model": "smollm2-135m", "input": "Why is the sky blue?", "max_output_tokens": 4}
+    reader.post("/v1/responses", json={**asked, "conversation": conversation}).raise_for_status()
+    reader.post(f"/v1/conversations/{conversation}/title", json={}).raise_for_status()
+    reader.post("/v1/embeddings", json={"model": "multilingual-e5-small", "input": "blue"}).raise_for_status()
+    set_quota(owner, messages=2)
+    assert standing(reader) == (1, 2)
+    assert ask(reader).status_code == 200
+    assert ask(reader).status_code == 429
+
+
 def test_requests_at_the_same_moment_never_pass_the_quota(own_organization: RunningServer, owner: httpx.Client) -> None:
     crowd = joined(own_organization, owner, "crowd")
     set_quota(owner, messages=3)

@@ -16,6 +16,7 @@ from aquilon.extraction.document import Document, Unreadable
 from aquilon.extraction.limits import Limits
 from aquilon.extraction.protocol import LENGTH_BYTES, Done, Order, Refused, Report, Share, most_bytes
 from aquilon.log import get_logger
+from aquilon.starting_process import started_by_this_process
 
 log = get_logger(__name__)
 
@@ -60,7 +61,8 @@ async def extract(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={variable: os.environ[variable] for variable in _ENVIRONMENT if variable in os.environ}
-        | {"OMP_THREAD_LIMIT": "1", "RUST_BACKTRACE": "0"},
+        | {"OMP_THREAD_LIMIT": "1", "RUST_BACKTRACE": "0"}
+        | started_by_this_process(),
         start_new_session=True,  # so that it can be ended together with what it has started
     )
     assert process.stdout is not None

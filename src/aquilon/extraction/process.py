@@ -18,16 +18,18 @@ from aquilon.extraction.formats import PDF
 from aquilon.extraction.protocol import Done, Order, Refused, Report, Share, packed
 from aquilon.extraction.read import read
 from aquilon.process_limits import limit_process, start_no_process
+from aquilon.starting_process import when_starter_ends
 
 _REPORT_SECONDS = 0.1
 _SECONDS_AFTER_SERVER = 10
-"""The server ends this process in time, unless it has ended before."""
+"""The server ends this process in time; when it is killed, this one ends too, on Linux at once."""
 
 
 def main(order: Order) -> None:
     limits = order.limits
     limit_process(cpu_seconds=limits.cpu_seconds, memory_bytes=limits.memory_bytes, written_bytes=0)
     signal.alarm(limits.wall_seconds + _SECONDS_AFTER_SERVER)
+    when_starter_ends(lambda: os.killpg(os.getpgrp(), signal.SIGKILL))  # with OCR, which this one has started
     output = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no report
     reported_at = 0.0

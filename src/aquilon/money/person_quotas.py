@@ -17,6 +17,8 @@ from aquilon.money.prices import cents, day
 from aquilon.people.identity import Principal
 
 QuotaUnit = Literal["messages", "tokens", "cost"]
+NO_MESSAGES = ("title", "memreq")
+"""How the ids of requests begin that a person did not write: titles, and what to remember."""
 """``messages``: answered requests to a model. ``tokens``: read and written. ``cost``: in millionths of a cent."""
 UNITS: tuple[QuotaUnit, ...] = get_args(QuotaUnit)
 QuotaPeriod = Literal["day", "month"]

@@ -82,14 +82,13 @@ export function hex(bytes: readonly number[]): string {
   return bytes.map((byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ");
 }
 
-const SIGNS: Record<string, string> = { " ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "\u00a0": "⍽", "\u007f": "␡" };
+const SIGNS: Record<string, string> = { " ": "␣", "\n": "↵", "\t": "⇥", "\u00a0": "⍽" };
 
 /** The text with a sign for each character that leaves no mark of its own. */
 export function visible(text: string): string {
   return text.replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Zs}\p{M}]/gu, (character, at: number) => {
     const code = character.codePointAt(0)!;
     if (character in SIGNS) return SIGNS[character]!;
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
     const selectsVariant = code >= 0xfe00 && code <= 0xfe0f;
     if (/\p{M}/u.test(character) && !selectsVariant) return at === 0 ? `◌${character}` : character;
     return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import func
+from sqlalchemy import Select, func, not_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.money.budgets import period_start
-from aquilon.money.person_quotas import UNITS, PersonQuota, QuotaPeriod
-from aquilon.money.tables import BudgetSpending, StoredPersonQuota, UsageTotal
+from aquilon.money.person_quotas import NO_MESSAGES, PersonQuota, QuotaPeriod, QuotaUnit
+from aquilon.money.tables import BudgetSpending, StoredPersonQuota, StoredUsageEvent, UsageTotal
 from aquilon.people.scope import Everyone, Scope
 from aquilon.people.secrets import new_id
 
@@ -142,19 +141,8 @@ async def prune(session: AsyncSession, *, most: int) -> int:
 
 async def _count_present_use(session: AsyncSession, scope: Scope, quota: PersonQuota, now: int) -> None:
     starts_at = period_start(quota.period, now)
-    query = scope.select(UsageTotal).where(UsageTotal.span == "day", UsageTotal.starts_at >= starts_at)
-    if quota.workspace_id:
-        query = query.where(UsageTotal.workspace_id == quota.workspace_id)
-    if quota.user_id:
-        query = query.where(UsageTotal.user_id == quota.user_id)
-    sums = (
-        func.sum(UsageTotal.requests),
-        func.sum(UsageTotal.prompt_tokens + UsageTotal.completion_tokens),
-        func.sum(UsageTotal.cost),
-    )
-    rows: Sequence[tuple[str, int, int, int]] = (
-        await session.execute(query.with_only_columns(UsageTotal.user_id, *sums).group_by(UsageTotal.user_id))
-    ).all()
+    used = dict(await _totals(session, scope, quota, starts_at))
+    used["messages"] = await _messages(session, scope, quota, starts_at) if quota.messages is not None else {}
     session.add_all(
         BudgetSpending(
             budget_id=f"{quota.id}/{user_id}/{unit}",
@@ -162,11 +150,44 @@ async def _count_present_use(session: AsyncSession, scope: Scope, quota: PersonQ
             organization_id=scope.organization_id,
             spent=int(amount),
         )
-        for user_id, *amounts in rows
-        for unit, amount in zip(UNITS, amounts, strict=True)
+        for unit, amounts in used.items()
+        for user_id, amount in amounts.items()
         if amount and quota.limit_of(unit) is not None
     )
     await session.flush()
+
+
+async def _totals(
+    session: AsyncSession, scope: Scope, quota: PersonQuota, starts_at: int
+) -> dict[QuotaUnit, dict[str, int]]:
+    """Tokens and cost of each person."""
+    table = UsageTotal
+    query = _of_quota(scope.select(table).where(table.span == "day", table.starts_at >= starts_at), table, quota)
+    sums = func.sum(table.prompt_tokens + table.completion_tokens), func.sum(table.cost)
+    rows = (await session.execute(query.with_only_columns(table.user_id, *sums).group_by(table.user_id))).all()
+    return {"tokens": {row[0]: row[1] for row in rows}, "cost": {row[0]: row[2] for row in rows}}
+
+
+async def _messages(session: AsyncSession, scope: Scope, quota: PersonQuota, starts_at: int) -> dict[str, int]:
+    """How many answers each person got that count as messages, as settlement counts them: no embedding is one."""
+    table = StoredUsageEvent
+    aside = or_(*(table.request_id.startswith(f"{prefix}_", autoescape=True) for prefix in NO_MESSAGES))
+    query = scope.select(table).where(
+        table.ended_at >= starts_at,
+        table.completion_tokens > 0,
+        or_(table.outcome == "completed", not_(table.batch)),
+        not_(aside),
+    )
+    counted = _of_quota(query, table, quota).with_only_columns(table.user_id, func.count()).group_by(table.user_id)
+    return {row[0]: row[1] for row in await session.execute(counted)}
+
+
+def _of_quota(query: Select[Any], table: type[StoredUsageEvent | UsageTotal], quota: PersonQuota) -> Select[Any]:
+    if quota.workspace_id:
+        query = query.where(table.workspace_id == quota.workspace_id)
+    if quota.user_id:
+        query = query.where(table.user_id == quota.user_id)
+    return query
 
 
 def _quota(row: StoredPersonQuota) -> PersonQuota:

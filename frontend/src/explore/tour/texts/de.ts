@@ -87,9 +87,9 @@ export const texts: Record<keyof typeof english, string> = {
     "Ein Cache kann es verbilligen, aber das Frühere zählt jedes Mal. Ein neues Thema verdient eine neue Unterhaltung.",
   "energy.title": "Energie: was es verbraucht",
   "energy.text":
-    "Energie ist Leistung mal Zeit. Stoppen Sie eine Antwort, und sagen Sie dann, wie viel Watt die Maschine zieht: Das Netzteil oder ein Messgerät sagt es.",
+    "Energie ist Leistung mal Zeit. Messen Sie die Zeit einer Antwort, und sagen Sie dann, wie viel Watt die Maschine zieht: Das Netzteil oder ein Messgerät sagt es.",
   "energy.sample": "Erkläre, wie eine Windmühle funktioniert.",
-  "energy.run": "Eine Antwort stoppen",
+  "energy.run": "Zeit einer Antwort messen",
   "energy.measured": "Sekunden, hier gemessen: {seconds}. Geschriebene Tokens: {tokens}.",
   "energy.watts": "Watt, die die Maschine zieht",
   "energy.estimate":
