@@ -1,6 +1,8 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { changeLanguage } from "../src/i18n/catalogue.svelte";
 import { money } from "../src/console/words";
+
+vi.stubGlobal("navigator", { languages: ["fr"] });
 
 const CENTS_50 = 50 * 1e6;
 
