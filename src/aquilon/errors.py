@@ -45,8 +45,8 @@ class LimitReached(msgspec.Struct, frozen=True):
     remaining: int | None = None
     needed: int | None = None
     """What this request asks for, or at least."""
-    at_least: bool = False
-    """Whether ``needed`` is a lower bound: a request that is far too large is not counted to its end."""
+    at_least: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    """``needed`` is a lower bound: a request that is far too large is not counted to its end."""
     scope: Literal["organization", "workspace", "key", "person"] | None = None
     """Whose limit it is; None where it is the server's own."""
     model: str | None = None

@@ -64,6 +64,13 @@ async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
         await owner.page.get_by_role("button", name="Close the list").click()
         await expect(owner.page.get_by_text("Closed: nobody can ask to join.")).to_be_visible()
 
+        other = await owner.page.context.new_page()
+        await other.goto(rows[1][2])
+        await expect(other.get_by_role("button", name="Stay signed in as")).to_be_focused()
+        await other.keyboard.press("Enter")
+        await expect(other.get_by_role("dialog")).to_have_count(0)
+        await other.close()
+
         await page.goto("about:blank")
         await page.goto(rows[1][2])
         await expect(page.get_by_label("Your name")).to_have_value("Hannelore")

@@ -2502,7 +2502,7 @@ export interface LimitReached {
   limit: number;
   remaining: number | null;
   needed: number | null;
-  at_least: boolean;
+  at_least?: true;
   scope: "key" | "organization" | "person" | "workspace" | null;
   model: string | null;
   reset_in: number | null;

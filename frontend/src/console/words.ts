@@ -1,5 +1,6 @@
 /** Times and amounts as people read them, in the page's language. */
 import { language, locale, number } from "../i18n/catalogue.svelte";
+import { t } from "./i18n/catalogue.svelte";
 
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 86_400],
@@ -76,15 +77,18 @@ export function compact(value: number): string {
   return new Intl.NumberFormat(language(), { notation: "compact", maximumSignificantDigits: 3 }).format(value);
 }
 
-/** Millionths of a cent as an amount of the currency; what is less than a cent keeps two digits that say something. */
-export function money(microcents: number, currency: string): string {
+/**
+ * Millionths of a cent as an amount of the currency; what is less than a cent keeps two digits that say something.
+ * The currency is undefined until it is read, and null where it can't be: which the amount then says.
+ */
+export function money(microcents: number, currency: string | null | undefined): string {
   const value = microcents / 1e8;
   const small = value !== 0 && Math.abs(value) < 0.01;
-  return new Intl.NumberFormat(locale(), {
-    style: "currency",
-    currency,
+  const amount = new Intl.NumberFormat(locale(), {
+    ...(currency == null ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { style: "currency", currency }),
     ...(small ? { minimumSignificantDigits: 2, maximumSignificantDigits: 2 } : {}),
   }).format(value);
+  return currency === null ? t("amount.currencyUnknown", { amount }) : amount;
 }
 
 /** Whole cents as an amount of the currency. */

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import UNSET
+
 from aquilon.catalogue.card import ModelCard
 from aquilon.embeddings.numbers import shortened
 from aquilon.embeddings.process import EmbeddingError, EmbeddingProcess, TooManyWaiting
@@ -172,5 +174,5 @@ def _too_long(number: int, tokens: int, *, at_least: bool = False) -> Exception:
         f"Input {number} has {'at least ' if at_least else ''}{tokens} tokens; a text may have {MAX_TOKENS}",
         param="input",
         code="context_length_exceeded",
-        limit=LimitReached("context_tokens", MAX_TOKENS, needed=tokens),
+        limit=LimitReached("context_tokens", MAX_TOKENS, needed=tokens, at_least=at_least or UNSET),
     )

@@ -7,6 +7,8 @@ import contextlib
 import json
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.text_models import LoadedText
 from aquilon.errors import ApiError, LimitReached, invalid
@@ -106,7 +108,7 @@ def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_lea
         f"{total} tokens{parts}: shorten the prompt or ask for less",
         param="messages" if not max_tokens else "max_tokens",
         code="context_length_exceeded",
-        limit=LimitReached("context_tokens", context, needed=total, at_least=at_least),
+        limit=LimitReached("context_tokens", context, needed=total, at_least=at_least or UNSET),
     )
 
 

@@ -15,6 +15,12 @@ export type BudgetPeriod = Budget["period"];
 
 export const prices = {
   list: () => get<PricesAnswer>("/v1/organization/prices"),
+  /** Of all amounts; null where it can't be read. */
+  currency: () =>
+    prices.list().then(
+      ({ currency }) => currency,
+      () => null,
+    ),
   set: (
     model: string,
     price: {

@@ -10,7 +10,7 @@ const ROLES = new Set(["role", "roles", "newcomer_role"]);
 const CENTS = new Set(["microcents", "cost", "input", "cached_input", "output", "training"]);
 
 /** An empty text for an entry that has nothing more; `currency` is that of its amounts. */
-export function detailText(detail: Readonly<Record<string, unknown>>, currency: string): string {
+export function detailText(detail: Readonly<Record<string, unknown>>, currency: string | null | undefined): string {
   return Object.entries(detail)
     .filter(([, value]) => value !== null && value !== "" && !(Array.isArray(value) && value.length === 0))
     .map(([name, value]) =>
@@ -22,7 +22,7 @@ export function detailText(detail: Readonly<Record<string, unknown>>, currency: 
     .join(" · ");
 }
 
-function valueText(name: string, value: unknown, currency: string): string {
+function valueText(name: string, value: unknown, currency: string | null | undefined): string {
   if (Array.isArray(value)) return value.map((each) => valueText(name, each, currency)).join(", ");
   if (typeof value === "boolean") return word(value ? "value.true" : "value.false");
   if (typeof value === "number") {

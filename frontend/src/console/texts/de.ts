@@ -228,6 +228,7 @@ export const texts: Record<keyof typeof english, string> = {
   "audit.action": "Änderung",
   "audit.what": "Was",
   "audit.byKey": "mit einem API-Schlüssel",
+  "amount.currencyUnknown": "{amount} (Währung unbekannt)",
   "audit.byOperator": "Kommandozeile",
   "audit.noMatch": "Kein Eintrag unten passt. Laden Sie ältere Einträge, oder filtern Sie nach etwas anderem.",
   "audit.older": "Ältere Einträge",

@@ -214,6 +214,7 @@ export const texts = {
   "audit.action": "Change",
   "audit.what": "What",
   "audit.byKey": "with an API key",
+  "amount.currencyUnknown": "{amount} (currency unknown)",
   "audit.byOperator": "command line",
   "audit.noMatch": "No entry below matches. Load older entries, or filter for something else.",
   "audit.older": "Older entries",

@@ -228,6 +228,7 @@ export const texts: Record<keyof typeof english, string> = {
   "audit.action": "Cambio",
   "audit.what": "Qué",
   "audit.byKey": "con una clave de API",
+  "amount.currencyUnknown": "{amount} (moneda desconocida)",
   "audit.byOperator": "línea de comandos",
   "audit.noMatch": "Ninguna entrada de abajo coincide. Se pueden cargar entradas anteriores o filtrar por otra cosa.",
   "audit.older": "Entradas anteriores",

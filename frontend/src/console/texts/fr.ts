@@ -230,6 +230,7 @@ export const texts: Record<keyof typeof english, string> = {
   "audit.action": "Changement",
   "audit.what": "Quoi",
   "audit.byKey": "avec une clé d’API",
+  "amount.currencyUnknown": "{amount} (devise inconnue)",
   "audit.byOperator": "ligne de commande",
   "audit.noMatch": "Aucune entrée ne correspond. Chargez-en de plus anciennes, ou filtrez autrement.",
   "audit.older": "Entrées plus anciennes",

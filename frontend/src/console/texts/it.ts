@@ -227,6 +227,7 @@ export const texts: Record<keyof typeof english, string> = {
   "audit.action": "Modifica",
   "audit.what": "Che cosa",
   "audit.byKey": "con una chiave API",
+  "amount.currencyUnknown": "{amount} (valuta sconosciuta)",
   "audit.byOperator": "riga di comando",
   "audit.noMatch": "Nessuna voce qui sotto corrisponde. Si possono caricare voci più vecchie, o filtrare per altro.",
   "audit.older": "Voci più vecchie",

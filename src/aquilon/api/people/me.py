@@ -107,7 +107,7 @@ async def me(request: Request, caller: Caller) -> Response:
 async def export(request: Request, person: Person, language: Language = "en") -> Response:
     """Profile, conversations (JSON and Markdown), memory, files, jobs and usage of the person who is signed in.
 
-    The archive's README is in ``language``.
+    The archive's README and the headings of the conversations' Markdown are in ``language``.
     """
     content = await services(request).personal_accounts.export(person.principal, language=language)
     name = time.strftime("aquilon-%Y-%m-%d.zip", time.gmtime())

@@ -61,7 +61,7 @@ class PersonalAccounts:
         self._exporting: set[str] = set()
 
     async def export(self, principal: Principal, *, language: Language = "en") -> AsyncIterator[bytes]:
-        """The archive of the caller's data, with a README in ``language``.
+        """The archive of the caller's data, with its README and headings in ``language``.
 
         Raises ApiError 429 while another one of theirs is being made.
         """
