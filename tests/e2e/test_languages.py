@@ -100,6 +100,29 @@ async def test_a_refusal_is_said_in_the_readers_language_with_the_label_of_the_f
         assert await english_of(owner.page, "de") == []
 
 
+async def test_what_is_wrong_with_a_field_is_said_in_the_language_of_the_page_and_not_the_browsers(
+    browser: Browser, server: RunningServer
+) -> None:
+    async with visitor(browser, server, ConsoleVisitor) as owner:
+        await owner.enter()
+        await owner.choose_language("Deutsch")
+        remark = "field => field.validationMessage"
+        await owner.open("/budgets")
+        await owner.page.get_by_role("button", name="Budget festlegen").click()
+        amount = owner.dialog.get_by_label("Betrag in EUR")
+        for wrong, said in (("", "Füllen Sie dieses Feld aus."), ("abc", "Das hat nicht die verlangte Form.")):
+            await amount.fill(wrong)
+            await owner.dialog.get_by_role("button", name="Budget festlegen").click()
+            assert await amount.evaluate(remark) == said
+        await amount.fill("25")
+        assert await amount.evaluate(remark) == ""
+        await owner.open("/account")
+        password = owner.page.get_by_label("Neues Passwort")
+        await password.press_sequentially("short")
+        await owner.page.get_by_role("button", name="Passwort festlegen").click()
+        assert await password.evaluate(remark) == "Mindestens 12 Zeichen."
+
+
 async def test_the_audit_log_names_fields_and_values_in_the_readers_language(
     browser: Browser, server: RunningServer
 ) -> None:

@@ -506,6 +506,7 @@ export const texts: Record<keyof typeof english, string> = {
   "upstreams.answered": "Er hat in {ms}\u00a0ms geantwortet und hat {count, plural, one {# Modell} other {# Modelle}}.",
   "upstreams.noModels": "keines wird hier angeboten",
   "upstreams.check": "Prüfen",
+  "upstreams.failing": "Die Prüfung ist fehlgeschlagen:",
   "upstreams.enable": "Einschalten",
   "upstreams.disable": "Ausschalten",
   "upstreams.kind": "Er spricht wie",

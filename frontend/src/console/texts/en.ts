@@ -477,6 +477,7 @@ export const texts = {
   "upstreams.answered": "It answered in {ms} ms and has {count, plural, one {# model} other {# models}}.",
   "upstreams.noModels": "none is offered here",
   "upstreams.check": "Check",
+  "upstreams.failing": "The check failed:",
   "upstreams.enable": "Turn on",
   "upstreams.disable": "Turn off",
   "upstreams.kind": "It speaks as",

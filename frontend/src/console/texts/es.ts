@@ -498,6 +498,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Ha respondido en {ms}\u00a0ms y tiene {count, plural, one {# modelo} many {# de modelos} other {# modelos}}.",
   "upstreams.noModels": "ninguno se ofrece aquí",
   "upstreams.check": "Comprobar",
+  "upstreams.failing": "La comprobación ha fallado:",
   "upstreams.enable": "Encender",
   "upstreams.disable": "Apagar",
   "upstreams.kind": "Habla como",

@@ -503,6 +503,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Il a répondu en {ms}\u00a0ms et a {count, plural, one {# modèle} many {# de modèles} other {# modèles}}.",
   "upstreams.noModels": "aucun n’est offert ici",
   "upstreams.check": "Vérifier",
+  "upstreams.failing": "La vérification a échoué\u00a0:",
   "upstreams.enable": "Mettre en service",
   "upstreams.disable": "Arrêter",
   "upstreams.kind": "Il parle comme",

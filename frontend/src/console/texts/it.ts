@@ -497,6 +497,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Ha risposto in {ms}\u00a0ms e ha {count, plural, one {# modello} many {# di modelli} other {# modelli}}.",
   "upstreams.noModels": "nessuno è offerto qui",
   "upstreams.check": "Verifica",
+  "upstreams.failing": "La verifica non è riuscita:",
   "upstreams.enable": "Accendi",
   "upstreams.disable": "Spegni",
   "upstreams.kind": "Parla come",
