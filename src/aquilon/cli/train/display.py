@@ -216,8 +216,8 @@ def start_words(started: Started) -> list[str]:
 
 
 def prepared_words(done: Prepared, job: Job) -> list[str]:
-    share = 100 * done.bytes / done.total_bytes if done.total_bytes else 100
-    read = f"tokenizing: {share:.0f} % of {size_text(done.total_bytes)}"
+    share = 100 * done.bytes // done.total_bytes if done.total_bytes else 100
+    read = f"tokenizing: {share} % of {size_text(done.total_bytes)}"
     return [read, examples_text(job, done.documents), f"{done.tokens:,} tokens"]
 
 
