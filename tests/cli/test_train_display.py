@@ -11,7 +11,7 @@ import pytest
 from tests.support.commands import run_aquilon
 from tests.support.terminal import TerminalCommand
 
-from aquilon.cli.train.display import sparkline, speed_words
+from aquilon.cli.train.display import prepared_words, sparkline, speed_words
 from aquilon.training.energy import energy_text
 from aquilon.training.history import History
 from aquilon.training.protocol import (
@@ -166,6 +166,16 @@ def test_a_failed_run_says_why(run: Path, tmp_path: Path) -> None:
     shown = run_aquilon(tmp_path, "train", "show", str(run)).out
     assert "failed" in shown
     assert "the loss of step 61 is not a number" in shown
+
+
+def test_text_is_said_to_be_tokenized_when_the_last_byte_is() -> None:
+    job = job_from({"kind": "pretrain", "data": [{"path": "/a"}], "tokenizer": "/t"}, where="")
+    almost = Prepared(bytes=241_524, total_bytes=241_525, documents=2, tokens=65_159, time=1.0)
+    whole = msgspec.structs.replace(almost, bytes=241_525)
+    assert [prepared_words(done, job)[0] for done in (almost, whole)] == [
+        "tokenizing: 99 % of 242 KB",
+        "tokenizing: 100 % of 242 KB",
+    ]
 
 
 def test_curves_durations_and_energy_are_short() -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 from rich.console import Console
 from tests.support.commands import run_aquilon
+from tests.support.prepared import python_with_torch
 from tests.support.server import RunningServer
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -24,11 +30,12 @@ from aquilon.evaluation.protocol import (
     LocalCandidate,
     Order,
     Progress,
+    RemoteCandidate,
     read_evaluation,
     write_order,
 )
 from aquilon.evaluation.scorecard import read_scorecard
-from aquilon.evaluation.tasks import TextFile, TextTask
+from aquilon.evaluation.tasks import AnswerTask, TextFile, TextTask
 from aquilon.training.protocol import Pretrain, Source, write_job
 
 
@@ -147,3 +154,19 @@ def test_a_terminal_gets_no_such_lines() -> None:
     for done in (0, 1000):
         lines.show(Progress(model="nano", task="bpb", done=done, total=4000))
     assert written.getvalue() == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says when a process ends")
+def test_measuring_ends_with_the_command_that_started_it_though_a_model_never_answers(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, subprocess.Popen(["cat"], stdin=subprocess.PIPE) as command:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        task = AnswerTask(name="sums", data=str(folder / "sums.jsonl"))
+        write_order(folder, Order(candidates=[RemoteCandidate(name="mute", url=url)], tasks=[task]))
+        process = subprocess.Popen(
+            [python_with_torch(), "-P", "-m", "aquilon.evaluation.job", str(folder)],
+            env=os.environ | {"AQUILON_STARTED_BY": str(command.pid)},
+        )
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            command.kill()
+            assert process.wait(60) == -signal.SIGKILL

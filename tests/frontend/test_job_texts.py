@@ -14,7 +14,7 @@ def known(kind: str) -> set[str]:
 
 
 def test_every_event_has_a_sentence_and_every_sentence_an_event() -> None:
-    codes = re.findall(r'NewEvent\.said\("(\w+)"|code = "(\w+)" if event\.step else "(\w+)"', SOURCE)
+    codes = re.findall(r'NewEvent\.said\(\s*"(\w+)"|code = "(\w+)" if event\.step else "(\w+)"', SOURCE)
     assert {code for group in codes for code in group if code} == known("event")
 
 

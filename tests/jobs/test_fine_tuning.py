@@ -196,6 +196,7 @@ async def test_a_job_ends_with_a_model_that_its_organization_alone_sees_and_pays
     assert [(row["train_loss"], row["valid_loss"]) for row in rows[:2]] == [("2.0", ""), ("1.0", "1.5")]
     saved = await queue.events(job, "checkpoint")
     assert [(event.step, event.data["train_loss"]) for event in saved] == [(2, 1.0), (4, 0.5)]
+    assert {event.data["code"] for event in saved} == {"checkpoint"}, "by which the console says it in other languages"
 
 
 async def test_a_killed_process_goes_on_from_its_checkpoint_and_repeats_no_point_of_the_curve(queue: Queue) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from tests.support.commands import run_aquilon
+from tests.support.prepared import python_with_torch
 from tests.support.random_transformers import random_architecture, random_transformer
 from tests.support.small_releases import small_tokenizer
 from tests.support.training_runs import train
@@ -198,3 +203,20 @@ def test_an_export_of_a_run_whose_base_is_gone_says_which_model_to_put_back(tmp_
         UnusableJob, match=f"was tuned from the model {base}, which isn't there any more. Put that model back"
     ):
         export(order, lambda message: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says when a process ends")
+def test_an_export_ends_with_the_command_that_started_it(unfinished: Path, tmp_path: Path) -> None:
+    """It waits for an evaluation, for the card, that nobody writes."""
+    (unfinished / "evaluations").mkdir()
+    os.mkfifo(unfinished / "evaluations" / "waiting.json")
+    ordered = msgspec.json.encode(order(unfinished, tmp_path / "out")).decode()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as command:
+        process = subprocess.Popen(
+            [python_with_torch(), "-P", "-m", "aquilon.training.export", ordered],
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"AQUILON_STARTED_BY": str(command.pid)},
+        )
+        with (unfinished / "evaluations" / "waiting.json").open("w"):  # returns when it is read
+            command.kill()
+            assert process.wait(60) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aquilon.cli.options import AsJson, Home, settings_from
+from aquilon.starting_process import started_by_this_process
 from aquilon.training.export_protocol import Format, Type
 
 if TYPE_CHECKING:
@@ -113,7 +115,13 @@ def _written(order: Order) -> Exported:
     decoder = msgspec.json.Decoder(Message)
     with (
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | started_by_this_process(),
+        ) as process,
     ):
         bar = bars.add_task("Reading", total=1.0)
         assert process.stdout is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -24,6 +26,7 @@ from aquilon.checkpoints.text_writing import gguf_vocabulary, write_text
 from aquilon.checkpoints.weights import load_tensor
 from aquilon.checkpoints.whole_folder import whole_folder, write_sums
 from aquilon.models.architecture import Architecture
+from aquilon.starting_process import when_starter_ends
 from aquilon.text.gguf_vocabulary_writing import vocabulary_from_folder
 from aquilon.text.tokenizer import TokenizerError
 from aquilon.training.export_protocol import Exported, Failed, Message, Order, Writing
@@ -184,6 +187,13 @@ class _Shares:
 
 
 def main(order: Order) -> int:
+    """Write what the order says; the exit code.
+
+    The process ends with the one that started it, and leaves no part of a folder.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    when_starter_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
+
     def say(message: Message) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
         sys.stdout.buffer.flush()

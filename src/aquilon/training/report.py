@@ -20,7 +20,7 @@ from aquilon.training.protocol import DATA, REPORT, TOKENIZER, Dpo, Job, Pretrai
 from aquilon.training.report_page import Cell, charts, facts, page, section, table
 from aquilon.wording import counted, duration_text
 
-_KINDS = {Pretrain: "Pretraining", Sft: "Fine-tuning", Dpo: "Preference tuning"}
+_KINDS: dict[type[Job], str] = {Pretrain: "Pretraining", Sft: "Fine-tuning", Dpo: "Preference tuning"}
 
 
 def write_report(run: Path) -> Path:
@@ -61,15 +61,17 @@ def named_shards(run: Path, job: Job) -> list[tuple[str, ShardDescription]]:
     return named
 
 
+_NOUNS: dict[type[Job], str] = {Pretrain: "document", Sft: "example", Dpo: "pair"}
+
+
+def examples_text(job: Job, count: int) -> str:
+    """So many of what the job reads."""
+    return counted(count, _NOUNS[type(job)])
+
+
 def documents_text(job: Job, count: int) -> str:
-    """So many of a shard's documents, as people count them: a pair is two, and a conversation may be several."""
-    match job:
-        case Pretrain():
-            return counted(count, "document")
-        case Sft():
-            return counted(count, "example")
-        case Dpo():
-            return counted(count // 2, "pair")
+    """So many of a shard's documents, as people count them: a pair is two."""
+    return examples_text(job, count // 2 if isinstance(job, Dpo) else count)
 
 
 def energy_words(history: History) -> str:

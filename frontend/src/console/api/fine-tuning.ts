@@ -46,6 +46,12 @@ export interface NewJob {
   method: { type: Method } & Partial<Record<Method, { hyperparameters: Record<string, number> }>>;
 }
 
+/** A model that answers here. */
+export interface Model {
+  id: string;
+  capabilities: { fine_tuning: boolean };
+}
+
 interface EventPage {
   data: JobEvent[];
   has_more: boolean;
@@ -62,11 +68,7 @@ export const fineTuning = {
     post<FineTuningJob>(`${ROOT}/${part(id)}/${action}`),
   remove: (id: string) => remove(`${ROOT}/${part(id)}`),
   removeModel: (name: string) => remove(`/v1/models/${part(name)}`),
-  /** The names of models that can be fine-tuned. */
-  bases: async () =>
-    (await get<{ data: { id: string; capabilities: { fine_tuning: boolean } }[] }>("/v1/models")).data
-      .filter((card) => card.capabilities.fine_tuning)
-      .map((card) => card.id),
+  models: async () => (await get<{ data: Model[] }>("/v1/models")).data,
 };
 
 /** The events that came since the one with this id, the newest first. */

@@ -21,7 +21,7 @@ from aquilon.checkpoints.arrival import size_text
 from aquilon.training.energy import energy_text
 from aquilon.training.history import History
 from aquilon.training.protocol import Event, Job, Paused, Prepared, Saved, Started, Step, Validated
-from aquilon.training.report import documents_text
+from aquilon.training.report import examples_text
 from aquilon.wording import duration_text, parameters_text
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -216,9 +216,9 @@ def start_words(started: Started) -> list[str]:
 
 
 def prepared_words(done: Prepared, job: Job) -> list[str]:
-    share = 100 * done.bytes / done.total_bytes if done.total_bytes else 100
-    read = f"tokenizing: {share:.0f} % of {size_text(done.total_bytes)}"
-    return [read, documents_text(job, done.documents), f"{done.tokens:,} tokens"]
+    share = 100 * done.bytes // done.total_bytes if done.total_bytes else 100
+    read = f"tokenizing: {share} % of {size_text(done.total_bytes)}"
+    return [read, examples_text(job, done.documents), f"{done.tokens:,} tokens"]
 
 
 def step_words(history: History) -> list[str]:

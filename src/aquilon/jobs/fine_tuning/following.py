@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +124,15 @@ def _add(progress: Progress, event: Event) -> None:
         message = f"Step {event.step}: validation loss={event.loss:.4f}"
         progress.rows.append(NewEvent(message=message, kind="metrics", step=event.step, data=data, created_at=at))
     elif isinstance(event, Saved):
-        losses = {"train_loss": event.loss, "valid_loss": event.validation_loss}
-        message = f"Checkpoint created at step {event.step}"
-        progress.rows.append(
-            NewEvent(
-                message=message, kind="checkpoint", step=event.step, data={"step": event.step, **losses}, created_at=at
-            )
+        said = NewEvent.said(
+            "checkpoint",
+            f"Checkpoint created at step {event.step}",
+            at=at,
+            step=event.step,
+            train_loss=event.loss,
+            valid_loss=event.validation_loss,
         )
+        progress.rows.append(replace(said, kind="checkpoint", step=event.step))
     elif isinstance(event, Paused):
         message = f"The training process has stopped after step {event.step}; its checkpoint is kept"
         progress.rows.append(NewEvent.said("stopped", message, at=at, step=event.step))

@@ -55,7 +55,7 @@ def prepare(
     groups = {_TRAINING: source_files(data)} | ({_VALIDATION: source_files(validation)} if validation else {})
     record = record_sources(folder, [*groups.values(), base.checkpoint.all_files], "of the model")
     total = sum(path.stat().st_size for group in groups.values() for path in group)
-    bytes_before, documents, tokens = 0, 0, 0
+    bytes_before, examples, tokens = 0, 0, 0
     shards: dict[str, Shard] = {}
     for name, files in groups.items():
         try:
@@ -72,10 +72,11 @@ def prepare(
                     within = min(size - 1, within + len(msgspec.json.encode(fields)))
                     for document in _encoded(base, fields, encode, path=path, number=number):
                         writer.add(document.ids, num_bytes=0, trained=document.trained)
-                        documents, tokens = documents + 1, tokens + len(document.ids)
-                    report(bytes_before + within, total, documents, tokens)
+                        tokens += len(document.ids)
+                    examples += 1
+                    report(bytes_before + within, total, examples, tokens)
                 bytes_before += size
-                report(bytes_before, total, documents, tokens)
+                report(bytes_before, total, examples, tokens)
             writer.finish()
         shards[name] = Shard(folder / name)
     for name, files in groups.items():
