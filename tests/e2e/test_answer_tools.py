@@ -113,7 +113,7 @@ async def test_documents_are_attached_searched_cited_and_deleted_with_their_conv
         attached = page.get_by_role("list", name="Documents of this conversation").get_by_role("listitem")
         await expect(attached.filter(has_text="rivers.md").locator(".state")).to_have_text("Read", timeout=30_000)
         await expect(attached.filter(has_text="picture.bin")).to_contain_text(
-            "This format can’t be read", timeout=30_000
+            "What is in the file can’t be read", timeout=30_000
         )
         await page.get_by_role("button", name="Remove “picture.bin”").click()
         await expect(attached).to_have_count(1)
