@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support.cache import cache_for_one
 from tests.support.selection import is_quick, may_be_quick
 from tests.support.server import RunningServer, prepare_home, start_server
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 
 pytest_plugins = ["tests.support.database_fixtures"]
+
+# How long an example takes says nothing beside other work.
+settings.register_profile("aquilon", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("aquilon")
 
 DEFAULT_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 

@@ -111,7 +111,7 @@ describe("a conversation", () => {
       ["And green?", "The sky"],
     ] as const) {
       await conversation.ask(question);
-      await vi.waitFor(() => expect(conversation.title).toBe(title));
+      await vi.waitFor(() => expect(conversation.title).toBe(title), { timeout: 4_000 });
     }
     expect(calls.filter((call) => call.endsWith("/title"))).toHaveLength(2);
   });

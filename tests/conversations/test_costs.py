@@ -8,14 +8,24 @@ import pytest
 from tests.support.counted_rows import Counted, counted
 from tests.support.stored_runs import Process, message
 
+from aquilon.conversations import runs
 from aquilon.conversations.conversations import Context, Conversations
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.rows import NewConversation
+from aquilon.money import shared_stock
 from aquilon.people.secrets import new_id
 from aquilon.storage import Database
 
 LENGTHS = (50, 500)
 """Turns: a question and an answer each."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_by_the_clock(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process asks again after a while is no cost of the message that comes then."""
+    database.changes.heard = True  # nobody else changes anything here
+    monkeypatch.setattr(runs, "NOTE_SECONDS", 3600.0)
+    monkeypatch.setattr(shared_stock, "BEAT_SECONDS", 3600.0)
 
 
 async def of_length(process: Process, turns: int) -> str:

@@ -304,7 +304,12 @@ async def test_artifacts_open_beside_the_talk_in_versions_and_a_page_in_its_fram
         assert page.context.pages == pages
         assert left == []
         await until(lambda: any("example.org" in complaint for complaint in someone.complaints))
-        # The browser notes in the frame what it refused there; of the page itself it has nothing to say.
+        # The browser notes in the frame what it refused there, as long as there is one; of the page itself it has
+        # nothing to say.
+        await page.keyboard.press("Escape")
+        await expect(page.locator("iframe")).to_have_count(0)
+        await page.evaluate("console.error('the last note')")
+        await until(lambda: "error: the last note" in someone.complaints)
         assert [text for text in someone.complaints if talker.server.url + "/assets" in text] == []
         someone.complaints.clear()
 

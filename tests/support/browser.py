@@ -256,7 +256,7 @@ async def visitor(
         someone = kind(await context.new_page(), server)
         yield someone
         await someone.page.unroute_all(behavior="wait")
-        assert someone.complaints == []
+        assert someone.complaints == [], someone.complaints
         if not anew:
             await _forget(context, server)
             unused.append(context)
