@@ -49,6 +49,7 @@ MAY_USE_EVERYONE = {
     "chat/store/shares.py": "the share of a link, pruning",
     "conversations/store/conversations.py": "pruning; statements that name the owner themselves",
     "conversations/store/search.py": "statements that name the owner themselves",
+    "libraries/store/documents.py": "which of all that wait is read next",
     "libraries/store/libraries.py": "pruning",
     "libraries/store/passages.py": "statements that name the owner themselves",
     "conversations/store/runs.py": "runs of dead processes, pruning; statements that name the owner themselves",
