@@ -46,6 +46,16 @@ export interface NewJob {
   method: { type: Method } & Partial<Record<Method, { hyperparameters: Record<string, number> }>>;
 }
 
+/** What a job would take and cost. */
+export interface JobEstimate {
+  /** In units of the currency. */
+  cost: number;
+  cost_currency: string;
+  expected_duration_seconds: number;
+  train_tokens: number;
+  training_steps: number;
+}
+
 /** A model that answers here. */
 export interface Model {
   id: string;
@@ -64,6 +74,8 @@ export const isOver = (job: FineTuningJob) => ENDED.has(job.stage);
 export const fineTuning = {
   list: () => getAll<FineTuningJob>(ROOT),
   create: (job: NewJob) => post<FineTuningJob>(ROOT, job),
+  /** Checks the files too. Nothing is created. */
+  estimate: (job: NewJob) => post<JobEstimate>(`${ROOT}?dry_run=true`, job),
   act: (id: string, action: "pause" | "resume" | "cancel" | "start") =>
     post<FineTuningJob>(`${ROOT}/${part(id)}/${action}`),
   remove: (id: string) => remove(`${ROOT}/${part(id)}`),

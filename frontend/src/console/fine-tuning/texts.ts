@@ -18,5 +18,10 @@ export function said(data: Record<string, unknown> | null): string {
 
 /** Why a job failed, in a sentence; its events have the server's own words, with lines and figures. */
 export function problem(code: string): string {
-  return t(`tuning.problem.${code}` as Parameters<typeof t>[0]) || t("tuning.problem");
+  return knownProblem(code) || t("tuning.problem");
+}
+
+/** The same, but empty for a code that is unknown here. */
+export function knownProblem(code: string): string {
+  return t(`tuning.problem.${code}` as Parameters<typeof t>[0]);
 }

@@ -37,6 +37,10 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.cost": "Kosten",
   "tuning.estimated": "etwa {cost}",
   "tuning.free": "kostenlos",
+  "tuning.estimate": "Preis und Dauer schätzen",
+  "tuning.estimate.busy": "Die Dateien werden geprüft…",
+  "tuning.estimate.is":
+    "{cost}, etwa {minutes, plural, one {# Minute} other {# Minuten}}: {steps, plural, one {# Schritt} other {# Schritte}}, {tokens, plural, one {# Token} other {# Tokens}}",
   "tuning.created": "Erstellt",
   "tuning.validating_files": "prüft Dateien",
   "tuning.validated": "startbereit",

@@ -35,6 +35,10 @@ export const texts = {
   "tuning.cost": "Cost",
   "tuning.estimated": "about {cost}",
   "tuning.free": "free",
+  "tuning.estimate": "Estimate price and time",
+  "tuning.estimate.busy": "Checking the files…",
+  "tuning.estimate.is":
+    "{cost}, about {minutes, plural, one {# minute} other {# minutes}}: {steps, plural, one {# step} other {# steps}}, {tokens, plural, one {# token} other {# tokens}}",
   "tuning.created": "Created",
   "tuning.validating_files": "checking files",
   "tuning.validated": "ready to start",

@@ -37,6 +37,10 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.cost": "Coste",
   "tuning.estimated": "unos {cost}",
   "tuning.free": "gratis",
+  "tuning.estimate": "Estimar precio y duración",
+  "tuning.estimate.busy": "Comprobando los archivos…",
+  "tuning.estimate.is":
+    "{cost}, unos {minutes, plural, one {# minuto} many {# de minutos} other {# minutos}}: {steps, plural, one {# paso} many {# de pasos} other {# pasos}}, {tokens, plural, one {# token} many {# de tokens} other {# tokens}}",
   "tuning.created": "Creado",
   "tuning.validating_files": "comprobando archivos",
   "tuning.validated": "listo para empezar",

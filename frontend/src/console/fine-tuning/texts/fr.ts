@@ -37,6 +37,10 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.cost": "Coût",
   "tuning.estimated": "environ {cost}",
   "tuning.free": "gratuit",
+  "tuning.estimate": "Estimer le prix et la durée",
+  "tuning.estimate.busy": "Vérification des fichiers…",
+  "tuning.estimate.is":
+    "{cost}, environ {minutes, plural, one {# minute} many {# de minutes} other {# minutes}}\u00a0: {steps, plural, one {# pas} many {# de pas} other {# pas}}, {tokens, plural, one {# token} many {# de tokens} other {# tokens}}",
   "tuning.created": "Créée",
   "tuning.validating_files": "vérification des fichiers",
   "tuning.validated": "prête à démarrer",

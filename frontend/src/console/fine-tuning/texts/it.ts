@@ -37,6 +37,10 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.cost": "Costo",
   "tuning.estimated": "circa {cost}",
   "tuning.free": "gratuito",
+  "tuning.estimate": "Stima prezzo e durata",
+  "tuning.estimate.busy": "Controllo dei file…",
+  "tuning.estimate.is":
+    "{cost}, circa {minutes, plural, one {# minuto} many {# di minuti} other {# minuti}}: {steps, plural, one {# passo} many {# di passi} other {# passi}}, {tokens, plural, one {# token} many {# di token} other {# token}}",
   "tuning.created": "Creato",
   "tuning.validating_files": "controllo dei file",
   "tuning.validated": "pronto ad avviarsi",
