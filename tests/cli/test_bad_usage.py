@@ -10,6 +10,13 @@ from tests.cli.conftest import Run
 from tests.support.homes import begin_home
 
 
+def test_an_option_of_a_command_that_stands_before_it_is_explained(run: Run) -> None:
+    outcome = run("--home", "elsewhere", "usage")
+    assert outcome.code == 2
+    assert "An option of a command stands after it: aquilon COMMAND --home …" in outcome.err
+    assert "stands after it" not in run("usage", "--hom", "elsewhere").err
+
+
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/x", "nonsense", "postgresql://u:geheim@h:port/x"])
 def test_an_invalid_database_url_is_a_wrong_setting_and_its_password_is_not_shown(
     run: Run, monkeypatch: pytest.MonkeyPatch, url: str

@@ -177,6 +177,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if isinstance(error, _CommandLineError):
             error.show()  # type: ignore[attr-defined]
+            option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+            if option is not None and context is not None and context.parent is None:
+                print(f"An option of a command stands after it: aquilon COMMAND {option} …", file=sys.stderr)
             return 2
         if _debug:
             raise
