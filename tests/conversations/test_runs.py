@@ -197,12 +197,15 @@ async def test_events_whose_commit_was_in_doubt_are_stored_once(
     assert [event for _, event in await all_events(process, run)] == run.log.events
 
 
+@pytest.mark.parametrize("is_noted", [False, True])
 async def test_a_deleted_conversation_ends_its_runs_and_no_others(
-    process: Process, speaker: Speaker, database: Database
+    process: Process, speaker: Speaker, database: Database, is_noted: bool
 ) -> None:
     deleted, other = [await process.start("4 words, wait after 2") for _ in range(2)]
     for run in (deleted, other):
         await words(run, 2)
+    if is_noted:
+        await until(lambda: deleted.noted == len(deleted.log.events))
     stored = await process.stored(deleted)
     await process.services.conversations.delete(process.key, stored.conversation_id)
     await ended(deleted)

@@ -366,8 +366,10 @@ class Runs:
         while self._live:
             await asyncio.sleep(NOTE_SECONDS)
             runs = [run for run in self._live.values() if run.is_stored]
-            if self._database.is_shared and runs:
-                await self._end_unwanted(runs)
+            # what writes finds out by itself that it was deleted; another process may also ask it to end
+            asked = runs if self._database.is_shared else [run for run in runs if len(run.log.events) == run.noted]
+            if asked:
+                await self._end_unwanted(asked)
             due = time.monotonic() - NOTE_SECONDS
             grown = [run for run in runs if run.noted_at <= due and len(run.log.events) > run.noted]
             await self._note([run for run in grown if not run.noting.locked()])
