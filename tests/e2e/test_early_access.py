@@ -74,7 +74,7 @@ async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
         await page.goto("about:blank")
         await page.goto(rows[1][2])
         await expect(page.get_by_label("Your name")).to_have_value("Hannelore")
-        await page.get_by_label("A password").fill(PASSWORD)
+        await page.get_by_label("Password: a long sentence is best").fill(PASSWORD)
         await page.get_by_role("button", name="Join").click()
         await expect(guest.field).to_be_visible()
 
