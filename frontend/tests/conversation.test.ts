@@ -9,27 +9,30 @@ const WORDS = "Why is the sky blue at noon and red in the evening, over…";
 /** A server that answers each question, unless `refuses` says how it doesn't; and gives these titles, one after another. */
 function serve({ refuses, titles = ["The sky"] }: { refuses?: () => Response | Promise<Response>; titles?: string[] }) {
   const calls: string[] = [];
-  let [items, answers] = [new Array<object>(), 0];
+  let [items, places, answers] = [new Array<object>(), new Array<object>(), 0];
   const conversation = { id: "conv_1", visibility: "user", title: null, project_id: null, metadata: {} };
   const json = (body: object) => new Response(JSON.stringify(body));
 
   function answer(input: { content: string }[]): Response {
-    const [asked, said] = [`q${++answers}`, `a${answers}`];
-    const place = (id: string) => ({ id, parent_id: items.length === 0 ? null : `a${answers - 1}`, siblings: [id] });
-    const parts = { type: "message", status: "completed" };
-    const question = {
-      ...parts,
-      ...place(asked),
-      role: "user",
-      content: [{ type: "input_text", text: input[0]!.content }],
-    };
-    const output = {
-      ...parts,
-      id: said,
-      role: "assistant",
-      content: [{ type: "output_text", text: "So.", annotations: [] }],
-    };
-    items = [...items, question, { ...output, parent_id: asked, siblings: [said] }];
+    const [above, asked, said] = [answers === 0 ? null : `a${answers}`, `q${++answers}`, `a${answers}`];
+    const alone = { number: 1, count: 1, previous_id: null, next_id: null };
+    const place = (item_id: string, parent_id: string | null) => ({
+      item_id,
+      parent_id,
+      response_id: `resp_${answers}`,
+      siblings: alone,
+    });
+    const message = (id: string, role: string, part: object) => ({
+      type: "message",
+      status: "completed",
+      id,
+      role,
+      content: [part],
+    });
+    const output = message(said, "assistant", { type: "output_text", text: "So.", annotations: [] });
+    const question = message(asked, "user", { type: "input_text", text: input[0]!.content });
+    items = [output, question, ...items]; // the latest first
+    places = [place(said, asked), place(asked, above), ...places];
     const response = {
       id: `resp_${answers}`,
       model: "m",
@@ -47,7 +50,7 @@ function serve({ refuses, titles = ["The sky"] }: { refuses?: () => Response | P
     const [pathname] = path.split("?");
     calls.push(`${init.method ?? "GET"} ${pathname}`);
     if (pathname!.endsWith("/title")) return json({ ...conversation, title: titles.shift() ?? "too many" });
-    if (pathname!.endsWith("/items")) return json({ data: items, answers: [], has_more: false });
+    if (pathname!.endsWith("/items")) return json({ data: items, places, responses: [], has_more: false });
     if (pathname !== "/v1/responses") return json(conversation);
     const { input } = JSON.parse(init.body as string) as { input: { content: string }[] };
     return refuses === undefined ? answer(input) : await refuses();
@@ -75,6 +78,34 @@ function begin(): { conversation: Conversation; begun: string[] } {
 }
 
 describe("a conversation", () => {
+  test("keeps what is asked while an older state of it is being read", async () => {
+    serve({});
+    const { conversation } = begin();
+    await conversation.ask("First?");
+    await conversation.settled;
+
+    const served = fetch;
+    let arrive: (() => void) | null = null;
+    vi.stubGlobal("fetch", async (path: string, init?: RequestInit) => {
+      const response = await served(path, init);
+      if (path.includes("/items") && arrive === null) await new Promise<void>((resolve) => (arrive = resolve));
+      return response;
+    });
+    const heard = conversation.hear({
+      title: null,
+      visibility: "user",
+      project_id: null,
+      head_id: "elsewhere",
+      running: [],
+    });
+    await vi.waitFor(() => expect(arrive).not.toBeNull());
+    await conversation.ask("Second?");
+    await conversation.settled;
+    arrive!();
+    await heard;
+    expect(conversation.turns.map(({ question }) => question?.text)).toEqual(["First?", "Second?"]);
+  });
+
   test("begins when the server has its first question", async () => {
     serve({});
     const { conversation, begun } = begin();

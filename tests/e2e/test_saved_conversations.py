@@ -274,17 +274,25 @@ async def test_two_tabs_that_change_one_question_make_two_branches(asker: Visito
     await asker.ask("1 words")
     await asker.expect_state("finished")
     tab = await another_tab(asker)
+    fields = []
     for page, question in ((asker, "2 words"), (tab, "3 words")):
         await page.turns.first.get_by_role("button", name="Change the question").click()
-        field = page.page.get_by_role("textbox", name="The changed question")
-        await field.fill(question)
-        await field.press("Enter")
-        await page.expect_state("finished")
-        await expect(page.turns.locator(".bubble")).to_have_text([question])
+        fields.append(page.page.get_by_role("textbox", name="The changed question"))
+        await fields[-1].fill(question)
+    async with tab.page.expect_response(lambda response: "/items?" in response.url):
+        await fields[0].press("Enter")
+    await expect(asker.turns.locator(".bubble")).to_have_text(["2 words"])
+    await asker.expect_state("finished")
+    await expect(fields[1]).to_have_value("3 words")
+    await fields[1].press("Enter")
+    await expect(tab.turns.locator(".bubble")).to_have_text(["3 words"])
+    await tab.expect_state("finished")
     await expect(tab.turns.get_by_role("group", name="Versions of the question")).to_contain_text("3/3")
     versions = asker.turns.get_by_role("group", name="Versions of the question")
     await expect(versions).to_contain_text("2/3")
-    await versions.get_by_role("button", name="Next version").click()
+    here = re.compile(r"/v1/conversations/conv_\w+$")
+    async with asker.page.expect_response(lambda response: bool(here.search(response.url))):  # where one goes on
+        await versions.get_by_role("button", name="Next version").click()
     await expect(asker.answer).to_have_text(words(3))
 
     await tab.ask("4 words")

@@ -215,7 +215,8 @@ export class Conversation {
     const leaf = this.last?.leafId ?? null;
     let page = await this.#headPage(talk);
     if (leaf !== null && !page.entries.some((entry) => entry.id === leaf)) page = await talk.path({ leaf });
-    if (this.#mayBeShownAnew) this.#show(page, { begunElsewhere: true });
+    const isAsItWas = (this.last?.leafId ?? null) === leaf; // else something was asked or shown here meanwhile
+    if (isAsItWas && this.#mayBeShownAnew) this.#show(page, { begunElsewhere: true });
   }
 
   /** Reads the page above the first turn. */
@@ -293,6 +294,7 @@ export class Conversation {
     try {
       const mostPages = turn.question?.parentId == null ? 0 : MOST_PAGES_TO_FORK;
       const page = await this.#pathThrough(talk, itemId, mostPages);
+      if (this.answering) return; // something was asked meanwhile
       this.#show(page);
       await talk.moveHead(page.entries.at(-1)!.id);
     } catch (error) {
