@@ -56,7 +56,7 @@ def test_names_that_are_taken_or_unknown_are_explained(run: Run, server: Running
     taken = run("users", "create", "admin", *home)
     assert (taken.code, taken.err) == (1, "aquilon: There is a user 'admin' already\n")
     unknown = run("users", "link", "nobody", *home)
-    assert (unknown.code, "There is no user 'nobody'; the users are: admin" in unknown.err) == (1, True)
+    assert (unknown.code, "There is no user 'nobody'; the users are: " in unknown.err) == (1, True)
     key = run("keys", "revoke", "key_none", *home)
     assert (key.code, "aquilon keys list" in key.err) == (1, True)
 
