@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ClauseElement
@@ -25,7 +25,6 @@ Insert = Callable[[Any], Any]
 """What begins an INSERT into a table, that may go on with ON CONFLICT."""
 
 
-@cache
 def insert_of(dialect: str) -> Insert:
     """For ON CONFLICT each database has its own construct. PostgreSQL's takes 2 MB, so SQLite's users don't load it."""
     if dialect == "sqlite":
@@ -42,10 +41,16 @@ class Statement:
         """``clause``: or what makes it, for ON CONFLICT. ``only_sqlite``: other databases do by themselves what it
         does."""
         self._clause = clause
+        self._made: dict[str, ClauseElement] = {}
         self.only_sqlite = only_sqlite
 
     def clause(self, dialect: str) -> Any:
-        return self._clause if isinstance(self._clause, ClauseElement) else self._clause(insert_of(dialect))
+        """Made once for each dialect: the driver's text of it is then looked up, not written again."""
+        if isinstance(self._clause, ClauseElement):
+            return self._clause
+        if dialect not in self._made:
+            self._made[dialect] = self._clause(insert_of(dialect))
+        return self._made[dialect]
 
     @cached_property
     def sqlite_text(self) -> str:

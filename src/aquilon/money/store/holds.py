@@ -10,17 +10,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.money.tables import ApiProcess, BudgetSpending, Hold
 from aquilon.people.scope import Scope
-from aquilon.storage.rows import insert_of
+from aquilon.storage.rows import Insert, Statement, write_in
 
 Line = tuple[str, int]
 
 _LOCK = 0x686F6C64  # "hold"
 
 
+def _joined(insert_into: Insert) -> Any:
+    return insert_into(ApiProcess.__table__).on_conflict_do_nothing()
+
+
+def _added(insert_into: Insert) -> Any:
+    adding = insert_into(Hold.__table__)
+    sums = {"amount": adding.table.c.amount + adding.excluded.amount}
+    return adding.on_conflict_do_update(index_elements=list(adding.table.primary_key), set_=sums)
+
+
+_JOIN, _ADD = Statement(_joined), Statement(_added)
+
+
 async def join(session: AsyncSession, process_id: str) -> None:
     """Register an API process as alive. A second call changes nothing."""
-    insert = insert_of((await session.connection()).dialect.name)
-    await session.execute(insert(ApiProcess.__table__).on_conflict_do_nothing(), {"id": process_id, "beats": 0})
+    await write_in(session, [(_JOIN, [{"id": process_id, "beats": 0}])])
 
 
 async def leave(session: AsyncSession, process_id: str) -> None:
@@ -81,11 +93,7 @@ async def change_holds(session: AsyncSession, scope: Scope, process_id: str, *, 
         for (line_id, starts_at), amount in sorted(changes.items())
         if amount
     ]
-    if rows:
-        adding = insert_of((await session.connection()).dialect.name)(Hold.__table__)
-        sums = {"amount": adding.table.c.amount + adding.excluded.amount}
-        key = list(adding.table.primary_key)
-        await session.execute(adding.on_conflict_do_update(index_elements=key, set_=sums), rows)
+    await write_in(session, [(_ADD, rows)])
 
 
 async def remove_holds(session: AsyncSession, scope: Scope, process_id: str, *, lines: Sequence[Line]) -> None:
