@@ -31,6 +31,11 @@ class Preferences {
     this.save();
   }
 
+  chooseModel(id: string): void {
+    this.model = id;
+    this.save();
+  }
+
   save(): void {
     try {
       localStorage.setItem(

@@ -152,6 +152,16 @@ export class Conversation {
     return this.turns.at(-1) ?? null;
   }
 
+  /** Whether anything was asked in it. */
+  get begun(): boolean {
+    return this.turns.length > 0 || this.queue.length > 0;
+  }
+
+  /** Whether it is empty, here and on the server. */
+  get isNew(): boolean {
+    return this.id === null && !this.begun;
+  }
+
   get answering(): boolean {
     return this.#running !== null;
   }
