@@ -9,8 +9,13 @@ import type {
 } from "../../api/schema";
 import { call, postJson } from "../../api/server";
 import { loadTexts } from "../../i18n/catalogue.svelte";
+import type { Answer, Conversation, Turn } from "../conversation.svelte";
 import type { Opening } from "./opening";
 
+/** Of a question that becomes an entry, in characters. */
+const LONGEST_ENTRY = 500;
+
+/** It is a help: where it can't be read or asked, the talk goes on without a word. */
 export class OwnMemory {
   settings = $state.raw<MemorySettingsBody | null>(null);
   /** By response, the ids of the entries that it used. */
@@ -23,29 +28,55 @@ export class OwnMemory {
   }
 
   async read(): Promise<void> {
-    this.settings = (await (await call("/v1/memories/settings")).json()) as MemorySettingsBody;
+    await passing(async () => {
+      this.settings = (await (await call("/v1/memories/settings")).json()) as MemorySettingsBody;
+    });
   }
 
   /** Which entries the answers of a conversation used. */
   async readUses(conversationId: string): Promise<void> {
     if (!this.on) return;
-    const answer = await call(`/v1/conversations/${encodeURIComponent(conversationId)}/memories`);
-    const list = (await answer.json()) as ListOfUsedMemories;
-    this.#add(list.data);
+    await passing(async () => {
+      const answer = await call(`/v1/conversations/${encodeURIComponent(conversationId)}/memories`);
+      this.#add(((await answer.json()) as ListOfUsedMemories).data);
+    });
   }
 
-  async readUsesOf(responseId: string): Promise<void> {
-    if (!this.on) return;
-    const answer = await call(`/v1/responses/${encodeURIComponent(responseId)}/memories`);
-    this.#add([(await answer.json()) as UsedMemories]);
+  /** After an answer: what it used, and what the model would remember of its question. */
+  async learnFrom(conversation: Conversation, answer: Answer): Promise<void> {
+    const { id, temporary } = conversation;
+    if (!this.on || id === null || temporary || answer.id === null) return;
+    await this.#readUsesOf(answer.id);
+    if (answer.state !== "finished" || answer.begunElsewhere) return;
+    await conversation.settled;
+    const item = conversation.turns.find((turn) => turn.answer === answer)?.question?.id ?? null;
+    if (item !== null) await this.#propose({ conversation_id: id, item_id: item });
+  }
+
+  async #readUsesOf(responseId: string): Promise<void> {
+    await passing(async () => {
+      const answer = await call(`/v1/responses/${encodeURIComponent(responseId)}/memories`);
+      this.#add([(await answer.json()) as UsedMemories]);
+    });
   }
 
   /** Asks the model what to remember of a message, if the person wants that. */
-  async propose(source: MemorySource): Promise<void> {
+  async #propose(source: MemorySource): Promise<void> {
     this.proposed = 0;
-    if (!this.on || !this.settings?.proposes) return;
-    const answer = await postJson("/v1/memories/proposals", source);
-    this.proposed = ((await answer.json()) as ListOfProposalBody).data.length;
+    if (!this.settings?.proposes) return;
+    await passing(async () => {
+      const answer = await postJson("/v1/memories/proposals", source);
+      this.proposed = ((await answer.json()) as ListOfProposalBody).data.length;
+    });
+  }
+
+  /** Opens the memory with a question as a new entry. */
+  remember({ id }: Conversation, { question }: Turn): void {
+    const item = question?.id ?? null;
+    void this.open({
+      text: question?.text.slice(0, LONGEST_ENTRY) ?? "",
+      source: id === null || item === null ? null : { conversation_id: id, item_id: item },
+    });
   }
 
   /** Opens the memory; the dialog and its texts are loaded then. */
@@ -68,4 +99,8 @@ export class OwnMemory {
     if (more.length === 0) return;
     this.uses = new Map([...this.uses, ...more.map((one) => [one.response_id, one.memory_ids] as const)]);
   }
+}
+
+async function passing(reading: () => Promise<void>): Promise<void> {
+  await reading().catch(() => undefined);
 }
