@@ -4,66 +4,20 @@
  * The server owns what is kept: this class shows a path of it, and its verbs add to the tree; none replaces anything.
  */
 import type { ConversationAgent, ConversationUpdated } from "../api/schema";
-import {
-  createConversation,
-  deleteConversation,
-  nameConversation,
-  readConversation,
-  type ConversationBody,
-} from "../api/conversations";
+import { nameConversation, readConversation, type ConversationBody } from "../api/conversations";
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
-import { MemoryTalk, PAGE_ITEMS, ServerTalk, type Ask, type Events, type Talk } from "./talks";
-import {
-  ALONE,
-  isBeginning,
-  isOpen,
-  turnsOf,
-  type AnswerFacts,
-  type PathPage,
-  type QuestionOnPath,
-  type TurnOnPath,
-} from "./tree";
-
-export type { Answer } from "./answer.svelte";
+import { Beginning } from "./beginning";
+import { headPage, Path, pathThrough, placeOnPath } from "./path.svelte";
+import { ServerTalk, type Ask, type Events, type Talk } from "./talks";
+import { modelForTitle } from "./title";
+import type { AnswerFacts, PathPage } from "./tree";
+import type { Turn } from "./turn.svelte";
 
 /** How many further pages are read to find the place where a branch leaves the path that is shown. */
 const MOST_PAGES_TO_FORK = 5;
 /** How many are read to reach a message that was searched for. */
 const MOST_PAGES_TO_ITEM = 25;
-/** How many answers a model is asked for a title after, while there is none but the question's words. */
-const MOST_TITLED = 3;
-/** Enough for a question and its answer. */
-const LAST_ITEMS = 6;
-
-export interface Question extends Omit<QuestionOnPath, "id"> {
-  /** null until the server has it. */
-  id: string | null;
-}
-
-/** A question and its answer. */
-export class Turn {
-  /** The place on the page, which keeps what has the focus there. */
-  readonly key: number;
-  question = $state.raw<Question | null>(null);
-  answer = $state.raw<Answer | null>(null);
-
-  constructor(key: number, question: Question | null) {
-    this.key = key;
-    this.question = question;
-  }
-
-  /** The item that the next question is below. */
-  get leafId(): string | null {
-    return this.answer?.leafId ?? this.question?.id ?? null;
-  }
-}
-
-/** A message that was searched for, and the turn that it is in. */
-export interface Reached {
-  turn: number;
-  itemId: string;
-}
 
 /** A message that waits for the end of an answer, or for documents. */
 export interface Queued {
@@ -114,20 +68,14 @@ export class Conversation {
   temporary = $state(false);
   /** It is temporary since the organization keeps nothing. */
   neverKept = $state(false);
-  turns = $state.raw<readonly Turn[]>([]);
-  /** Whether the path has items above those on the page. */
-  earlier = $state(false);
-  loadingEarlier = $state(false);
   queue = $state.raw<readonly Queued[]>([]);
   #running = $state.raw<Answer | null>(null);
+  readonly #path = new Path();
   #talk: Talk | null = null;
-  /** What was made on the server for the first question, until the server has that. */
-  #made: ConversationBody | null = null;
-  #around: Surroundings;
+  readonly #beginning = new Beginning();
+  readonly #around: Surroundings;
   #left = new AbortController();
   #nextKey = 1;
-  /** The highest item on the page. */
-  #from: string | null = null;
   #stopWanted = false;
   /** What follows the running answer, until it is given up. */
   #following = new AbortController();
@@ -148,8 +96,21 @@ export class Conversation {
     }
   }
 
+  get turns(): readonly Turn[] {
+    return this.#path.turns;
+  }
+
   get last(): Turn | null {
-    return this.turns.at(-1) ?? null;
+    return this.#path.last;
+  }
+
+  /** Whether the path has items above those on the page. */
+  get earlier(): boolean {
+    return this.#path.earlier;
+  }
+
+  get loadingEarlier(): boolean {
+    return this.#path.loadingEarlier;
   }
 
   /** Whether anything was asked in it. */
@@ -186,7 +147,7 @@ export class Conversation {
     this.phase = "loading";
     try {
       await this.#around.settled();
-      const [body, page] = await Promise.all([readConversation(this.id), this.#headPage(this.#talk)]);
+      const [body, page] = await Promise.all([readConversation(this.id), headPage(this.#talk)]);
       this.agent = body.agent ?? null;
       this.#learn(body);
       this.#around.onRead(body);
@@ -207,7 +168,7 @@ export class Conversation {
     try {
       const body = await readConversation(this.id);
       this.#learn(body);
-      const leaf = this.last?.leafId ?? null;
+      const leaf = this.#path.leafId;
       if (body.head_id !== leaf || leaf === null) await this.#showAdded();
     } catch (error) {
       this.problem = problemFrom(error);
@@ -222,28 +183,19 @@ export class Conversation {
 
   async #showAdded(): Promise<void> {
     const talk = this.#talk!;
-    const leaf = this.last?.leafId ?? null;
-    let page = await this.#headPage(talk);
+    const leaf = this.#path.leafId;
+    let page = await headPage(talk);
     if (leaf !== null && !page.entries.some((entry) => entry.id === leaf)) page = await talk.path({ leaf });
-    const isAsItWas = (this.last?.leafId ?? null) === leaf; // else something was asked or shown here meanwhile
+    const isAsItWas = this.#path.leafId === leaf; // else something was asked or shown here meanwhile
     if (isAsItWas && this.#mayBeShownAnew) this.#show(page, { begunElsewhere: true });
   }
 
   /** Reads the page above the first turn. */
   async readEarlier(): Promise<void> {
-    const leaf = this.last?.leafId;
-    if (!this.earlier || this.loadingEarlier || this.#talk === null || this.#from === null || !leaf) return;
-    this.loadingEarlier = true;
     try {
-      const page = await this.#talk.path({ leaf }, PAGE_ITEMS, this.#from);
-      const { turns, from } = turnsOf(page);
-      this.turns = [...turns.map((turn) => this.#turn(turn, page.answers)), ...this.turns];
-      this.#from = from ?? this.#from;
-      this.earlier = page.earlier;
+      if (this.#talk !== null) await this.#path.readEarlier(this.#talk);
     } catch (error) {
       this.problem = problemFrom(error);
-    } finally {
-      this.loadingEarlier = false;
     }
   }
 
@@ -253,7 +205,7 @@ export class Conversation {
     const model = this.#around.model();
     if (model === null) return;
     if (this.answering || this.phase !== "ready") return this.hold(text);
-    await this.#askBelow(null, text, model, this.turns);
+    await this.#ask(this.#path.ask(text, null), model);
   }
 
   /** Keeps a message to be asked later. */
@@ -267,7 +219,7 @@ export class Conversation {
     await this.#settling;
     const model = this.#around.model();
     if (model === null || this.answering || turn.question === null) return;
-    await this.#askBelow(turn.question.parentId, text, model, this.turns.slice(0, this.turns.indexOf(turn)), turn.key);
+    await this.#ask(this.#path.ask(text, turn.question.parentId, turn), model);
   }
 
   /** Answers a question once more, beside the answer that it has. */
@@ -275,9 +227,9 @@ export class Conversation {
     await this.#settling;
     const model = this.#around.model();
     if (model === null || this.answering || turn.question === null) return;
-    const { id, parentId, text } = turn.question;
-    this.turns = this.turns.slice(0, this.turns.indexOf(turn) + 1);
-    if (id === null) await this.#answer(turn, new Answer(model), { model, parentId, question: text });
+    const { id } = turn.question;
+    this.#path.endAt(turn);
+    if (id === null) await this.#ask(turn, model);
     else await this.#answer(turn, new Answer(model), { model, parentId: id, question: null });
   }
 
@@ -288,7 +240,7 @@ export class Conversation {
     const former = turn.answer;
     const parentId = turn.question?.id ?? null;
     if (model === null || this.answering || former === null || parentId === null) return;
-    this.turns = this.turns.slice(0, this.turns.indexOf(turn) + 1);
+    this.#path.endAt(turn);
     const answer = new Answer(model);
     answer.borrow(former.text);
     await this.#answer(turn, answer, { model, parentId, question: null, prefix: former.text });
@@ -303,7 +255,7 @@ export class Conversation {
     if (this.answering || talk === null) return;
     try {
       const mostPages = turn.question?.parentId == null ? 0 : MOST_PAGES_TO_FORK;
-      const page = await this.#pathThrough(talk, itemId, mostPages);
+      const page = await pathThrough(talk, itemId, mostPages);
       if (this.answering) return; // something was asked meanwhile
       this.#show(page);
       await talk.moveHead(page.entries.at(-1)!.id);
@@ -316,11 +268,10 @@ export class Conversation {
   async reach(itemId: string): Promise<Turn | null> {
     const talk = this.#talk;
     if (talk === null || this.phase !== "ready") return null;
-    const isHere = ({ question, answer }: Turn) => [question?.id, answer?.firstId, answer?.leafId].includes(itemId);
-    const here = this.turns.find(isHere);
+    const here = this.turns.find((turn) => turn.has(itemId));
     if (here !== undefined || this.answering) return here ?? null;
     try {
-      const page = await this.#pathThrough(talk, itemId, MOST_PAGES_TO_ITEM);
+      const page = await pathThrough(talk, itemId, MOST_PAGES_TO_ITEM);
       const at = page.entries.findIndex(({ id }) => id === itemId);
       if (at < 0 || this.answering) return null;
       this.#show(page);
@@ -330,18 +281,6 @@ export class Conversation {
       this.problem = problemFrom(error);
       return null;
     }
-  }
-
-  /** The latest path through an item, from its end up to that item or as many pages further. */
-  async #pathThrough(talk: Talk, itemId: string, mostPages: number): Promise<PathPage> {
-    let page = await talk.path({ through: itemId });
-    const leaf = page.entries.at(-1)!.id;
-    const hasItem = () => page.entries.some(({ id }) => id === itemId);
-    for (let pages = 0; page.earlier && !hasItem() && pages < mostPages; pages++) {
-      const more = await talk.path({ leaf }, PAGE_ITEMS, page.entries[0]!.id);
-      page = { ...more, entries: [...more.entries, ...page.entries], answers: [...more.answers, ...page.answers] };
-    }
-    return page;
   }
 
   #learn(known: Pick<ConversationBody, "title" | "visibility" | "project_id">): void {
@@ -356,7 +295,7 @@ export class Conversation {
   ): Promise<void> {
     this.#learn(news);
     await this.#settling;
-    const same = news.head_id === (this.last?.leafId ?? null) && news.running.length === 0;
+    const same = news.head_id === this.#path.leafId && news.running.length === 0;
     if (same || !this.#mayBeShownAnew) return;
     try {
       await this.#showAdded();
@@ -410,16 +349,9 @@ export class Conversation {
     this.#left.abort();
   }
 
-  async #askBelow(
-    parentId: string | null,
-    text: string,
-    model: string,
-    above: readonly Turn[],
-    key = this.#nextKey++,
-  ): Promise<void> {
-    const turn = new Turn(key, { id: null, parentId, text, answerId: null, siblings: ALONE });
-    this.turns = [...above, turn];
-    await this.#answer(turn, new Answer(model), { model, parentId, question: text });
+  #ask(turn: Turn, model: string): Promise<void> {
+    const { parentId, text } = turn.question!;
+    return this.#answer(turn, new Answer(model), { model, parentId, question: text });
   }
 
   async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions" | "libraries">): Promise<void> {
@@ -432,7 +364,7 @@ export class Conversation {
     await this.#receive(turn, answer, async () => {
       await Promise.all([this.#around.settled(), this.#settling]);
       if (this.#unplaced !== null) await this.#place(this.#unplaced);
-      const parentId = asked.parentId ?? this.turns[this.turns.indexOf(turn) - 1]?.leafId ?? null;
+      const parentId = asked.parentId ?? this.#path.above(turn).at(-1)?.leafId ?? null;
       const model = this.agent === null ? asked.model : `assistant/${this.agent.id}`;
       const libraries = this.temporary ? [] : this.#around.libraries();
       answer.searching = libraries.length > 0;
@@ -475,7 +407,7 @@ export class Conversation {
       if (this.#left.signal.aborted) return;
       if (following.signal.aborted) answer.giveUp();
       else answer.fail(problemFrom(error));
-      await this.#dropUnasked(problemFrom(error));
+      await this.#dropOrMoveIn(problemFrom(error));
     }
     this.#settling = this.#settle(turn, answer);
     this.#running = null;
@@ -497,35 +429,29 @@ export class Conversation {
 
   /** The server has the first question: the page is at its conversation now. */
   #moveIn(): void {
-    const made = this.#made;
-    if (made === null) return;
-    this.#made = null;
-    this.id = made.id;
-    this.visibility = made.visibility;
-    this.#around.onBegun(made.id);
+    const begun = this.#beginning.take();
+    if (begun === null) return;
+    this.id = begun.id;
+    this.visibility = begun.visibility;
+    this.#around.onBegun(begun.id);
   }
 
-  /** Deletes what was made for a question that was refused: an empty conversation is nobody's. */
-  async #dropUnasked(problem: Problem): Promise<void> {
-    if (this.#made === null) return;
-    if (problem.kind === "unreachable" || problem.kind === "interrupted") return this.#moveIn(); // it may be asked there
-    const { id } = this.#made;
-    this.#made = this.#talk = null;
-    await deleteConversation(id).catch(() => undefined); // it stays, empty: the refusal matters more
+  async #dropOrMoveIn({ kind }: Problem): Promise<void> {
+    if (this.id !== null || this.temporary) return;
+    if (kind === "unreachable" || kind === "interrupted") return this.#moveIn(); // it may be asked there
+    this.#talk = null;
+    await this.#beginning.drop();
   }
 
   /** Makes the conversation that the first question is asked in. */
   async #begin(): Promise<Talk> {
-    if (this.temporary) return new MemoryTalk();
-    try {
-      this.#made = await createConversation(this.#around.metadata(), this.agent?.id);
-      return new ServerTalk(this.#made.id);
-    } catch (error) {
-      if (!(error instanceof Problem) || error.code !== "conversations_not_kept") throw error;
-      this.temporary = true;
-      this.neverKept = true;
-      return new MemoryTalk();
+    if (!this.temporary) {
+      const talk = await this.#beginning.make(this.#around.metadata(), this.agent?.id);
+      if (talk !== null) return talk;
+      this.temporary = this.neverKept = true;
     }
+    const { MemoryTalk } = await import("./memory-talk");
+    return new MemoryTalk();
   }
 
   /** Learns where the server has put the question and its answer. */
@@ -540,82 +466,28 @@ export class Conversation {
   }
 
   async #place(turn: Turn): Promise<void> {
-    const { answer } = turn;
-    const leafId = answer?.leafId ?? null;
-    const page = await this.#talk?.path(leafId === null ? {} : { leaf: leafId }, LAST_ITEMS);
+    if (this.#talk !== null) await placeOnPath(this.#talk, turn);
     this.#unplaced = null;
-    const stored = page && turnsOf(page).turns.at(-1);
-    if (!stored?.question || stored.question.text !== turn.question?.text) return;
-    turn.question = stored.question;
-    if (answer === null || stored.answer === null) return;
-    const same = leafId === null ? stored.answer.answerId === answer.id : stored.answer.leafId === leafId;
-    if (same) answer.place(stored.answer);
   }
 
-  /** The end of the path to the head; below a question that got no answer last, of the latest one that has. */
-  async #headPage(talk: Talk): Promise<PathPage> {
-    const page = await talk.path({});
-    const last = page.entries.at(-1);
-    if (last?.role !== "user" || page.answers.some((facts) => isOpen(facts) && facts.leafId === last.id)) return page;
-    return talk.path({ through: last.id });
-  }
-
-  /** Shows a page of a path: below the turns above it that are on the page already, or alone. */
   #show(page: PathPage, { begunElsewhere = false } = {}): void {
-    const { turns, from } = turnsOf(page);
-    const first = turns[0]?.question?.id ?? null;
-    const at = first === null ? -1 : this.turns.findIndex((turn) => turn.question?.id === first);
-    const above = this.turns.slice(0, Math.max(0, at));
-    const replaced = this.turns.slice(above.length);
-    const shown = turns.map((turn, index) => this.#turn(turn, page.answers, replaced[index]));
-    this.turns = [...above, ...shown];
-    if (at < 0) [this.#from, this.earlier] = [from, page.earlier];
-    const last = this.last;
-    if (last === null) return;
-    const open = page.answers.find((facts) => isOpen(facts) && facts.leafId === page.entries.at(-1)?.id);
-    if (open !== undefined) void this.#follow(last, open, begunElsewhere);
-    else if (last.answer === null && last.question !== null) {
-      const facts = page.answers.find(({ id }) => id === last.question?.answerId);
-      if (facts !== undefined) last.answer = Answer.empty(facts);
-    }
+    const open = this.#path.show(page);
+    if (open !== null) void this.#follow(this.last!, open, begunElsewhere);
   }
 
-  /** A turn of a path; what is on the page of it already stays. */
-  #turn(stored: TurnOnPath, answers: readonly AnswerFacts[], former?: Turn): Turn {
-    const same = former !== undefined && former.question?.id === stored.question?.id;
-    const turn = same ? former : new Turn(former?.key ?? this.#nextKey++, stored.question);
-    turn.question = stored.question;
-    if (stored.answer === null) turn.answer = null;
-    else if (turn.answer !== null && turn.answer.leafId === stored.answer.leafId) turn.answer.place(stored.answer);
-    else {
-      const facts = answers.find(({ id }) => id === stored.answer?.answerId) ?? null;
-      turn.answer = Answer.stored(stored.answer, facts);
-    }
-    return turn;
-  }
-
-  /**
-   * Asks a model for a title, once there is something to name. The server has named a conversation by its question
-   * where nothing was answered, or no model made a title: after the first answers, one is asked again.
-   */
+  /** Asks a model for a title, when one is to be asked: after an answer or, with null, when it is opened. */
   async #nameItself(answered: Turn | null = null): Promise<void> {
-    const first = this.turns.find(({ answer }) => answer !== null && !answer.running && answer.text !== "");
-    if (this.id === null || this.#titling || !first?.question || this.earlier) return;
-    if (this.title !== null && (answered === null || !this.#mayBeNamedBetter(this.title, first, answered))) return;
+    const model = modelForTitle(this, answered);
+    if (this.id === null || this.#titling || model === null) return;
     this.#titling = true;
     try {
-      this.title = (await nameConversation(this.id, (answered ?? first).answer!.model, this.#left.signal)).title;
+      this.title = (await nameConversation(this.id, model, this.#left.signal)).title;
       this.#around.onNamed();
     } catch {
       // It is named the next time that it is opened or answered: nothing that a reader has to do something about.
     } finally {
       this.#titling = false;
     }
-  }
-
-  #mayBeNamedBetter(title: string, first: Turn, answered: Turn): boolean {
-    if (answered === first) return true;
-    return this.turns.indexOf(answered) < MOST_TITLED && isBeginning(title, first.question?.text ?? "");
   }
 }
 

@@ -185,8 +185,3 @@ function joined(answer: AnswerOnPath | null, entry: Entry): AnswerOnPath {
     notes: [...answer.notes, ...notes],
   };
 }
-
-/** Whether a title is the first words of a question, as the server names a conversation by it; nearly: unseen marks count. */
-export function isBeginning(title: string, question: string): boolean {
-  return question.replace(/\s+/g, " ").trim().startsWith(title.replace(/…$/, ""));
-}

@@ -5,13 +5,15 @@ import { connection } from "../offline/connection.svelte";
 import { o } from "../offline/texts";
 import { address } from "./address.svelte";
 import type { Agent } from "./assistants/agents";
-import { Conversation, type Answer, type Queued, type Reached, type Turn } from "./conversation.svelte";
+import type { Answer } from "./answer.svelte";
+import { Conversation, type Queued } from "./conversation.svelte";
 import { Shelf } from "./documents/shelf.svelte";
 import type { Drafts } from "./drafts";
 import { Judgements } from "./feedback/feedback.svelte";
 import { followConversation } from "./share/follow";
 import { conversationsChanged } from "./sidebar/changes";
 import { c } from "./texts";
+import type { Reached, Turn } from "./turn.svelte";
 import { Writing } from "./writing.svelte";
 
 /** The page around its visits. */

@@ -9,7 +9,9 @@ import type {
 } from "../../api/schema";
 import { call, postJson } from "../../api/server";
 import { loadTexts } from "../../i18n/catalogue.svelte";
-import type { Answer, Conversation, Turn } from "../conversation.svelte";
+import type { Answer } from "../answer.svelte";
+import type { Conversation } from "../conversation.svelte";
+import type { Turn } from "../turn.svelte";
 import type { Opening } from "./opening";
 
 /** Of a question that becomes an entry, in characters. */
