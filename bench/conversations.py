@@ -156,14 +156,14 @@ async def _rows_at(process: Process, database: Database, turns: int) -> dict[str
     items = [message(f"{number}", role) for number in range(turns - 1) for role in ("user", "assistant")]
     new = NewConversation(id=id_, visibility="workspace", implicit=False)
     await conversations.create(key, new, items)
-    run = await process.run("1 words", await conversations.within(key, id_))
+    run = await process.run("1 words", await conversations.contexts.within(key, id_))
     costs = {}
     with counted(database) as costs["a page"]:
         await conversations.page(key, id_, limit=_PAGE)
     with counted(database) as costs["the next message"]:
         run = await process.run("1 words", await process.after(run))
     with counted(database) as costs["the next message after a restart"]:
-        await Conversations(database, Histories()).after_run(key, run.id)
+        await Conversations(database, Histories()).contexts.after_run(key, run.id)
     return {name: {"statements": cost.statements, "rows": cost.rows} for name, cost in costs.items()}
 
 

@@ -9,7 +9,8 @@ from tests.support.counted_rows import Counted, counted
 from tests.support.stored_runs import Process, message
 
 from aquilon.conversations import runs
-from aquilon.conversations.conversations import Context, Conversations
+from aquilon.conversations.contexts import Context
+from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.rows import NewConversation
 from aquilon.money import shared_stock
@@ -59,7 +60,7 @@ async def test_the_next_message_reads_no_earlier_one(process: Process, database:
         conversation_id = await of_length(process, turns)
 
         async def context(conversation_id: str = conversation_id) -> Context:
-            return await process.services.conversations.within(process.key, conversation_id)
+            return await process.services.conversations.contexts.within(process.key, conversation_id)
 
         await process.run("1 words", await context())
         with counted(database) as cost:
@@ -74,6 +75,6 @@ async def test_after_a_restart_the_first_message_reads_each_earlier_one(process:
     restarted = Conversations(database, Histories())
     for rows in (200, 0):  # of each item its size, and itself
         with counted(database) as cost:
-            context = await restarted.within(process.key, conversation_id)
+            context = await restarted.contexts.within(process.key, conversation_id)
         assert len(context.history.items) == 100
         assert rows <= cost.rows < rows + 10

@@ -60,7 +60,7 @@ async def begin(conversations: Conversations, principal: Principal, word: str) -
 
 
 async def delete_it(conversations: Conversations, principal: Principal, id_: str) -> None:
-    await conversations.delete(principal, id_)
+    await conversations.deletion.delete(principal, id_)
 
 
 async def let_it_expire(conversations: Conversations, principal: Principal, id_: str) -> None:
@@ -69,7 +69,7 @@ async def let_it_expire(conversations: Conversations, principal: Principal, id_:
         await session.execute(
             text("UPDATE conversations SET expires_at = :now WHERE id = :id"), {"now": int(time.time()), "id": id_}
         )
-    assert await conversations.prune() == 1
+    assert await conversations.deletion.prune() == 1
 
 
 @pytest.mark.parametrize("remove", [delete_it, let_it_expire])
@@ -85,7 +85,7 @@ async def test_a_deleted_conversation_is_in_no_file(
     await begin(conversations, person, OTHER)
     assert in_files(settings.home)
     await remove(conversations, person, id_)
-    await conversations.erasure.erase(asyncio.Event())
+    await conversations.deletion.erasure.erase(asyncio.Event())
     assert not in_files(settings.home)
     assert in_files(settings.home, OTHER)
     hits, _ = await search(database, person, OTHER, limit=20)
@@ -98,8 +98,8 @@ async def test_a_deleted_item_is_in_no_file(
     id_ = await begin(conversations, person, OTHER)
     [item] = await conversations.add(person, id_, [message(f"{SECRET} alone")])
     await conversations.add(person, id_, [message("what comes after")])
-    await conversations.delete_items(person, id_, [item.id])
-    await conversations.erasure.erase(asyncio.Event())
+    await conversations.deletion.delete_items(person, id_, [item.id])
+    await conversations.deletion.erasure.erase(asyncio.Event())
     assert not in_files(settings.home)
     assert in_files(settings.home, OTHER)
 
@@ -115,7 +115,7 @@ async def test_others_write_while_the_file_is_scrubbed(
         while not done.is_set():
             [item] = await conversations.add(person, id_, [message(f"{OTHER} {'x' * (written % 50) * 40}")])
             if written % 3 == 0:
-                await conversations.delete_items(person, id_, [item.id])
+                await conversations.deletion.delete_items(person, id_, [item.id])
             written += 1
 
     writing = asyncio.create_task(keep_writing())
@@ -132,11 +132,11 @@ async def test_erasing_goes_on_at_the_next_start(
     settings: Settings, database: Database, conversations: Conversations, person: Principal
 ) -> None:
     await begin(conversations, person, OTHER)
-    await conversations.delete(person, await begin(conversations, person, SECRET))
+    await conversations.deletion.delete(person, await begin(conversations, person, SECRET))
     await database.close()
     again = await Database.open(settings)
     stop = asyncio.Event()
-    erasing = asyncio.create_task(Conversations(again, Histories()).erasure.keep(stop))
+    erasing = asyncio.create_task(Conversations(again, Histories()).deletion.erasure.keep(stop))
     await until(lambda: not in_files(settings.home))
     stop.set()
     await erasing
@@ -149,10 +149,10 @@ async def test_a_long_reader_delays_only_the_log(
     id_ = await begin(conversations, person, SECRET)
     async with database.reading() as session:
         assert await session.scalar(text("SELECT count(*) FROM conversations")) == 1
-        await conversations.delete(person, id_)
+        await conversations.deletion.delete(person, id_)
         assert not await database.empty_log()
         assert (await conversations.create(person, NewConversation(id=new_id("conv"), visibility="user"), [])).id
-    await conversations.erasure.erase(asyncio.Event())
+    await conversations.deletion.erasure.erase(asyncio.Event())
     assert not in_files(settings.home)
 
 
@@ -160,9 +160,9 @@ async def test_what_was_deleted_is_not_remembered(database: Database, person: Pr
     histories = Histories()
     conversations = Conversations(database, histories)
     id_ = await begin(conversations, person, SECRET)
-    assert (await conversations.within(person, id_)).history.items
+    assert (await conversations.contexts.within(person, id_)).history.items
     assert histories.bytes > 0
-    await conversations.delete(person, id_)
+    await conversations.deletion.delete(person, id_)
     assert histories.bytes == 0
     histories.grow(Place.in_new(id_), [message(SECRET)], leaf_id="msg_1", more_bytes=20)  # an answer that ends now
     assert histories.bytes == 0

@@ -55,7 +55,7 @@ async def test_a_conversation_whose_first_answer_failed_is_named_by_its_question
     process: Process, title: str | None, kept: str
 ) -> None:
     conversations, id_ = process.services.conversations, await new_conversation(process, title)
-    run = await process.run("0 words, then break off", await conversations.within(process.key, id_))
+    run = await process.run("0 words, then break off", await conversations.contexts.within(process.key, id_))
     assert (await process.stored(run)).status == "failed"
     assert await title_of(process, id_) == kept
 
@@ -65,14 +65,14 @@ async def test_a_later_answer_gives_a_model_s_title_unless_somebody_has_named_it
 ) -> None:
     conversations, titles = process.services.conversations, process.services.titles
     id_ = await new_conversation(process)
-    run = await process.start("2 words, wait after 0", await conversations.within(process.key, id_))
+    run = await process.start("2 words, wait after 0", await conversations.contexts.within(process.key, id_))
     run.cancel()
     await ended(run)
     named = await titles.give(process.key, id_, model=MODEL)
     assert named.title == "2 words, wait after 0"
 
     speaker.go_on.set()
-    await process.run("1 words", await conversations.within(process.key, id_))
+    await process.run("1 words", await conversations.contexts.within(process.key, id_))
     for _ in range(2):
         assert (await titles.give(process.key, id_, model=MODEL)).title == "w0 w1"
     await conversations.change(process.key, id_, ConversationChange(title="Mine"))
@@ -83,7 +83,9 @@ async def test_an_answer_that_was_lost_with_its_process_leaves_the_question_s_wo
     process: Process, database: Database, speaker: Speaker
 ) -> None:
     id_ = await new_conversation(process)
-    run = await process.start("2 words, wait after 0", await process.services.conversations.within(process.key, id_))
+    run = await process.start(
+        "2 words, wait after 0", await process.services.conversations.contexts.within(process.key, id_)
+    )
     await until(lambda: run.is_stored)
     await end_abandoned(database, await process.stored(run))
     assert await title_of(process, id_) == "2 words, wait after 0"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.support.counted_rows import counted
 
-from aquilon.conversations.conversations import BEGINNING, Conversations
+from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.items import Item, MessageItem, Text
 from aquilon.conversations.projects import Projects
@@ -15,6 +15,7 @@ from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.search import search
 from aquilon.conversations.store.conversations import ALL, NO_PROJECT, Chosen
 from aquilon.conversations.tables import StoredConversation, StoredRun
+from aquilon.conversations.visible import BEGINNING
 from aquilon.people import first_run
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id
@@ -91,9 +92,9 @@ async def test_a_conversation_leaves_its_project_when_that_is_deleted(
     project = await projects.create(caller, name="Tea", instructions="Be brief.", visibility="workspace")
     new = NewConversation(id=new_id("conv"), visibility="workspace", implicit=False, project_id=project.id)
     await conversations.create(caller, new, said("tea"))
-    assert (await conversations.within(caller, new.id)).project.instructions == "Be brief."
+    assert (await conversations.contexts.within(caller, new.id)).project.instructions == "Be brief."
     await projects.delete(caller, project.id)
-    context = await conversations.within(caller, new.id)
+    context = await conversations.contexts.within(caller, new.id)
     assert context.project.instructions is None
     [row], _ = await conversations.latest_first(caller, chosen=Chosen(project_id=NO_PROJECT), limit=9)
     assert row.id == new.id

@@ -69,13 +69,13 @@ class Tree:
         self.note(parent, added)
 
     async def delete(self, item_id: str) -> None:
-        await self.conversations.delete_items(self.process.key, self.conversation_id, [item_id])
+        await self.conversations.deletion.delete_items(self.process.key, self.conversation_id, [item_id])
         above = self.parents.pop(item_id)
         del self.texts[item_id]
         self.parents = {id_: above if parent == item_id else parent for id_, parent in self.parents.items()}
 
     async def open_run(self, parent: str | None) -> None:
-        context = await self.conversations.within(self.process.key, self.conversation_id, below=parent)
+        context = await self.conversations.contexts.within(self.process.key, self.conversation_id, below=parent)
         run = await self.process.start("2 words, wait after 1", context)
         [(id_, item)] = run.request.input
         self.texts[id_], self.parents[id_] = message_text(item), parent
@@ -165,7 +165,7 @@ async def test_the_path_of_each_item_is_its_ancestors(
         path = tree.path(item_id)
         assert await process.texts(conversation_id, item_id) == path
         for reader in (conversations, cold):  # what is remembered equals what is read
-            context = await reader.within(process.key, conversation_id, below=item_id)
+            context = await reader.contexts.within(process.key, conversation_id, below=item_id)
             assert [message_text(item) for item in context.history.items] == path
     await expect_siblings(tree)
     head = (await conversations.get(process.key, conversation_id)).head_id

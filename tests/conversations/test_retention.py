@@ -81,8 +81,8 @@ async def test_an_expired_conversation_is_unknown_before_it_is_deleted(
     with pytest.raises(ApiError, match="There is no conversation"):
         await conversations.add(person, old, [ITEM])
     assert len((await search(database, person, "amber", limit=5))[0]) == 1
-    assert await conversations.prune() == 1
-    assert await conversations.prune() == 0
+    assert await conversations.deletion.prune() == 1
+    assert await conversations.deletion.prune() == 0
     assert (await conversations.get(person, new)).id == new
 
 

@@ -132,7 +132,7 @@ async def test_a_file_that_is_imported_again_makes_no_doubles_until_its_conversa
     colleague = await imported(database, conversations, replace(person, user_id="user_other"), document())
     assert len({one.id, other.imported[0].id, colleague.imported[0].id}) == 3
 
-    await conversations.delete(person, one.id)
+    await conversations.deletion.delete(person, one.id)
     assert [each.id for each in (await imported(database, conversations, person, document())).imported] == [one.id]
 
 

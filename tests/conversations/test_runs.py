@@ -128,7 +128,7 @@ async def test_a_run_that_could_not_be_stored_is_refused_and_costs_nothing(
     process: Process, speaker: Speaker, database: Database
 ) -> None:
     context = await process.after(await process.run("1 words"))
-    await process.services.conversations.delete(process.key, context.place.conversation_id)
+    await process.services.conversations.deletion.delete(process.key, context.place.conversation_id)
     with pytest.raises(ApiError) as refused:
         await process.start("3 words", context)
     assert (refused.value.status, refused.value.code) == (404, "conversation_not_found")
@@ -174,7 +174,7 @@ async def test_an_abandoned_run_whose_question_was_deleted_gets_a_branch_for_wha
     await until(lambda: run.noted == len(run.log.events))
     [(question, _)] = run.request.input
     stored = await process.stored(run)
-    await process.services.conversations.delete_items(process.key, stored.conversation_id, [question])
+    await process.services.conversations.deletion.delete_items(process.key, stored.conversation_id, [question])
     await end_abandoned(process.services.database, await process.stored(run))
     failed = await process.stored(run)
     assert (failed.status, failed.completion_tokens) == ("failed", 2)
@@ -207,7 +207,7 @@ async def test_a_deleted_conversation_ends_its_runs_and_no_others(
     if is_noted:
         await until(lambda: deleted.noted == len(deleted.log.events))
     stored = await process.stored(deleted)
-    await process.services.conversations.delete(process.key, stored.conversation_id)
+    await process.services.conversations.deletion.delete(process.key, stored.conversation_id)
     await ended(deleted)
     speaker.go_on.set()
     await ended(other)
@@ -225,7 +225,7 @@ async def test_a_run_whose_question_is_deleted_meanwhile_keeps_its_answer_in_its
     run = await process.start("2 words, wait after 1", before)
     stored = await process.stored(run)
     [(question, _)] = run.request.input
-    await process.services.conversations.delete_items(process.key, stored.conversation_id, [question])
+    await process.services.conversations.deletion.delete_items(process.key, stored.conversation_id, [question])
     [beside] = await process.services.conversations.add(
         process.key, stored.conversation_id, [message("beside")], below=before.place.parent_id
     )
@@ -243,11 +243,11 @@ async def test_without_an_answer_the_conversation_goes_on_where_its_deleted_ques
     run = await process.start("1 words, wait after 0", before)
     stored = await process.stored(run)
     [(question, _)] = run.request.input
-    await process.services.conversations.delete_items(process.key, stored.conversation_id, [question])
+    await process.services.conversations.deletion.delete_items(process.key, stored.conversation_id, [question])
     run.cancel()
     await ended(run)
     for context in (
         await process.after(run),
-        await process.services.conversations.within(process.key, stored.conversation_id),
+        await process.services.conversations.contexts.within(process.key, stored.conversation_id),
     ):
         assert context.place.parent_id == before.place.parent_id

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.conversations.conversations import Conversations, default_visibility
+from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.items import CallOutputItem, Item, ItemRole, MessageItem, ReasoningItem, Text
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.search import MOST_QUERY_CHARACTERS, search
+from aquilon.conversations.visible import default_visibility
 from aquilon.errors import ApiError
 from aquilon.people.administration import organizations
 from aquilon.people.identity import Principal
@@ -66,9 +67,9 @@ async def test_items_that_are_added_are_found_and_deleted_ones_are_not(
     id_ = await store(conversations, person, message("basalt one"))
     [added] = await conversations.add(person, id_, [message("basalt two")])
     assert await texts(database, person, "basalt") == ["basalt two", "basalt one"]
-    await conversations.delete_items(person, id_, [added.id])
+    await conversations.deletion.delete_items(person, id_, [added.id])
     assert await texts(database, person, "basalt") == ["basalt one"]
-    await conversations.delete(person, id_)
+    await conversations.deletion.delete(person, id_)
     assert await texts(database, person, "basalt") == []
 
 

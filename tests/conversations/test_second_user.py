@@ -47,10 +47,10 @@ async def reach(process: Process, stranger: Principal, run: LiveRun, conversatio
         "move": lambda: conversations.change(stranger, id_, ConversationChange(head_id=item_id)),
         "add": lambda: conversations.add(stranger, id_, [message("mine")]),
         "add below": lambda: conversations.add(stranger, id_, [message("mine")], below=item_id),
-        "within": lambda: conversations.within(stranger, id_),
-        "after run": lambda: conversations.after_run(stranger, run.id),
-        "delete items": lambda: conversations.delete_items(stranger, id_, [item_id]),
-        "delete": lambda: conversations.delete(stranger, id_),
+        "within": lambda: conversations.contexts.within(stranger, id_),
+        "after run": lambda: conversations.contexts.after_run(stranger, run.id),
+        "delete items": lambda: conversations.deletion.delete_items(stranger, id_, [item_id]),
+        "delete": lambda: conversations.deletion.delete(stranger, id_),
     }
     reached = []
     for name, way in ways.items():
@@ -95,10 +95,10 @@ async def test_an_item_of_another_conversation_is_no_place(process: Process) -> 
     foreign = run.request.input[0][0]
     for way in (
         conversations.add(process.key, other.id, [message("below")], below=foreign),
-        conversations.within(process.key, other.id, below=foreign),
+        conversations.contexts.within(process.key, other.id, below=foreign),
         conversations.page(process.key, other.id, leaf=foreign, limit=10),
         conversations.page(process.key, other.id, after=foreign, limit=10),
-        conversations.delete_items(process.key, other.id, [foreign]),
+        conversations.deletion.delete_items(process.key, other.id, [foreign]),
         conversations.last_below(process.key, other.id, foreign),
         conversations.change(process.key, other.id, ConversationChange(head_id=foreign)),
     ):

@@ -20,22 +20,22 @@ from aquilon.people.secrets import new_id
 
 
 async def delete_it(shelf: Shelf, conversation: str) -> None:
-    await shelf.services.conversations.delete(shelf.person, conversation)
+    await shelf.services.conversations.deletion.delete(shelf.person, conversation)
 
 
 async def delete_its_project(shelf: Shelf, conversation: str) -> None:
-    await shelf.services.conversations.delete_all(shelf.person, [conversation])
+    await shelf.services.conversations.deletion.delete_all(shelf.person, [conversation])
 
 
 async def delete_its_person(shelf: Shelf, conversation: str) -> None:
-    await shelf.services.conversations.delete_of_person(Scope.of_user(shelf.person))
+    await shelf.services.conversations.deletion.delete_of_person(Scope.of_user(shelf.person))
 
 
 async def let_it_expire(shelf: Shelf, conversation: str) -> None:
     async with shelf.services.database.writing() as session:
         expires = text("UPDATE conversations SET expires_at = :now WHERE id = :id")
         await session.execute(expires, {"now": int(time.time()) - 1, "id": conversation})
-    assert await shelf.services.conversations.prune() == 1
+    assert await shelf.services.conversations.deletion.prune() == 1
 
 
 @pytest.mark.parametrize("delete", [delete_it, delete_its_project, delete_its_person, let_it_expire])

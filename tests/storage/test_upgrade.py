@@ -123,7 +123,7 @@ async def test_from_every_schema_with_conversations_no_row_is_lost_or_changed(
         assert found == texts or len(found) == texts, (query, found)
     conversations = Conversations(database, Histories())
     for leaf, words in (("msg_2", "Vert, l'après-midi."), ("msg_3", "Noir, le matin.")):
-        context = await conversations.within(person, "conv_tea", below=leaf)
+        context = await conversations.contexts.within(person, "conv_tea", below=leaf)
         assert [item.text for item in context.history.items if isinstance(item, MessageItem)] == [
             "Vert ou noir ?",
             words,

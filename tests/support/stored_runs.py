@@ -12,10 +12,11 @@ from typing import Any
 from tests.support.upstream_server import Connection, upstream_server
 
 from aquilon.api.services import Services
-from aquilon.conversations.conversations import Context, new_items
+from aquilon.conversations.contexts import Context
 from aquilon.conversations.items import Item, MessageItem, Text
 from aquilon.conversations.live_run import LiveRun, RunRequest
 from aquilon.conversations.messages import messages_of
+from aquilon.conversations.new_items import new_items
 from aquilon.conversations.tables import StoredRun
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.people import first_run
@@ -75,7 +76,7 @@ class Process:
         """A run that answers ``text``, in a new conversation unless ``context`` says where."""
         services = self.services
         if context is None:
-            context = await services.conversations.fresh(self.key)
+            context = await services.conversations.contexts.fresh(self.key)
         items: list[Item] = [message(text)]
         prompt = ChatPrompt(tuple(messages_of([*context.history.items, *items])))
         generation = GenerationRequest(
@@ -101,7 +102,7 @@ class Process:
         return run
 
     async def after(self, run: LiveRun) -> Context:
-        return await self.services.conversations.after_run(self.key, run.id)
+        return await self.services.conversations.contexts.after_run(self.key, run.id)
 
     async def stored(self, run: LiveRun) -> StoredRun:
         row = await self.services.runs.stored(self.key, run.id)

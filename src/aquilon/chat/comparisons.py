@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.chat.leaderboard import Rating, ratings
 from aquilon.chat.store import comparisons as stored
 from aquilon.chat.tables.comparisons import ComparisonVote, StoredComparison
-from aquilon.conversations.conversations import Conversations, default_visibility
+from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.retention import DAY
+from aquilon.conversations.visible import default_visibility
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import ApiError, not_found, overloaded
 from aquilon.generation.merging import merged
@@ -257,7 +258,7 @@ class Comparisons:
         async with self._database.writing() as session:
             await self._judged(session, principal, comparison_id)
             await stored.delete(session, Scope.of_organization(principal), comparison_id)
-        self._conversations.erasure.request()
+        self._conversations.deletion.erasure.request()
 
     async def leaderboard(self, principal: Principal, *, settings: bool, blind: bool) -> list[Rating]:
         """The ratings that the votes give, best first; see `stored.tallies`. Raises ApiError 403."""
@@ -275,7 +276,7 @@ class Comparisons:
             count = await stored.forget_prompts(session, now=now, most=_PRUNED_AT_ONCE)
             count += await stored.delete_unanswered(session, before=now - DAY, most=_PRUNED_AT_ONCE)
         if count:
-            self._conversations.erasure.request()
+            self._conversations.deletion.erasure.request()
         return count
 
     async def _judged(self, session: AsyncSession, principal: Principal, comparison_id: str) -> Judged:

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.chat.assistants import required as required_assistant
 from aquilon.chat.store import memories as stored
 from aquilon.chat.tables.memories import Memory, MemorySettings
-from aquilon.conversations.conversations import item_not_found
 from aquilon.conversations.projects import required as required_project
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.tables import StoredItem, StoredRun
+from aquilon.conversations.visible import item_not_found
 from aquilon.errors import ApiError, invalid, not_found
 from aquilon.libraries.embedding import Embedder
 from aquilon.libraries.vectors import packed

@@ -125,7 +125,7 @@ class Shares:
                 raise _no_share(share_id)
             scope = Scope.of_organization(principal)
             await session.execute(scope.delete(Share).where(Share.id == share.id))
-        self._conversations.erasure.request()
+        self._conversations.deletion.erasure.request()
 
     async def open(self, token: str, *, address: str) -> OpenedShare:
         """What a link shows, for anybody. ``address``: the reader's.
@@ -177,7 +177,7 @@ class Shares:
         async with self._database.writing() as session:
             deleted = await stored_shares.delete_expired(session, now=int(time.time()), most=_AT_ONCE)
         if deleted:
-            self._conversations.erasure.request()
+            self._conversations.deletion.erasure.request()
         return deleted
 
 

@@ -1,4 +1,4 @@
-"""Conversations as their owners use them: begun, read page by page, added to, deleted."""
+"""Conversations as their owners use them: begun, read page by page, added to, changed."""
 
 from __future__ import annotations
 
@@ -9,63 +9,39 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.conversations.contexts import Contexts
+from aquilon.conversations.deletion import Deletion
 from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.first_words import first_question, first_words
-from aquilon.conversations.histories import Histories, History
-from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, Item, encoded, require_shallow
+from aquilon.conversations.histories import Histories
+from aquilon.conversations.items import Item
+from aquilon.conversations.new_items import require_size, rows_of_new_items
 from aquilon.conversations.policies import Policies
 from aquilon.conversations.projects import project_not_found, require_fitting, require_owner
 from aquilon.conversations.retention import require_days
-from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
+from aquilon.conversations.rows import NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
-from aquilon.conversations.store import projects as stored_projects
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.store.conversations import ALL, Chosen
 from aquilon.conversations.store.items import Branch, Place
-from aquilon.conversations.store.projects import NO_PROJECT, ProjectContext
 from aquilon.conversations.store.runs import RunState
 from aquilon.conversations.store.siblings import Siblings
 from aquilon.conversations.store.siblings import siblings as siblings_of
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
-from aquilon.errors import ApiError, invalid, not_found
+from aquilon.conversations.visible import conversation_in, item_in, place_in
+from aquilon.errors import ApiError, invalid
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
-from aquilon.people.secrets import new_id
 from aquilon.storage import Database
 from aquilon.storage.rows import Row, Write, write, write_in
 
-MOST_ITEMS_AT_ONCE = 1000
 MOST_PAGE_BYTES = 32 * 2**20
 """Of items in one page, as JSON."""
-BEGINNING = ""
-"""In place of an item's id: the beginning of a conversation, above all items."""
 _TRIES = 8
-_PRUNED_AT_ONCE = 50
 Order = Literal["asc", "desc"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Context:
-    """Where a run is added, and what its model reads first."""
-
-    place: Place
-    history: History
-    conversation: StoredConversation | None
-    """None for a conversation that is stored with the run."""
-    kept_days: int | None
-    """How long the organization keeps conversations; None for ever."""
-    project: ProjectContext = NO_PROJECT
-    """What the conversation's project gives to each answer."""
-
-    def new_conversation(self, principal: Principal) -> NewConversation | None:
-        """The conversation to be stored with the run, if it isn't stored yet."""
-        if self.conversation is not None:
-            return None
-        return NewConversation(id=self.place.conversation_id, visibility=default_visibility(principal))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +72,8 @@ class Conversations:
         self._database = database
         self._histories = histories
         self._policies = Policies(database)
-        self._documents = documents
-        self.erasure = erasure or Erasure(database)
+        self.contexts = Contexts(database, histories)
+        self.deletion = Deletion(database, histories, erasure=erasure, documents=documents)
 
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
@@ -111,48 +87,13 @@ class Conversations:
                 code="conversations_not_kept",
             )
 
-    async def fresh(self, principal: Principal) -> Context:
-        """The beginning of a conversation that is stored with its first run."""
-        place = Place.in_new(new_id("conv"))
-        return Context(
-            place=place, history=History((), 0), conversation=None, kept_days=await self.kept_days(principal)
-        )
-
-    async def after_run(self, principal: Principal, run_id: str) -> Context:
-        """Below the last item of a run. Raises ApiError 404."""
-        days = await self.kept_days(principal)
-        async with self._database.reading() as session:
-            run = await stored_runs.by_id(session, principal, run_id)
-            if run is not None:
-                conversation = await stored_conversations.by_id(session, principal, run.conversation_id)
-                if conversation is not None and (
-                    context := await self._context(session, principal, conversation, run.leaf_id, days=days)
-                ):
-                    return context
-        raise not_found(
-            f"There is no response '{run_id[:100]}': it was not stored, or it was deleted",
-            param="previous_response_id",
-            code="previous_response_not_found",
-        )
-
-    async def within(self, principal: Principal, conversation_id: str, *, below: str | None = None) -> Context:
-        """At the head of a conversation, below one of its items, or at its `BEGINNING`. Raises ApiError 404."""
-        days = await self.kept_days(principal)
-        async with self._database.reading() as session:
-            conversation = await self._conversation(session, principal, conversation_id)
-            item_id = _item_id(conversation, below)
-            context = await self._context(session, principal, conversation, item_id, days=days)
-        if context is None:
-            raise item_not_found(item_id or "", conversation_id)
-        return context
-
     async def create(self, principal: Principal, new: NewConversation, items: Sequence[Item]) -> StoredConversation:
         """Store a conversation with its first items.
 
         Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations;
         400 or 404 for a project that it can't be put into.
         """
-        _require_size(items)
+        require_size(items)
         await self.require_kept(principal)
         if new.project_id is not None:
             async with self._database.reading() as session:
@@ -164,7 +105,7 @@ class Conversations:
                     workspace_id=principal.workspace_id,
                 )
         place = Place.in_new(new.id)
-        rows, head_id = _new_items(items, place, principal, branch=0)
+        rows, head_id = rows_of_new_items(items, place, principal, branch=0)
         branch = {"organization_id": principal.organization_id, "conversation_id": new.id}
         writes: list[Write] = [
             (stored_conversations.ADD, [conversation_row(new, principal, now=int(time.time()))]),
@@ -193,17 +134,19 @@ class Conversations:
         Raises ApiError: 400 for items that are too many or too large, 404 for an unknown conversation or item, 409 if
         too many others write to it.
         """
-        _require_size(items)
+        require_size(items)
         scope = Scope.of_organization(principal)
         await self.require_kept(principal)
         for _ in range(_TRIES):
-            place, new_branches = await self._place_of(principal, conversation_id, below), list[Row]()
+            async with self._database.reading() as session:
+                place = await place_in(session, principal, conversation_id, below)
+            new_branches = list[Row]()
             branch = place.branch if place.free else place.branches
             if not place.free:
                 key = {"organization_id": principal.organization_id, "conversation_id": conversation_id}
                 row = {**key, "number": branch, "parent": place.branch, "forked_at": place.depth}
                 new_branches.append(row)
-            rows, head_id = _new_items(items, place, principal, branch=branch)
+            rows, head_id = rows_of_new_items(items, place, principal, branch=branch)
             head = head_row(principal.organization_id, conversation_id, head_id)
             writes: list[Write] = [
                 (stored_conversations.MOVE_HEAD_OF_PLACE, [head | {"place_edition": place.edition}]),
@@ -232,19 +175,19 @@ class Conversations:
     async def get(self, principal: Principal, conversation_id: str) -> StoredConversation:
         """Raises ApiError 404."""
         async with self._database.reading() as session:
-            return await self._conversation(session, principal, conversation_id)
+            return await conversation_in(session, principal, conversation_id)
 
     async def item(self, principal: Principal, conversation_id: str, item_id: str) -> StoredItem:
         """Raises ApiError 404."""
         async with self._database.reading() as session:
-            await self._conversation(session, principal, conversation_id)
-            return await self._item(session, principal, conversation_id, item_id)
+            await conversation_in(session, principal, conversation_id)
+            return await item_in(session, principal, conversation_id, item_id)
 
     async def last_below(self, principal: Principal, conversation_id: str, item_id: str) -> str:
         """The end of the latest path through an item. Raises ApiError 404."""
         async with self._database.reading() as session:
-            await self._conversation(session, principal, conversation_id)
-            item = await self._item(session, principal, conversation_id, item_id)
+            await conversation_in(session, principal, conversation_id)
+            item = await item_in(session, principal, conversation_id, item_id)
             return await stored_items.last_below(session, Scope.of_organization(principal), item)
 
     async def surroundings(
@@ -282,7 +225,8 @@ class Conversations:
         Raises ApiError 404, and 400 if ``after`` is on another branch.
         """
         scope = Scope.of_organization(principal)
-        place = await self._place_of(principal, conversation_id, leaf)
+        async with self._database.reading() as session:
+            place = await place_in(session, principal, conversation_id, leaf)
         last = None if after is None else await self.item(principal, conversation_id, after)
         after_depth = None if last is None else last.depth
         async with self._database.reading() as session:
@@ -308,7 +252,7 @@ class Conversations:
         """The branches with a number above ``after``, and whether there are more. Raises ApiError 404."""
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
-            await self._conversation(session, principal, conversation_id)
+            await conversation_in(session, principal, conversation_id)
             rows = await stored_items.branches(session, scope, conversation_id, after=after, limit=limit + 1)
         return rows[:limit], len(rows) > limit
 
@@ -327,7 +271,7 @@ class Conversations:
         Raises ApiError 404 for ``after``.
         """
         async with self._database.reading() as session:
-            last = None if after is None else await self._conversation(session, principal, after)
+            last = None if after is None else await conversation_in(session, principal, after)
             rows = await stored_conversations.latest_first(
                 session, principal, chosen=chosen, after=last, offset=offset, limit=limit + 1, settings=settings
             )
@@ -343,7 +287,7 @@ class Conversations:
         """
         moves = change.project_id is not UNSET  # into a project that somebody may be deleting
         async with self._database.writing(alone=moves) as session:
-            conversation = await self._conversation(session, principal, conversation_id)
+            conversation = await conversation_in(session, principal, conversation_id)
             visibility = change.visibility or conversation.visibility
             project_id = conversation.project_id if change.project_id is UNSET else change.project_id
             if visibility != conversation.visibility:
@@ -362,7 +306,7 @@ class Conversations:
             if change.labels is not None:
                 conversation.labels = change.labels
             if change.head_id is not None:
-                await self._item(session, principal, conversation_id, change.head_id)
+                await item_in(session, principal, conversation_id, change.head_id)
                 conversation.head_id = change.head_id
             now = int(time.time())
             if change.pinned is not None and change.pinned != (conversation.pinned_at is not None):
@@ -390,7 +334,7 @@ class Conversations:
         require_days(days, least=1, param="retention_days")
         scope = Scope.of_organization(principal)
         async with self._database.writing() as session:
-            await self._conversation(session, principal, conversation_id)
+            await conversation_in(session, principal, conversation_id)
             await stored_conversations.set_retention(session, scope, conversation_id, days)
         return await self.get(principal, conversation_id)
 
@@ -399,53 +343,10 @@ class Conversations:
         async with self._database.reading() as session:
             return await stored_runs.latest_models(session, Scope.of_organization(principal), conversation_ids)
 
-    async def delete(self, principal: Principal, conversation_id: str) -> None:
-        """Delete a conversation with its items, runs, events and documents. Raises ApiError 404."""
-        scope = Scope.of_organization(principal)
-        await self.get(principal, conversation_id)
-        await self._delete_documents(scope, [conversation_id])
-        async with self._database.writing() as session:
-            await self._conversation(session, principal, conversation_id)
-            await stored_conversations.delete(session, scope, conversation_id)
-        self._forget(conversation_id)
-
-    async def delete_all(self, principal: Principal, conversation_ids: Sequence[str]) -> None:
-        """Delete those of these conversations that the caller may see, as `delete` does."""
-        async with self._database.reading() as session:
-            visible = await stored_conversations.visible_among(session, principal, conversation_ids)
-        await self._delete_documents(Scope.of_organization(principal), visible)
-        async with self._database.writing() as session:
-            seen = await stored_conversations.delete_all(session, principal, conversation_ids)
-        for conversation_id in seen:
-            self._forget(conversation_id)
-
     async def in_project(self, principal: Principal, project_id: str, *, most: int) -> Sequence[str]:
         """The ids of some of a project's conversations that the caller may see."""
         async with self._database.reading() as session:
             return await stored_conversations.in_project(session, principal, project_id, most=most)
-
-    async def delete_items(self, principal: Principal, conversation_id: str, item_ids: Sequence[str]) -> None:
-        """Delete items; what was below one is then below the item above it. Raises ApiError 404."""
-        scope = Scope.of_organization(principal)
-        async with self._database.writing(alone=True) as session:
-            conversation = await self._conversation(session, principal, conversation_id)
-            for item_id in item_ids:
-                of_conversation = StoredItem.conversation_id == conversation_id
-                row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
-                if row is None:
-                    raise item_not_found(item_id, conversation_id)
-                above = await stored_items.above(session, scope, row)
-                children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
-                await session.execute(children.values(parent_id=above))
-                leaves = scope.update(StoredRun).where(
-                    StoredRun.leaf_id == item_id, StoredRun.conversation_id == conversation_id
-                )
-                await session.execute(leaves.values(leaf_id=above))
-                await session.execute(scope.delete(StoredItem).where(StoredItem.id == item_id))
-                if conversation.head_id == item_id:
-                    conversation.head_id = above
-            conversation.edition += 1
-        self._forget(conversation_id)
 
     async def items_of_run(self, run: StoredRun, *, output: bool) -> Sequence[StoredItem]:
         """The input or output of a run that the caller may see, in order."""
@@ -456,174 +357,3 @@ class Conversations:
         """Those of these items that the caller may see."""
         async with self._database.reading() as session:
             return await stored_conversations.items_by_id(session, principal, ids)
-
-    async def delete_run(self, principal: Principal, run: StoredRun) -> None:
-        """Delete a run that has ended, with its input and output; its conversation too if it has nothing else."""
-        scope = Scope.of_organization(principal)
-        async with self._database.reading() as session:
-            rows = [
-                *await stored_runs.items_of(session, scope, run.id, output=True),
-                *await stored_runs.items_of(session, scope, run.id, output=False),
-            ]
-        await self.delete_items(principal, run.conversation_id, [row.id for row in rows])
-        async with self._database.writing() as session:
-            await stored_runs.delete(session, scope, run.id)
-            await stored_conversations.delete_if_empty(session, scope, run.conversation_id)
-        self._forget(run.conversation_id)
-
-    async def delete_of_person(self, scope: Scope) -> int:
-        """Delete some of the conversations that the scope's user began, shared ones too; returns how many."""
-        async with self._database.reading() as session:
-            ids = await stored_conversations.some_of_person(session, scope, most=_PRUNED_AT_ONCE)
-        await self._delete_documents(Scope(scope.organization_id), ids)
-        async with self._database.writing() as session:
-            for conversation_id in ids:
-                await stored_conversations.delete(session, scope, conversation_id)
-        for conversation_id in ids:
-            self._forget(conversation_id)
-        return len(ids)
-
-    async def prune(self) -> int:
-        """Delete some of the conversations that are kept no longer, with their documents; returns how many."""
-        now = int(time.time())
-        async with self._database.reading() as session:
-            expired = await stored_conversations.expired(session, now=now, most=_PRUNED_AT_ONCE)
-        for organization_id, conversation_id in expired:
-            await self._delete_documents(Scope(organization_id), [conversation_id])
-        async with self._database.writing() as session:
-            for organization_id, conversation_id in expired:
-                await stored_conversations.delete(session, Scope(organization_id), conversation_id)
-        for _, conversation_id in expired:
-            self._forget(conversation_id)
-        return len(expired)
-
-    async def _delete_documents(self, scope: Scope, conversation_ids: Sequence[str]) -> None:
-        if self._documents is not None and conversation_ids:
-            await self._documents.delete(scope, conversation_ids)
-
-    def _forget(self, conversation_id: str) -> None:
-        """Something of the conversation was deleted: keep it nowhere else."""
-        self._histories.forget(conversation_id)
-        self.erasure.request()
-
-    async def _place_of(self, principal: Principal, conversation_id: str, leaf: str | None) -> Place:
-        scope = Scope.of_organization(principal)
-        async with self._database.reading() as session:
-            conversation = await self._conversation(session, principal, conversation_id)
-            item_id = _item_id(conversation, leaf)
-            place = await stored_items.place_below(session, scope, conversation, item_id)
-        if place is None:
-            raise item_not_found(item_id or "", conversation_id)
-        return place
-
-    async def _context(
-        self,
-        session: AsyncSession,
-        principal: Principal,
-        conversation: StoredConversation,
-        item_id: str | None,
-        *,
-        days: int | None,
-    ) -> Context | None:
-        scope = Scope.of_organization(principal)
-        place = await stored_items.place_below(session, scope, conversation, item_id)
-        if place is None:
-            return None
-        history, project = await self._histories.of(session, scope, place), NO_PROJECT
-        if conversation.project_id is not None:
-            project = await stored_projects.context(session, principal, conversation.project_id)
-        return Context(
-            place=place,
-            history=history,
-            conversation=conversation,
-            kept_days=days,
-            project=project,
-        )
-
-    async def _item(
-        self, session: AsyncSession, principal: Principal, conversation_id: str, item_id: str
-    ) -> StoredItem:
-        query = Scope.of_organization(principal).select(StoredItem)
-        row = await session.scalar(query.where(StoredItem.id == item_id, StoredItem.conversation_id == conversation_id))
-        if row is None:
-            raise item_not_found(item_id, conversation_id)
-        return row
-
-    async def _conversation(
-        self, session: AsyncSession, principal: Principal, conversation_id: str
-    ) -> StoredConversation:
-        conversation = await stored_conversations.by_id(session, principal, conversation_id)
-        if conversation is None:
-            raise not_found(
-                f"There is no conversation '{conversation_id[:100]}'",
-                param="conversation",
-                code="conversation_not_found",
-            )
-        return conversation
-
-
-def _item_id(conversation: StoredConversation, below: str | None) -> str | None:
-    """The item below which something is added: ``below``, or the head; None for the beginning."""
-    return conversation.head_id if below is None else below or None
-
-
-def default_visibility(principal: Principal) -> str:
-    """A person's conversation is their own; one that a key begins belongs to the key's workspace."""
-    return "user" if principal.api_key_id is None else "workspace"
-
-
-def item_not_found(item_id: str, conversation_id: str) -> ApiError:
-    message = f"The conversation '{conversation_id[:100]}' has no item '{item_id[:100]}'"
-    return not_found(message, code="item_not_found")
-
-
-def new_items(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, param: str = "items") -> list[tuple[str, Item]]:
-    """Items with new ids. Raises ApiError 400 for items that are too many, 413 for one that is too large."""
-    _require_size(items, most=most, param=param)
-    return copied_items(items)
-
-
-def copied_items(items: Sequence[Item]) -> list[tuple[str, Item]]:
-    """Stored items with new ids, for another conversation."""
-    return [(new_id(PREFIXES[type(item)]), item) for item in items]
-
-
-def _new_items(
-    items: Sequence[Item], place: Place, principal: Principal, *, branch: int
-) -> tuple[ItemRows, str | None]:
-    """The rows of items below a place, and the id of the last one."""
-    rows, parent_id = ItemRows(), place.parent_id
-    for depth, (id_, item) in enumerate(new_items(items), place.depth + 1):
-        rows.add(
-            id_,
-            item,
-            organization_id=principal.organization_id,
-            conversation_id=place.conversation_id,
-            parent_id=parent_id,
-            branch=branch,
-            depth=depth,
-        )
-        parent_id = id_
-    return rows, parent_id
-
-
-def _require_size(items: Sequence[Item], *, most: int = MOST_ITEMS_AT_ONCE, param: str = "items") -> None:
-    if len(items) > most:
-        raise invalid(
-            f"{len(items)} items are more than {most}, the most for one request",
-            param=param,
-            code="too_many_items",
-            values={"most": most},
-        )
-    for position, item in enumerate(items):
-        content = encoded(item)
-        require_shallow(content, f"items.{position}")
-        if (size := len(content)) > MOST_ITEM_BYTES:
-            raise ApiError(
-                413,
-                "invalid_request_error",
-                f"Item {position} has {size} bytes, more than {MOST_ITEM_BYTES}",
-                param=f"{param}.{position}",
-                code="item_too_large",
-                values={"most": MOST_ITEM_BYTES},
-            )

@@ -71,7 +71,7 @@ class ConversationData:
     async def erase(self, person: Person) -> Mapping[str, int]:
         scope, deleted = person.scope, 0
         await self._runs.end_of_person(scope)
-        while number := await self._conversations.delete_of_person(scope):
+        while number := await self._conversations.deletion.delete_of_person(scope):
             deleted += number
         async with self._database.writing() as session:
             rows = await session.execute(scope.delete(StoredProject).returning(StoredProject.id))

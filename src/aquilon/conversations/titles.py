@@ -51,7 +51,7 @@ class Titles:
         former = conversation.title
         if former is not None and not await self.conversations.is_named_by_question(principal, conversation):
             return conversation
-        context = await self.conversations.within(principal, conversation_id)
+        context = await self.conversations.contexts.within(principal, conversation_id)
         messages = [item for item in context.history.items if isinstance(item, MessageItem) and item.text.strip()]
         question = next((item.text for item in messages if item.role == "user"), None)
         if question is None:

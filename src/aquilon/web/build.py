@@ -196,7 +196,7 @@ def build_services(settings: Settings, database: Database) -> Services:
                 UsageData(database),
                 AccountData(database),  # the last to be deleted
             ),
-            erased=conversations.erasure.request,
+            erased=conversations.deletion.erasure.request,
         ),
         chat_settings=KnownChatSettings(database),
         memories=memories,

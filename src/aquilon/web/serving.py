@@ -47,7 +47,7 @@ class Server:
         except ApiError as error:  # a model that isn't in the store
             raise ServerError(error.message) from error
         self._app = create_app(services)
-        conversations = ("conversations", services.conversations.prune)
+        conversations = ("conversations", services.conversations.deletion.prune)
         events = ("events of ended answers", services.runs.prune_events)
         expired = ("documents of expired libraries", services.libraries.prune)
         shares = ("shares", services.shares.prune)
@@ -66,7 +66,7 @@ class Server:
             loop.add_signal_handler(number, self._end, number)
         http = asyncio.create_task(self._http.serve(sockets=[listener]))
         pruning = asyncio.create_task(keep_pruned(self._prunings, stop=self._stop))
-        erasing = asyncio.create_task(services.conversations.erasure.keep(self._stop))
+        erasing = asyncio.create_task(services.conversations.deletion.erasure.keep(self._stop))
         following = asyncio.create_task(services.upstreams.keep_fresh(self._stop))
         watching = asyncio.create_task(watch(self._database))
         jobs: asyncio.Task[None] | None = None

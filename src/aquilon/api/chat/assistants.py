@@ -27,7 +27,7 @@ from aquilon.api.services import services
 from aquilon.chat.assistants import Assistant, AssistantChange
 from aquilon.chat.pictures import MOST_BYTES
 from aquilon.chat.store.assistants import ChosenAssistants
-from aquilon.conversations.conversations import default_visibility
+from aquilon.conversations.visible import default_visibility
 from aquilon.errors import invalid, unsupported
 
 routes = Routes("/v1/agents", tag="assistants")

@@ -109,7 +109,7 @@ async def get_feedback(request: Request, caller: Caller, response_id: str) -> Re
 async def withdraw_feedback(request: Request, caller: Caller, response_id: str) -> Response:
     state = services(request)
     await feedback.withdraw(state.database, caller, response_id)
-    state.conversations.erasure.request()
+    state.conversations.deletion.erasure.request()
     return Response(status_code=204)
 
 

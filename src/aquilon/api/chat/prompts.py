@@ -18,8 +18,8 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat.prompts import MOST_MESSAGES, MOST_NAME_CHARACTERS, PromptChange
 from aquilon.chat.tables.prompts import StoredPrompt
-from aquilon.conversations.conversations import default_visibility
 from aquilon.conversations.dialects.fields import OwnFields
+from aquilon.conversations.visible import default_visibility
 from aquilon.errors import invalid
 
 routes = Routes("/v1/prompts", tag="prompts")

@@ -26,7 +26,7 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import MOST, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.conversations import ConversationChange, default_visibility
+from aquilon.conversations.conversations import ConversationChange
 from aquilon.conversations.dialects.chat_fields import Metadata
 from aquilon.conversations.dialects.conversation_settings import ConversationSettings
 from aquilon.conversations.dialects.dialect import dialect_of, note_dialect
@@ -38,6 +38,7 @@ from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
 from aquilon.conversations.dialects.responses_items import InputItem, items, referred_items
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.store.conversations import Chosen
+from aquilon.conversations.visible import default_visibility
 from aquilon.errors import invalid, unsupported
 from aquilon.people.secrets import new_id
 
@@ -246,7 +247,7 @@ async def delete_conversation(request: Request, caller: Caller, conversation_id:
     state = services(request)
     await state.conversations.get(caller, conversation_id)
     await state.runs.cancel_all(caller, [conversation_id])
-    await state.conversations.delete(caller, conversation_id)
+    await state.conversations.deletion.delete(caller, conversation_id)
     if dialect_of(request.scope) == "mistral":
         return Response(status_code=204)
     return json_answer(DeletedConversation(id=conversation_id))

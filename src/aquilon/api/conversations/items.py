@@ -18,7 +18,6 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.conversations import BEGINNING
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.dialects.item_bodies import ItemBody, item_body
 from aquilon.conversations.dialects.prompts_of_items import require_calls
@@ -26,6 +25,7 @@ from aquilon.conversations.dialects.responses_fields import MAX_ITEMS
 from aquilon.conversations.dialects.responses_items import InputItem, items, referred_items
 from aquilon.conversations.items import CallOutputItem, decoded
 from aquilon.conversations.tables import StoredItem
+from aquilon.conversations.visible import BEGINNING
 from aquilon.errors import invalid
 
 routes = Routes("/v1/conversations/{conversation_id}", tag="conversations")
@@ -73,7 +73,7 @@ async def add_items(request: Request, caller: Caller, conversation_id: str) -> R
     new = items(fields.items, known=await referred_items(conversations, caller, fields.items), param="items")
     below = fields.parent_id or (BEGINNING if "parent_id" in fields.model_fields_set else None)
     if any(isinstance(item, CallOutputItem) for item in new):
-        context = await conversations.within(caller, conversation_id, below=below)
+        context = await conversations.contexts.within(caller, conversation_id, below=below)
         require_calls(context.history.items, new, param="items")
     rows = await conversations.add(caller, conversation_id, new, below=below)
     return json_answer(listed([_body(row) for row in rows], has_more=False))
@@ -149,7 +149,7 @@ async def get_item(request: Request, caller: Caller, conversation_id: str, item_
 )
 async def delete_item(request: Request, caller: Caller, conversation_id: str, item_id: str) -> Response:
     conversations = services(request).conversations
-    await conversations.delete_items(caller, conversation_id, [item_id])
+    await conversations.deletion.delete_items(caller, conversation_id, [item_id])
     return json_answer(conversation_body(await conversations.get(caller, conversation_id)))
 
 

@@ -19,7 +19,7 @@ from aquilon.api.generation.file_search import found_sources, prepare_with_sourc
 from aquilon.api.json_answer import json_answer
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.conversations import Context, copied_items, default_visibility, new_items
+from aquilon.conversations.contexts import Context
 from aquilon.conversations.dialects.conversation_settings import ConversationSettings, kept_settings
 from aquilon.conversations.dialects.dialect import note_dialect
 from aquilon.conversations.dialects.mistral_entries import (
@@ -45,9 +45,11 @@ from aquilon.conversations.dialects.prompts_of_items import joined_instructions,
 from aquilon.conversations.footnotes import Footnote
 from aquilon.conversations.items import Item, decoded
 from aquilon.conversations.live_run import RunRequest
+from aquilon.conversations.new_items import copied_items, new_items
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.run import RunEvent, unnumbered
 from aquilon.conversations.store.items import Place
+from aquilon.conversations.visible import default_visibility
 from aquilon.errors import invalid
 from aquilon.generation.prepared import Prepared
 from aquilon.people.identity import Principal
@@ -77,7 +79,7 @@ async def start(request: Request, caller: Principal, fields: StartConversation) 
     """Begin a conversation and answer its first entries. Raises ApiError."""
     fields.require_possible()
     conversations = services(request).conversations
-    place = (await conversations.fresh(caller)).place
+    place = (await conversations.contexts.fresh(caller)).place
     settings = await _settings(request, caller, fields, ConversationSettings())
     new = NewConversation(
         id=place.conversation_id,
@@ -96,7 +98,7 @@ async def append(
     """Answer further entries of a conversation, in whichever dialect it began. Raises ApiError."""
     fields.require_possible()
     conversations = services(request).conversations
-    context = await conversations.within(caller, conversation_id)
+    context = await conversations.contexts.within(caller, conversation_id)
     settings = await _settings(request, caller, fields, await _kept(request, caller, context))
     return await _answer(
         request,
@@ -122,9 +124,9 @@ async def restart_conversation(request: Request, caller: Caller, conversation_id
     fields = await read_body(request, RestartConversation)
     fields.require_possible()
     conversations = services(request).conversations
-    old = await conversations.within(caller, conversation_id, below=fields.from_entry_id)
+    old = await conversations.contexts.within(caller, conversation_id, below=fields.from_entry_id)
     kept = await _kept(request, caller, old)
-    place = (await conversations.fresh(caller)).place
+    place = (await conversations.contexts.fresh(caller)).place
     assert old.conversation is not None
     new = NewConversation(
         id=place.conversation_id,

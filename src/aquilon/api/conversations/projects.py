@@ -16,7 +16,6 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import PageOf, bounded, listed
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
-from aquilon.conversations.conversations import default_visibility
 from aquilon.conversations.dialects.fields import OwnFields
 from aquilon.conversations.dialects.search_fields import VectorStoreId
 from aquilon.conversations.projects import (
@@ -26,6 +25,7 @@ from aquilon.conversations.projects import (
     ProjectChange,
 )
 from aquilon.conversations.tables import StoredProject
+from aquilon.conversations.visible import default_visibility
 from aquilon.errors import invalid
 
 routes = Routes("/v1/projects", tag="projects")
@@ -152,7 +152,7 @@ async def delete_project(
         if not ids:
             break
         await state.runs.cancel_all(caller, ids)
-        await state.conversations.delete_all(caller, ids)
+        await state.conversations.deletion.delete_all(caller, ids)
     await state.projects.delete(caller, project_id)
     state.memories.erase()  # the entries for it alone went with it
     return json_answer(DeletedProject(id=project_id))

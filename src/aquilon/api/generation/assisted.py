@@ -10,7 +10,7 @@ import msgspec
 
 from aquilon.api.services import Services
 from aquilon.chat.assistants import assistant_named
-from aquilon.conversations.conversations import Context
+from aquilon.conversations.contexts import Context
 from aquilon.conversations.dialects.conversation_settings import ConversationSettings
 from aquilon.conversations.dialects.fields import Fields
 from aquilon.conversations.tables import StoredConversation

@@ -21,11 +21,12 @@ from aquilon.api.generation.assisted import (
 )
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
-from aquilon.conversations.conversations import Context, new_items
+from aquilon.conversations.contexts import Context
 from aquilon.conversations.dialects.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
 from aquilon.conversations.dialects.chat_fields import MAX_MESSAGES, ChatCompletionRequest
 from aquilon.conversations.live_run import RunRequest
 from aquilon.conversations.messages import items_of
+from aquilon.conversations.new_items import new_items
 from aquilon.conversations.run import answer_events
 from aquilon.generation.prepared import Prepared
 from aquilon.people.identity import Principal
@@ -90,7 +91,7 @@ async def _context(state: Services, caller: Principal) -> Context | None:
     """A new conversation for an answer that is to be stored; None where nothing is."""
     if caller.batch_line is not None:
         return None
-    context = await state.conversations.fresh(caller)
+    context = await state.conversations.contexts.fresh(caller)
     return None if context.kept_days == 0 else context
 
 

@@ -16,7 +16,7 @@ from aquilon.api.generation.assisted import assisted, chosen_assistant, missing_
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.services import Services, services
 from aquilon.chat.memory_use import Remembered
-from aquilon.conversations.conversations import Context, new_items
+from aquilon.conversations.contexts import Context
 from aquilon.conversations.dialects.conversation_settings import ConversationSettings
 from aquilon.conversations.dialects.prompts_of_items import joined_instructions, prepare_to_fit
 from aquilon.conversations.dialects.responses_answers import (
@@ -34,6 +34,7 @@ from aquilon.conversations.footnotes import Footnote, Footnotes
 from aquilon.conversations.histories import History
 from aquilon.conversations.items import Item
 from aquilon.conversations.live_run import LiveRun, RunRequest
+from aquilon.conversations.new_items import new_items
 from aquilon.conversations.rows import NewConversation
 from aquilon.conversations.run import RunEvent, unnumbered
 from aquilon.errors import ApiError, invalid
@@ -242,12 +243,12 @@ async def _context(
     Raises ApiError 404.
     """
     if fields.previous_response_id is not None and continues_stored:
-        return await state.conversations.after_run(caller, fields.previous_response_id)
+        return await state.conversations.contexts.after_run(caller, fields.previous_response_id)
     if fields.conversation_id is not None:
-        return await state.conversations.within(caller, fields.conversation_id, below=fields.below)
+        return await state.conversations.contexts.within(caller, fields.conversation_id, below=fields.below)
     if fields.store is False or caller.batch_line is not None:
         return None
-    return await state.conversations.fresh(caller)
+    return await state.conversations.contexts.fresh(caller)
 
 
 def _stores(fields: ResponsesRequest, context: Context, caller: Principal) -> bool:

@@ -146,7 +146,7 @@ async def delete_response(request: Request, caller: Caller, response_id: str) ->
     state = services(request)
     run = await _run(state, caller, response_id)
     await state.runs.cancel(caller, run)
-    await state.conversations.delete_run(caller, run)
+    await state.conversations.deletion.delete_run(caller, run)
     return json_answer(DeletedResponse(id=response_id))
 
 

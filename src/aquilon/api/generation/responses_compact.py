@@ -53,7 +53,7 @@ async def compact_conversation(request: Request, caller: Caller) -> Response:
     state = services(request)
     history: tuple[Item, ...] = ()
     if fields.previous_response_id is not None:
-        history = (await state.conversations.after_run(caller, fields.previous_response_id)).history.items
+        history = (await state.conversations.contexts.after_run(caller, fields.previous_response_id)).history.items
     new = fields.new_items(await referred_items(state.conversations, caller, fields.input))
     require_calls(history, new)
     items = (*history, *new)

@@ -139,7 +139,7 @@ async def delete_chat_completion(request: Request, caller: Caller, completion_id
     state = services(request)
     run = await _run(state, caller, completion_id)
     await state.runs.cancel(caller, run)
-    await state.conversations.delete_run(caller, run)
+    await state.conversations.deletion.delete_run(caller, run)
     return json_answer(DeletedCompletion(id=completion_id))
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from aquilon.conversations.conversations import BEGINNING
 from aquilon.conversations.dialects.chat_fields import (
     TEMPLATE_VARIABLES,
     Metadata,
@@ -23,6 +22,7 @@ from aquilon.conversations.dialects.sampling_fields import TokenCount
 from aquilon.conversations.dialects.token_fields import TopLogprobs
 from aquilon.conversations.dialects.tool_fields import MAX_TOOLS, ToolChoiceWord, tool_use
 from aquilon.conversations.items import Item
+from aquilon.conversations.visible import BEGINNING
 from aquilon.engine.protocol import SamplingParameters
 from aquilon.errors import invalid, not_found, unsupported
 from aquilon.request import ChatPrompt, GenerationRequest, JsonObject, JsonSchema, OutputFormat, ToolUse

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from aquilon.conversations.conversations import Conversations, default_visibility
+from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.items import MOST_ITEM_BYTES, PREFIXES, encoded, require_shallow
 from aquilon.conversations.retention import DAY
 from aquilon.conversations.rows import ItemRows, NewConversation, conversation_row, head_row, title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.transfer.imports.tree import ImportRefused, Tree, laid_out
+from aquilon.conversations.visible import default_visibility
 from aquilon.errors import ApiError
 from aquilon.people.identity import Principal
 from aquilon.people.secrets import new_id

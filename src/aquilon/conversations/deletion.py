@@ -1,0 +1,129 @@
+"""Conversations and parts of them are deleted: in the database, in what is remembered of them, with their documents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from aquilon.conversations.documents import ConversationDocuments
+from aquilon.conversations.erasure import Erasure
+from aquilon.conversations.histories import Histories
+from aquilon.conversations.store import conversations as stored_conversations
+from aquilon.conversations.store import items as stored_items
+from aquilon.conversations.store import runs as stored_runs
+from aquilon.conversations.tables import StoredItem, StoredRun
+from aquilon.conversations.visible import conversation_in, item_not_found
+from aquilon.people.identity import Principal
+from aquilon.people.scope import Scope
+from aquilon.storage import Database
+
+_PRUNED_AT_ONCE = 50
+
+
+class Deletion:
+    def __init__(
+        self,
+        database: Database,
+        histories: Histories,
+        *,
+        erasure: Erasure | None = None,
+        documents: ConversationDocuments | None = None,
+    ) -> None:
+        """``documents``: None where no conversation has any."""
+        self._database = database
+        self._histories = histories
+        self._documents = documents
+        self.erasure = erasure or Erasure(database)
+
+    async def delete(self, principal: Principal, conversation_id: str) -> None:
+        """Delete a conversation with its items, runs, events and documents. Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            await conversation_in(session, principal, conversation_id)
+        await self._delete_documents(scope, [conversation_id])
+        async with self._database.writing() as session:
+            await conversation_in(session, principal, conversation_id)
+            await stored_conversations.delete(session, scope, conversation_id)
+        self._forget(conversation_id)
+
+    async def delete_all(self, principal: Principal, conversation_ids: Sequence[str]) -> None:
+        """Delete those of these conversations that the caller may see, as `delete` does."""
+        async with self._database.reading() as session:
+            visible = await stored_conversations.visible_among(session, principal, conversation_ids)
+        await self._delete_documents(Scope.of_organization(principal), visible)
+        async with self._database.writing() as session:
+            seen = await stored_conversations.delete_all(session, principal, conversation_ids)
+        for conversation_id in seen:
+            self._forget(conversation_id)
+
+    async def delete_items(self, principal: Principal, conversation_id: str, item_ids: Sequence[str]) -> None:
+        """Delete items; what was below one is then below the item above it. Raises ApiError 404."""
+        scope = Scope.of_organization(principal)
+        async with self._database.writing(alone=True) as session:
+            conversation = await conversation_in(session, principal, conversation_id)
+            for item_id in item_ids:
+                of_conversation = StoredItem.conversation_id == conversation_id
+                row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
+                if row is None:
+                    raise item_not_found(item_id, conversation_id)
+                above = await stored_items.above(session, scope, row)
+                children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
+                await session.execute(children.values(parent_id=above))
+                leaves = scope.update(StoredRun).where(
+                    StoredRun.leaf_id == item_id, StoredRun.conversation_id == conversation_id
+                )
+                await session.execute(leaves.values(leaf_id=above))
+                await session.execute(scope.delete(StoredItem).where(StoredItem.id == item_id))
+                if conversation.head_id == item_id:
+                    conversation.head_id = above
+            conversation.edition += 1
+        self._forget(conversation_id)
+
+    async def delete_run(self, principal: Principal, run: StoredRun) -> None:
+        """Delete a run that has ended, with its input and output; its conversation too if it has nothing else."""
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            rows = [
+                *await stored_runs.items_of(session, scope, run.id, output=True),
+                *await stored_runs.items_of(session, scope, run.id, output=False),
+            ]
+        await self.delete_items(principal, run.conversation_id, [row.id for row in rows])
+        async with self._database.writing() as session:
+            await stored_runs.delete(session, scope, run.id)
+            await stored_conversations.delete_if_empty(session, scope, run.conversation_id)
+        self._forget(run.conversation_id)
+
+    async def delete_of_person(self, scope: Scope) -> int:
+        """Delete some of the conversations that the scope's user began, shared ones too; returns how many."""
+        async with self._database.reading() as session:
+            ids = await stored_conversations.some_of_person(session, scope, most=_PRUNED_AT_ONCE)
+        await self._delete_documents(Scope(scope.organization_id), ids)
+        async with self._database.writing() as session:
+            for conversation_id in ids:
+                await stored_conversations.delete(session, scope, conversation_id)
+        for conversation_id in ids:
+            self._forget(conversation_id)
+        return len(ids)
+
+    async def prune(self) -> int:
+        """Delete some of the conversations that are kept no longer, with their documents; returns how many."""
+        now = int(time.time())
+        async with self._database.reading() as session:
+            expired = await stored_conversations.expired(session, now=now, most=_PRUNED_AT_ONCE)
+        for organization_id, conversation_id in expired:
+            await self._delete_documents(Scope(organization_id), [conversation_id])
+        async with self._database.writing() as session:
+            for organization_id, conversation_id in expired:
+                await stored_conversations.delete(session, Scope(organization_id), conversation_id)
+        for _, conversation_id in expired:
+            self._forget(conversation_id)
+        return len(expired)
+
+    async def _delete_documents(self, scope: Scope, conversation_ids: Sequence[str]) -> None:
+        if self._documents is not None and conversation_ids:
+            await self._documents.delete(scope, conversation_ids)
+
+    def _forget(self, conversation_id: str) -> None:
+        """Something of the conversation was deleted: keep it nowhere else."""
+        self._histories.forget(conversation_id)
+        self.erasure.request()
