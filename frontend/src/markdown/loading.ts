@@ -1,0 +1,10 @@
+/** Loads the renderer of Markdown after the page can be typed into. */
+import type { MarkdownView } from "./view";
+
+let loading: Promise<typeof MarkdownView> | null = null;
+
+/** Called ahead of the first answer, so that the renderer is there when the first token is. */
+export function loadMarkdown(): Promise<typeof MarkdownView> {
+  loading ??= import("./view").then((module) => module.MarkdownView);
+  return loading;
+}
