@@ -33,6 +33,14 @@ describe("a draft", () => {
     expect(store.size).toBe(0);
   });
 
+  test("remembers the project in which it will be sent", () => {
+    const store = storage();
+    new Drafts("ada", store).set("new", { ...draft(""), project: "proj_1" });
+    expect(new Drafts("ada", store).get("new").project).toBe("proj_1");
+    new Drafts("ada", store).set("new", { ...draft("Salt?"), project: undefined });
+    expect(new Drafts("ada", store).get("new")).toEqual(draft("Salt?"));
+  });
+
   test("belongs to one person", () => {
     const store = storage();
     new Drafts("ada", store).set("new", draft("secret"));

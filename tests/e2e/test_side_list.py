@@ -85,6 +85,53 @@ async def choose(page: Page, title: str, *items: str) -> None:
         await page.get_by_role("menuitem", name=item).or_(page.get_by_role("menuitemradio", name=item)).click()
 
 
+async def test_a_conversation_in_a_project_begins_with_its_first_question(
+    browser: Browser, gateway: RunningServer, owner: httpx.Client
+) -> None:
+    kitchen = begin_project(owner, "Kitchen")
+    name, value = cookie_header(owner)["cookie"].split("=", 1)
+    async with visitor(browser, gateway, viewport=DESK) as someone:
+        page = someone.page
+        await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
+        await page.goto(gateway.url)
+        will_be = page.get_by_text("New conversation in “Kitchen”")
+        begin_in_it = page.get_by_role("menuitem", name="New conversation in it")
+
+        await page.get_by_role("button", name="Actions for the project “Kitchen”").click()
+        await begin_in_it.click()
+        await expect(will_be).to_be_visible()
+        await expect(someone.field).to_be_focused()
+        await page.reload()
+        await expect(will_be).to_be_visible()
+        assert len(stored(owner)) == 3, "nothing is stored before the first question"
+
+        await page.get_by_role("button", name="Begin it outside of the project").click()
+        await expect(will_be).to_have_count(0)
+        await page.reload()
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+        await expect(will_be).to_have_count(0)
+
+        await page.get_by_role("button", name="Actions for the project “Kitchen”").click()
+        await begin_in_it.click()
+        await someone.ask("How much salt?")
+        await someone.expect_state("finished")
+        await expect(will_be).to_have_count(0)
+        assert len(stored(owner, project_id=kitchen)) == 1
+
+        await page.locator("header").get_by_role("button", name="New conversation").click()
+        await page.reload()
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+        await expect(will_be).to_have_count(0)
+
+        await page.get_by_role("button", name="Actions for the project “Kitchen”").click()
+        await begin_in_it.click()
+        await expect(will_be).to_be_visible()
+        await page.get_by_role("button", name="Actions for the project “Kitchen”").click()
+        await page.get_by_role("menuitem", name="Delete the project").click()
+        await page.get_by_role("button", name="Keep the conversations").click()
+        await expect(will_be).to_have_count(0)
+
+
 async def test_the_archive_has_what_was_archived_while_it_was_read(
     browser: Browser, gateway: RunningServer, owner: httpx.Client
 ) -> None:
@@ -256,6 +303,10 @@ def require_kept(owner: httpx.Client, prompts: list[Any]) -> None:
     [library] = project["vector_store_ids"]
     body = owner.get(f"/v1/vector_stores/{library}").json()
     assert (body["name"], body["metadata"], body["expires_at"]) == ("Kitchen", {"project_id": project["id"]}, None)
+
+
+def begin_project(owner: httpx.Client, name: str) -> str:
+    return str(owner.post("/v1/projects", json={"name": name}).raise_for_status().json()["id"])
 
 
 def answered(owner: httpx.Client, title: str) -> str:

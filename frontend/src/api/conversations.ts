@@ -8,12 +8,12 @@ export type { ConversationBody, TreePage };
 /** Which path: up to an item, or the latest one through an item; without either, the one to the head. */
 export type PathOf = { leaf: string } | { through: string } | Record<string, never>;
 
-/** With `agentId`, the assistant that answers in it. */
-export async function createConversation(
-  metadata: Record<string, string>,
-  agentId: string | null = null,
-): Promise<ConversationBody> {
-  const fields = agentId === null ? { metadata } : { metadata, agent_id: agentId };
+/** A new conversation: with an assistant, if one answers in it, and in a project, if it is to be in one. */
+export async function createConversation(fields: {
+  metadata: Record<string, string>;
+  agent_id?: string | undefined;
+  project_id?: string | undefined;
+}): Promise<ConversationBody> {
   return (await (await postJson("/v1/conversations", fields)).json()) as ConversationBody;
 }
 

@@ -7,9 +7,9 @@ export class Beginning {
   #made: ConversationBody | null = null;
 
   /** Makes it; null where the organization keeps no conversations. */
-  async make(...given: Parameters<typeof createConversation>): Promise<ServerTalk | null> {
+  async make(fields: Parameters<typeof createConversation>[0]): Promise<ServerTalk | null> {
     try {
-      this.#made = await createConversation(...given);
+      this.#made = await createConversation(fields);
       return new ServerTalk(this.#made.id);
     } catch (error) {
       if (error instanceof Problem && error.code === "conversations_not_kept") return null;

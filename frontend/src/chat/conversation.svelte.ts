@@ -446,7 +446,11 @@ export class Conversation {
   /** Makes the conversation that the first question is asked in. */
   async #begin(): Promise<Talk> {
     if (!this.temporary) {
-      const talk = await this.#beginning.make(this.#around.metadata(), this.agent?.id);
+      const talk = await this.#beginning.make({
+        metadata: this.#around.metadata(),
+        agent_id: this.agent?.id,
+        project_id: this.projectId ?? undefined,
+      });
       if (talk !== null) return talk;
       this.temporary = this.neverKept = true;
     }

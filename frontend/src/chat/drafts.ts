@@ -15,6 +15,8 @@ export interface Draft {
   queue: string[];
   /** The documents that they wait for, and those of a conversation that has not begun; left out for none. */
   documents?: KeptDocuments | undefined;
+  /** The project in which a conversation that has not begun will be; left out for none. */
+  project?: string | undefined;
 }
 
 /** The key of a conversation that has not begun. */
@@ -55,9 +57,12 @@ export class Drafts {
   set(conversation: string, draft: Draft): void {
     const drafts = this.#read();
     const known = drafts.delete(conversation);
-    const { queue, documents } = draft;
-    const kept = { text: draft.text.slice(0, LONGEST), queue, ...(documents === undefined ? {} : { documents }) };
-    if (kept.text !== "" || queue.length > 0 || documents !== undefined) drafts.set(conversation, kept);
+    const { queue, documents, project } = draft;
+    const kept: Draft = { text: draft.text.slice(0, LONGEST), queue };
+    if (documents !== undefined) kept.documents = documents;
+    if (project !== undefined) kept.project = project;
+    if (kept.text !== "" || queue.length > 0 || "documents" in kept || "project" in kept)
+      drafts.set(conversation, kept);
     else if (!known) return;
     this.#write(new Map([...drafts].slice(-MOST)));
   }

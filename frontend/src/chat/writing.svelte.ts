@@ -25,7 +25,9 @@ export class Writing {
     this.#drafts = drafts;
     this.#conversation = conversation;
     this.#shelf = shelf;
-    this.text = drafts.get(this.#key).text;
+    const { text, project } = drafts.get(this.#key);
+    this.text = text;
+    if (project !== undefined) conversation.projectId = project;
   }
 
   get #key(): string {
@@ -48,7 +50,7 @@ export class Writing {
   /** The new conversation has its address: what was written in it is kept there. */
   moveIn(): void {
     const rest = this.#mine ? { queue: [] } : this.#drafts.get(NEW);
-    this.#drafts.set(NEW, { ...rest, text: "" });
+    this.#drafts.set(NEW, { ...rest, text: "", project: undefined });
     this.#takePlace(() => {
       this.#resumed = true;
       this.keep();
@@ -72,20 +74,22 @@ export class Writing {
   /** What was asked and never reached the server is kept like what was not sent. */
   keep(text = this.text): void {
     if (this.#conversation.temporary) return;
+    const { id, projectId } = this.#conversation;
+    const project = id === null && projectId !== null ? projectId : undefined;
     const stored = this.#drafts.get(this.#key);
     const queue = this.#conversation.queue.map(({ text }) => text);
     if (this.#mine) {
       const documents = this.#resumed ? this.#shelf.kept : stored.documents;
-      this.#drafts.set(this.#key, { text, queue, documents });
+      this.#drafts.set(this.#key, { text, queue, documents, project });
     } else {
       const all = [...queue, text].filter((one) => one !== "").join("\n\n");
-      this.#drafts.set(this.#key, { ...stored, text: all });
+      this.#drafts.set(this.#key, { ...stored, text: all, project });
     }
   }
 
   /** As an effect: keeps it again whenever it changes. */
   keepChanges(): void {
-    void [this.text, this.#resumed && this.#shelf.kept];
+    void [this.text, this.#resumed && this.#shelf.kept, this.#conversation.projectId];
     untrack(() => this.keep());
   }
 

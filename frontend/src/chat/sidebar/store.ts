@@ -31,10 +31,6 @@ export async function changeConversation(id: string, change: ConversationChange)
   return (await (await postJson(`/v1/conversations/${encodeURIComponent(id)}`, change)).json()) as ConversationBody;
 }
 
-export async function startConversation(projectId: string): Promise<ConversationBody> {
-  return (await (await postJson("/v1/conversations", { project_id: projectId })).json()) as ConversationBody;
-}
-
 export async function search(
   query: string,
   { offset = 0, limit = 20, signal }: { offset?: number; limit?: number; signal?: AbortSignal } = {},

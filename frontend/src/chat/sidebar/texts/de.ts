@@ -47,6 +47,8 @@ export const texts: Record<keyof typeof english, string> = {
     "Der Arbeitsbereich sieht diese Unterhaltung, aber nicht das Projekt: Teilen Sie zuerst das Projekt.",
   "project.menu": "Aktionen für das Projekt „{name}“",
   "project.start": "Neue Unterhaltung darin",
+  "project.new": "Neue Unterhaltung in „{name}“",
+  "project.leave": "Außerhalb des Projekts beginnen",
   "project.edit": "Name, Anweisungen, Dokumente",
   "project.name": "Name",
   "project.instructions": "Anweisungen",

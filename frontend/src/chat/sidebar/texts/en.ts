@@ -44,6 +44,8 @@ export const texts = {
   "toast.notShared": "The workspace sees this conversation but not the project: share the project first.",
   "project.menu": "Actions for the project “{name}”",
   "project.start": "New conversation in it",
+  "project.new": "New conversation in “{name}”",
+  "project.leave": "Begin it outside of the project",
   "project.edit": "Name, instructions, documents",
   "project.name": "Name",
   "project.instructions": "Instructions",

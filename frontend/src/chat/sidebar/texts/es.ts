@@ -48,6 +48,8 @@ export const texts: Record<keyof typeof english, string> = {
     "El espacio de trabajo ve esta conversación, pero no el proyecto: primero hay que compartir el proyecto.",
   "project.menu": "Acciones para el proyecto «{name}»",
   "project.start": "Nueva conversación en él",
+  "project.new": "Nueva conversación en «{name}»",
+  "project.leave": "Empezarla fuera del proyecto",
   "project.edit": "Nombre, instrucciones, documentos",
   "project.name": "Nombre",
   "project.instructions": "Instrucciones",

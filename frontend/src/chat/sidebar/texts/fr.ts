@@ -47,6 +47,8 @@ export const texts: Record<keyof typeof english, string> = {
     "L’espace de travail voit cette conversation, mais pas le projet\u00a0: partagez d’abord le projet.",
   "project.menu": "Actions pour le projet «\u00a0{name}\u00a0»",
   "project.start": "Y commencer une conversation",
+  "project.new": "Nouvelle conversation dans «\u00a0{name}\u00a0»",
+  "project.leave": "La commencer hors du projet",
   "project.edit": "Nom, consignes, documents",
   "project.name": "Nom",
   "project.instructions": "Consignes",

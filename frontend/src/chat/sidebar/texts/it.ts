@@ -47,6 +47,8 @@ export const texts: Record<keyof typeof english, string> = {
     "L’area di lavoro vede questa conversazione ma non il progetto: prima occorre condividere il progetto.",
   "project.menu": "Azioni per il progetto «{name}»",
   "project.start": "Nuova conversazione nel progetto",
+  "project.new": "Nuova conversazione in «{name}»",
+  "project.leave": "Iniziarla fuori dal progetto",
   "project.edit": "Nome, istruzioni, documenti",
   "project.name": "Nome",
   "project.instructions": "Istruzioni",
