@@ -50,6 +50,11 @@ def owner(gateway: RunningServer, prompts: list[Any]) -> Iterator[httpx.Client]:
         yield owner
 
 
+def remove_upstream(owner: httpx.Client) -> None:
+    [upstream] = owner.get("/v1/server/upstreams").json()["data"]
+    owner.delete(f"/v1/server/upstreams/{upstream['name']}").raise_for_status()
+
+
 def agents_of(owner: httpx.Client) -> list[Any]:
     return list(owner.get("/v1/agents").json())
 
@@ -119,3 +124,9 @@ async def test_an_assistant_is_written_tried_talked_with_changed_and_deleted(
         await someone.expect_state("finished")
         asked = next(asked for asked in reversed(prompts) if asked["messages"][-1]["content"] == "And now?")
         assert asked["messages"][0]["content"] == "Answer as an engineer."  # as it began
+
+        remove_upstream(owner)
+        await someone.ask("Are you there?")
+        notice = page.get_by_role("alert")
+        await expect(notice).to_contain_text("which is not here any more. Give it another model.")
+        await expect(notice.get_by_role("button")).to_have_text(["Ask again", "New conversation"])

@@ -49,6 +49,17 @@ async def test_a_model_is_chosen_asked_and_remembered(guest: Visitor) -> None:
     await expect(picker).to_be_visible()
 
 
+async def test_where_no_model_is_left_none_is_offered_to_choose(guest: Visitor) -> None:
+    await list_models(guest, OTHER, keep=False)
+    await guest.sign_in()
+    await guest.page.unroute("**/v1/models")
+    await list_models(guest, keep=False)
+    await guest.ask("Hello?")
+    notice = guest.page.get_by_role("alert")
+    await expect(notice).to_contain_text("No model is left here: whoever runs this server can add one.")
+    await expect(notice.get_by_role("button")).to_have_text(["Ask again"])
+
+
 async def test_the_choice_of_a_model_fits_beside_a_narrow_window_s_scroll_bar(person: Visitor) -> None:
     await person.page.set_viewport_size({"width": 390, "height": 800})
     await person.page.get_by_role("button", name=re.compile("Model: ")).click()

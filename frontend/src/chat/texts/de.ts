@@ -50,6 +50,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.contextFull":
     "Der Kontext ist fast voll: Den Anfang dieser Unterhaltung liest das Modell vielleicht nicht mehr.",
   "talk.chooseModel": "Modell wählen",
+  "talk.noModelLeft": "Hier ist kein Modell mehr: Wer diesen Server betreibt, kann eines hinzufügen.",
+  "talk.askAgain": "Was angekommen war, bleibt erhalten: Fragen Sie gleich noch einmal.",
   "talk.shortcut.queue": "Eine Nachricht hinter der laufenden Antwort einreihen",
   "talk.shortcut.walk": "Andere Fassungen, mit dem Fokus auf ‹ ›",
   "talk.shortcut.or": "oder",

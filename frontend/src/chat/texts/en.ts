@@ -46,6 +46,8 @@ export const texts = {
   "talk.context": "{percent} of the context",
   "talk.contextFull": "The context is nearly full: the model may no longer read the beginning of this conversation.",
   "talk.chooseModel": "Choose a model",
+  "talk.noModelLeft": "No model is left here: whoever runs this server can add one.",
+  "talk.askAgain": "What had arrived is kept: ask again in a moment.",
   "talk.shortcut.queue": "Put a message behind the answer that is being written",
   "talk.shortcut.walk": "Other versions, with the focus on ‹ ›",
   "talk.shortcut.or": "or",

@@ -48,6 +48,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.context": "{percent} del contexto",
   "talk.contextFull": "El contexto está casi lleno: puede que el modelo ya no lea el principio de esta conversación.",
   "talk.chooseModel": "Elegir un modelo",
+  "talk.noModelLeft": "Aquí no queda ningún modelo: quien gestiona este servidor puede añadir uno.",
+  "talk.askAgain": "Lo que había llegado se conserva: se puede preguntar de nuevo en un momento.",
   "talk.shortcut.queue": "Dejar un mensaje para después de la respuesta en curso",
   "talk.shortcut.walk": "Otras versiones, con el foco en ‹ ›",
   "talk.shortcut.or": "o",

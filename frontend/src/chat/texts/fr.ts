@@ -50,6 +50,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.contextFull":
     "Le contexte est presque plein\u00a0: le modèle ne lit peut-être plus le début de cette conversation.",
   "talk.chooseModel": "Choisir un modèle",
+  "talk.noModelLeft": "Il ne reste aucun modèle ici\u00a0: la personne qui gère ce serveur peut en ajouter un.",
+  "talk.askAgain": "Ce qui était arrivé est conservé\u00a0: reposez la question dans un instant.",
   "talk.shortcut.queue": "Placer un message après la réponse en cours",
   "talk.shortcut.walk": "Autres versions, avec le curseur sur ‹ ›",
   "talk.shortcut.or": "ou",

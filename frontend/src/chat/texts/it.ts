@@ -50,6 +50,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.contextFull":
     "Il contesto è quasi pieno: il modello potrebbe non leggere più l’inizio di questa conversazione.",
   "talk.chooseModel": "Scegli un modello",
+  "talk.noModelLeft": "Qui non resta alcun modello: chi gestisce questo server può aggiungerne uno.",
+  "talk.askAgain": "Ciò che era arrivato resta: si può chiedere di nuovo tra un attimo.",
   "talk.shortcut.queue": "Metti un messaggio in coda alla risposta in corso",
   "talk.shortcut.walk": "Altre versioni, con il cursore su ‹ ›",
   "talk.shortcut.or": "o",
