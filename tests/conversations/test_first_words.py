@@ -10,6 +10,9 @@ from aquilon.conversations.conversations import ConversationChange
 from aquilon.conversations.first_words import LONGEST_TITLE, first_words
 from aquilon.conversations.recovery import end_abandoned
 from aquilon.conversations.rows import NewConversation
+from aquilon.conversations.search import search
+from aquilon.conversations.transfer.imports.storing import store
+from aquilon.conversations.transfer.imports.tree import Node, Tree
 from aquilon.people.secrets import new_id
 from aquilon.storage import Database
 
@@ -44,6 +47,41 @@ def test_the_first_words_are_on_one_line_and_end_between_words_or_characters(que
 async def new_conversation(process: Process, title: str | None = None) -> str:
     new = NewConversation(id=new_id("conv"), visibility="workspace", implicit=False, title=title)
     return (await process.services.conversations.create(process.key, new, [message("Be brief", "system")])).id
+
+
+async def test_a_conversation_is_named_by_its_question_from_the_moment_that_it_is_asked(
+    process: Process, speaker: Speaker
+) -> None:
+    id_ = await new_conversation(process)
+    run = await process.start(
+        "2 words, wait after 0", await process.services.conversations.contexts.within(process.key, id_)
+    )
+    assert await title_of(process, id_) == "2 words, wait after 0"
+    speaker.go_on.set()
+    await ended(run)
+
+
+async def test_a_conversation_that_comes_with_its_question_is_named_by_it(process: Process, database: Database) -> None:
+    conversations, question = process.services.conversations, message("Why is\nthe sky blue?")
+    created = NewConversation(id=new_id("conv"), visibility="workspace", implicit=False)
+    assert (await conversations.create(process.key, created, [question])).title == "Why is the sky blue?"
+
+    id_ = await new_conversation(process)
+    await conversations.add(process.key, id_, [question])
+    assert await title_of(process, id_) == "Why is the sky blue?"
+    await conversations.add(process.key, id_, [message("And red?")])
+    assert await title_of(process, id_) == "Why is the sky blue?"
+
+    await conversations.change(process.key, id_, ConversationChange(title="Mine"))
+    await conversations.change(process.key, id_, ConversationChange(title=None))
+    assert await title_of(process, id_) == "Why is the sky blue?"
+
+    nodes = [Node(id="1", parent_id=None, item=question)]
+    tree = Tree(title=None, created_at=None, updated_at=None, nodes=nodes, head=None)
+    imported = await store(database, conversations, process.key, tree)
+    assert await title_of(process, imported) == "Why is the sky blue?"
+    hits, _ = await search(database, process.key, "sky", limit=10)
+    assert [hit.conversation.title for hit in hits if hit.item is None] == ["Why is the sky blue?"] * 3
 
 
 async def title_of(process: Process, conversation_id: str) -> str | None:

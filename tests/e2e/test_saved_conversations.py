@@ -78,6 +78,8 @@ async def test_an_answer_goes_on_streaming_after_a_reload_and_in_a_second_tab(as
     for page in (asker, tab):
         await page.expect_state("streaming")
         await expect(page.answer).to_have_text(words(5))
+        await expect(page.page).to_have_title("15 words, wait after 5 · Aquilon")
+        await expect(page.page.locator(".rows [aria-current=page]")).to_have_text("15 words, wait after 5")
     speaker.go_on.set()
     for page in (asker, tab):
         await page.expect_state("finished")

@@ -90,6 +90,7 @@ class Process:
             body="{}",
             place=context.place,
             new_conversation=context.new_conversation(self.key),
+            names_conversation=context.untitled,
             input=new_items(items),
             background=True,
         )

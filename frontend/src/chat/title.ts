@@ -14,15 +14,16 @@ interface Named {
 /**
  * The model to ask now, after an answer or, with null, when the conversation is opened; null where none is to be asked.
  *
- * The server has named the conversation by its first question where no model made a title.
+ * The server has named the conversation by its first question. When one is opened that has a single answer, nobody may
+ * have been there to ask for a title after it.
  */
 export function modelForTitle({ title, turns, earlier }: Named, answered: Turn | null): string | null {
   const first = turns.find(({ answer }) => answer !== null && !answer.running && answer.text !== "");
   if (!first?.question || earlier) return null;
   const ask = answered ?? first;
   if (title !== null && answered !== first) {
-    if (answered === null || turns.indexOf(answered) >= MOST_TITLED) return null;
-    if (!isBeginning(title, first.question.text)) return null;
+    const early = answered === null ? turns.length === 1 : turns.indexOf(answered) < MOST_TITLED;
+    if (!early || !isBeginning(title, first.question.text)) return null;
   }
   return ask.answer?.model ?? null;
 }

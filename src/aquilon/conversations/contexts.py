@@ -37,6 +37,12 @@ class Context:
     project: ProjectContext = NO_PROJECT
     """What the conversation's project gives to each answer."""
 
+    @property
+    def untitled(self) -> bool:
+        """Whether the conversation stands in lists without a title: the next question names it."""
+        stored = self.conversation
+        return stored is not None and not stored.implicit and stored.title is None
+
     def new_conversation(self, principal: Principal) -> NewConversation | None:
         """The conversation to be stored with the run, if it isn't stored yet."""
         if self.conversation is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msgspec import UNSET, UnsetType
@@ -14,7 +14,7 @@ from aquilon.conversations.contexts import Contexts
 from aquilon.conversations.deletion import Deletion
 from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
-from aquilon.conversations.first_words import first_question, first_words
+from aquilon.conversations.first_words import name_by_question, words_of_question, words_of_stored_question
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.items import Item
 from aquilon.conversations.new_items import require_size, rows_of_new_items
@@ -88,13 +88,15 @@ class Conversations:
             )
 
     async def create(self, principal: Principal, new: NewConversation, items: Sequence[Item]) -> StoredConversation:
-        """Store a conversation with its first items.
+        """Store a conversation with its first items; without a title, their first question names it.
 
         Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations;
         400 or 404 for a project that it can't be put into.
         """
         require_size(items)
         await self.require_kept(principal)
+        if new.title is None and not new.implicit:
+            new = replace(new, title=words_of_question(items))
         if new.project_id is not None:
             async with self._database.reading() as session:
                 await require_fitting(
@@ -161,6 +163,7 @@ class Conversations:
                 self._histories.grow(
                     place, items, leaf_id=head_id, more_bytes=sum(len(row["content"]) for row in rows.rows)
                 )
+            await self._name_by(principal, conversation_id, items)
             async with self._database.reading() as session:
                 ids = [row["id"] for row in rows.rows]
                 added = await session.scalars(scope.select(StoredItem).where(StoredItem.id.in_(ids)))
@@ -171,6 +174,14 @@ class Conversations:
             "Too many others write to this conversation now: send the request again",
             code="conversation_busy",
         )
+
+    async def _name_by(self, principal: Principal, conversation_id: str, items: Sequence[Item]) -> None:
+        """A conversation without a title is named by its first question, which may be among these items."""
+        if words_of_question(items) is None or (await self.get(principal, conversation_id)).title is not None:
+            return
+        async with self._database.writing() as session:
+            conversation = await conversation_in(session, principal, conversation_id)
+            await name_by_question(session, Scope.of_organization(principal), conversation)
 
     async def get(self, principal: Principal, conversation_id: str) -> StoredConversation:
         """Raises ApiError 404."""
@@ -303,6 +314,7 @@ class Conversations:
             if change.title is not UNSET:
                 conversation.title = change.title
                 await write_in(session, title_writes(principal.organization_id, conversation_id, change.title))
+                await name_by_question(session, Scope.of_organization(principal), conversation)
             if change.labels is not None:
                 conversation.labels = change.labels
             if change.head_id is not None:
@@ -319,7 +331,7 @@ class Conversations:
         """Whether its title is only the beginning of its first question: no model has made one."""
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
-            return conversation.title == first_words(await first_question(session, scope, conversation.id) or "")
+            return conversation.title == await words_of_stored_question(session, scope, conversation.id)
 
     async def models_of_runs(self, principal: Principal, conversation_id: str) -> dict[str, str]:
         """By run, the model that answered. The caller has checked that the conversation may be seen."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.conversations.items import MessageItem, decoded
+from aquilon.conversations.items import Item, MessageItem, decoded
 from aquilon.conversations.rows import title_writes
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.tables import StoredConversation
@@ -50,20 +51,23 @@ def _is_within_character(text: str, place: int) -> bool:
     return letters is not None and len(letters[0]) % 2 == 1 and _FLAG_LETTERS.fullmatch(after) is not None
 
 
-async def first_question(session: AsyncSession, scope: Scope, conversation_id: str) -> str | None:
-    """The text of the first question that was asked in a conversation; None if there is none."""
-    for row in await stored_items.first(session, scope, conversation_id, limit=_MOST_BEFORE):
-        item = decoded(row.content)
-        if isinstance(item, MessageItem) and item.role == "user" and item.text.strip():
-            return item.text
-    return None
+def words_of_question(items: Iterable[Item]) -> str | None:
+    """The first words of the first question among these items; None if there is none, or nothing of it is seen."""
+    texts = (item.text for item in items if isinstance(item, MessageItem) and item.role == "user")
+    return first_words(next((text for text in texts if text.strip()), "")) or None
+
+
+async def words_of_stored_question(session: AsyncSession, scope: Scope, conversation_id: str) -> str | None:
+    """Of the first question that was asked in a conversation."""
+    rows = await stored_items.first(session, scope, conversation_id, limit=_MOST_BEFORE)
+    return words_of_question(decoded(row.content) for row in rows)
 
 
 async def name_by_question(session: AsyncSession, scope: Scope, conversation: StoredConversation) -> None:
     """Name a conversation that has no title. One that came with an answer alone is in no list, and stays without."""
     if conversation.title is not None or conversation.implicit:
         return
-    title = first_words(await first_question(session, scope, conversation.id) or "")
-    if title:
+    title = await words_of_stored_question(session, scope, conversation.id)
+    if title is not None:
         conversation.title = title
         await write_in(session, title_writes(conversation.organization_id, conversation.id, title))

@@ -48,6 +48,8 @@ class RunRequest:
     """Where the input is added."""
     new_conversation: NewConversation | None = None
     """Set if the conversation isn't stored yet."""
+    names_conversation: bool = False
+    """Whether its conversation has no title: the question names it until a model does."""
     input: Sequence[tuple[str, Item]]
     """The new items with their ids. Without any, what is at the place is answered again, on another branch."""
     labels: str = "{}"

@@ -272,6 +272,8 @@ class Runs:
         for _ in range(_PLACE_TRIES):
             try:
                 await write(self._database, run.beginning(place))
+                if run.request.names_conversation:
+                    await self._name_by_question(run)
                 return
             except IntegrityError:
                 if run.request.new_conversation is not None:
@@ -301,16 +303,13 @@ class Runs:
             if ended is not None:
                 with suppress(asyncio.CancelledError):
                     await asyncio.shield(ended)
-            if run.is_stored and not any(answer.items for answer in run.answers):
-                await self._name_unanswered(run)
             run.log.append(run.ended(outcome, run.charge.usage, error))
             if run.is_stored:
                 self._remember(run)
         finally:
             self._live.pop(run.id, None)
 
-    async def _name_unanswered(self, run: LiveRun) -> None:
-        """No model will be asked for a title: there is no answer to name the conversation by."""
+    async def _name_by_question(self, run: LiveRun) -> None:
         scope = Scope.of_organization(run.principal)
         try:
             async with self._database.writing() as session:
@@ -319,7 +318,7 @@ class Runs:
                 )
                 if conversation is not None:
                     await name_by_question(session, scope, conversation)
-        except (DBAPIError, OSError, ApiError) as error:  # the run itself has ended as it should
+        except (DBAPIError, OSError) as error:  # it is answered all the same
             log.warning("A conversation can't be named by its question now", run=run.id, error=str(error))
 
     async def _generate(self, run: LiveRun) -> tuple[Outcome, RunError | None, asyncio.Future[None] | None]:

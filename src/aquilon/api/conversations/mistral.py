@@ -241,6 +241,7 @@ async def _answer(
                 body="{}",
                 place=place,
                 new_conversation=new,
+                names_conversation=context is not None and context.untitled if new is None else new.title is None,
                 input=[*copies, *new_items(inputs)],
                 footnotes=footnotes,
             ),

@@ -213,6 +213,7 @@ async def begin_response(
             body=msgspec.json.encode(response).decode(),
             place=context.place,
             new_conversation=_new_conversation(ready, context, caller),
+            names_conversation=context.untitled,
             input=new_items([*ready.history.items, *ready.items] if is_new else ready.items),
             labels=msgspec.json.encode(response.metadata).decode(),
             background=bool(fields.background),

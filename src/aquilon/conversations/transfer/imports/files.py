@@ -121,7 +121,7 @@ def read(data: msgspec.Raw, position: int) -> ReadConversation:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         refused = ImportRefused(f"It isn't what its format has: {str(error)[:300]}", code="wrong_shape")
         return ReadConversation(position=position, title=title, refused=refused)
-    return ReadConversation(position=position, title=tree.title, tree=tree)
+    return ReadConversation(position=position, title=tree.name, tree=tree)
 
 
 def _reader(shape: _Shape) -> Callable[[msgspec.Raw], Tree]:

@@ -98,7 +98,7 @@ def _writes(tree: Tree, principal: Principal, id_: str, days: int | None) -> lis
         id=id_,
         visibility=default_visibility(principal),
         implicit=False,
-        title=tree.title,
+        title=tree.name,
         labels=msgspec.json.encode(tree.metadata).decode(),
     )
     placed, forks = laid_out(tree.nodes)
@@ -143,8 +143,8 @@ def _writes(tree: Tree, principal: Principal, id_: str, days: int | None) -> lis
         ),
         (stored_conversations.MOVE_HEAD, [head_row(organization, id_, head) | {"changed_at": updated_at}]),
     ]
-    if tree.title is not None:
-        writes += title_writes(organization, id_, tree.title)
+    if new.title is not None:
+        writes += title_writes(organization, id_, new.title)
     return [(statement, rows) for statement, rows in writes if rows]
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aquilon.conversations.first_words import words_of_question
 from aquilon.conversations.items import Item
 
 MOST_TITLE_CHARACTERS = 256
@@ -52,6 +53,11 @@ class Tree:
     metadata: Mapping[str, str] = field(default_factory=dict)
     detached: int = 0
     """How many messages named a parent that the file doesn't have: they begin branches of their own."""
+
+    @property
+    def name(self) -> str | None:
+        """Its title; without one, the first words of its first question."""
+        return self.title or words_of_question(node.item for node in self.nodes)
 
 
 def parents_within(parents: Mapping[str, str | None], kept: Container[str]) -> tuple[dict[str, str | None], int]:
