@@ -95,7 +95,10 @@ def test_a_part_of_the_chat_is_turned_off_by_role(owner: httpx.Client, member: h
 
 
 PARTS: dict[str, list[tuple[str, str, dict[str, object] | None]]] = {
-    "sharing": [("POST", "/v1/shares", {"conversation_id": "conv_0"})],
+    "sharing": [
+        ("POST", "/v1/shares", {"conversation_id": "conv_0"}),
+        ("POST", "/v1/conversations", {"visibility": "workspace"}),
+    ],
     "documents": [
         ("GET", "/v1/vector_stores", None),
         ("POST", "/v1/vector_stores", {"name": "Shelf"}),
@@ -131,6 +134,20 @@ def test_the_routes_of_a_part_that_is_off_refuse(owner: httpx.Client, member: ht
     assert (403, "feature_off") not in codes(owner)
     owner.put(RULES, json={"kind": "feature", "name": part}).raise_for_status()
     assert (403, "feature_off") not in codes(member)
+
+
+def test_a_person_who_may_not_share_keeps_conversations_from_the_workspace(
+    owner: httpx.Client, member: httpx.Client
+) -> None:
+    begun, shared = ("/v1/conversations/" + member.post("/v1/conversations", json={}).json()["id"] for _ in range(2))
+    member.post(shared, json={"visibility": "workspace"}).raise_for_status()
+    owner.put(RULES, json={"kind": "feature", "name": "sharing", "roles": ["owner"]}).raise_for_status()
+    refused = member.post(begun, json={"visibility": "workspace"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "feature_off")
+    member.post(shared, json={"title": "Still shared"}).raise_for_status()
+    member.post(shared, json={"visibility": "user"}).raise_for_status()
+    owner.put(RULES, json={"kind": "feature", "name": "sharing"}).raise_for_status()
+    member.post(begun, json={"visibility": "workspace"}).raise_for_status()
 
 
 def test_a_link_shows_something_while_its_person_may_share(owner: httpx.Client, member: httpx.Client) -> None:
