@@ -176,17 +176,26 @@ def test_conversations_begin_with_the_organization_s_model_and_instructions(
     owner: httpx.Client, member: httpx.Client
 ) -> None:
     chat = "/v1/organization/chat"
-    last = models(owner)[-1]
-    assert owner.put(chat, json={"default_model": last, "instructions": " Be brief. "}).status_code == 200
-    assert models(member)[0] == last
+    assert owner.put(chat, json={"default_model": MODEL, "instructions": " Be brief. "}).status_code == 200
     me = member.get("/v1/me").json()
-    assert (me["default_model"], me["instructions"], me["preference_pairs"]) == (last, "Be brief.", False)
+    assert (me["default_model"], me["instructions"], me["preference_pairs"]) == (MODEL, "Be brief.", False)
     assert owner.put(chat, json={"default_model": "nobody's"}).status_code == 404
+    embeds = owner.put(chat, json={"default_model": "multilingual-e5-small"})
+    assert (embeds.status_code, embeds.json()["code"]) == (400, "not_a_chat_model")
     assert owner.put(chat, json={"instructions": "x" * 8001}).status_code == 422
     owner.put(chat, json={}).raise_for_status()
-    assert models(member)[0] == MODEL
     for answer in (member.get(chat), member.put(chat, json={}), member.get(RULES), member.put(RULES, json={})):
         assert answer.status_code in (403, 422)
+
+
+def test_the_organization_s_model_is_listed_first(own_server: RunningServer) -> None:
+    operator = browser(own_server)
+    operator.post("/auth/login", json={"token": own_server.login_link.partition("#login=")[2]}).raise_for_status()
+    there = {"name": "elsewhere", "base_url": "http://127.0.0.1:9/v1", "models": [{"name": "there"}]}
+    operator.post("/v1/server/upstreams", json=there).raise_for_status()
+    assert models(operator)[0] == MODEL
+    operator.put("/v1/organization/chat", json={"default_model": "there"}).raise_for_status()
+    assert models(operator)[0] == "there"
 
 
 def test_announcements_are_shown_from_their_begin_to_their_end(owner: httpx.Client, member: httpx.Client) -> None:
