@@ -77,6 +77,8 @@ export const texts: Record<keyof typeof english, string> = {
   "palette.language": "Sprache: {name}",
   "palette.console": "Konsole öffnen",
   "palette.docs": "API-Referenz öffnen",
+  "side.assistants": "Assistenten",
+  "side.explore": "Modelle erkunden",
   "palette.assistants": "Einen Assistenten wählen",
   "palette.model": "Mit {model} antworten",
   "palette.pin": "Diese Unterhaltung anheften",

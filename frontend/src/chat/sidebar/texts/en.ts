@@ -73,6 +73,8 @@ export const texts = {
   "palette.language": "Language: {name}",
   "palette.console": "Open the console",
   "palette.docs": "Open the API reference",
+  "side.assistants": "Assistants",
+  "side.explore": "Explore the models",
   "palette.assistants": "Choose an assistant",
   "palette.model": "Answer with {model}",
   "palette.pin": "Pin this conversation",

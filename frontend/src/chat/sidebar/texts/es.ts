@@ -78,6 +78,8 @@ export const texts: Record<keyof typeof english, string> = {
   "palette.language": "Idioma: {name}",
   "palette.console": "Abrir la consola",
   "palette.docs": "Abrir la referencia de la API",
+  "side.assistants": "Asistentes",
+  "side.explore": "Explorar los modelos",
   "palette.assistants": "Elegir un asistente",
   "palette.model": "Responder con {model}",
   "palette.pin": "Fijar esta conversación",

@@ -77,6 +77,8 @@ export const texts: Record<keyof typeof english, string> = {
   "palette.language": "Langue\u00a0: {name}",
   "palette.console": "Ouvrir la console",
   "palette.docs": "Ouvrir la référence de l’API",
+  "side.assistants": "Assistants",
+  "side.explore": "Explorer les modèles",
   "palette.assistants": "Choisir un assistant",
   "palette.model": "Répondre avec {model}",
   "palette.pin": "Épingler cette conversation",

@@ -76,6 +76,8 @@ export const texts: Record<keyof typeof english, string> = {
   "palette.language": "Lingua: {name}",
   "palette.console": "Apri la console",
   "palette.docs": "Apri il riferimento dell’API",
+  "side.assistants": "Assistenti",
+  "side.explore": "Esplora i modelli",
   "palette.assistants": "Scegli un assistente",
   "palette.model": "Rispondi con {model}",
   "palette.pin": "Fissa in alto questa conversazione",
