@@ -31,6 +31,7 @@ export const texts: Record<keyof typeof english, string> = {
   "search.one": "{count} Treffer",
   "search.many": "{count} Treffer",
   "entry.menu": "Aktionen für „{title}“",
+  "entry.shared": "{title}, mit dem Arbeitsbereich geteilt",
   "entry.name": "Name der Unterhaltung",
   "entry.rename": "Umbenennen",
   "entry.pin": "Anheften",

@@ -29,6 +29,7 @@ export const texts = {
   "search.one": "{count} hit",
   "search.many": "{count} hits",
   "entry.menu": "Actions for “{title}”",
+  "entry.shared": "{title}, shared with the workspace",
   "entry.name": "Name of the conversation",
   "entry.rename": "Rename",
   "entry.pin": "Pin",

@@ -32,6 +32,7 @@ export const texts: Record<keyof typeof english, string> = {
   "search.one": "{count} resultado",
   "search.many": "{count} resultados",
   "entry.menu": "Acciones para «{title}»",
+  "entry.shared": "{title}, compartida con el espacio de trabajo",
   "entry.name": "Nombre de la conversación",
   "entry.rename": "Cambiar el nombre",
   "entry.pin": "Fijar",

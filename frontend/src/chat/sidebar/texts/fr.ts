@@ -31,6 +31,7 @@ export const texts: Record<keyof typeof english, string> = {
   "search.one": "{count} résultat",
   "search.many": "{count} résultats",
   "entry.menu": "Actions pour «\u00a0{title}\u00a0»",
+  "entry.shared": "{title}, partagée avec l’espace de travail",
   "entry.name": "Nom de la conversation",
   "entry.rename": "Renommer",
   "entry.pin": "Épingler",

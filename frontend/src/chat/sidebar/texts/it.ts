@@ -31,6 +31,7 @@ export const texts: Record<keyof typeof english, string> = {
   "search.one": "{count} risultato",
   "search.many": "{count} risultati",
   "entry.menu": "Azioni per «{title}»",
+  "entry.shared": "{title}, condivisa con l’area di lavoro",
   "entry.name": "Nome della conversazione",
   "entry.rename": "Rinomina",
   "entry.pin": "Fissa in alto",
