@@ -57,6 +57,7 @@ async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_an
         await page.locator("button[popovertarget=menu]").click()
         async with page.expect_download() as download:
             await page.get_by_role("button", name="Export as Markdown").click()
+        assert "language=en" in (await download.value).url
         assert "Gulls are never still." in (await (await download.value).path()).read_text()
         title = talker.owner.get(f"/v1/conversations/{conversation}").json()["title"]
         await page.get_by_role("button", name=f"Actions for “{title}”").click()
