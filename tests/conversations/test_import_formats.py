@@ -101,6 +101,45 @@ def test_open_webui_s_export_keeps_the_order_of_answers_and_takes_thoughts_out_o
     assert tree.models == {"m2": "llama3:8b", "m3": "qwen3:4b"}
 
 
+def test_open_webui_s_thoughts_and_text_are_found_in_an_answer_s_output() -> None:
+    """As 0.12 writes them: ``content`` has the text alone, or nothing where an answer came from ``/v1/responses``."""
+
+    def output(kind: str, *texts: str) -> dict[str, object]:
+        return {
+            "type": kind,
+            "status": "completed",
+            "content": [{"type": "output_text", "text": text} for text in texts],
+        }
+
+    call = {"type": "function_call", "name": "search", "arguments": "{}", "call_id": "c1"}
+    answers = [
+        {"content": "Aquilo.", "output": [output("reasoning", "Boreas, ", "that is."), output("message", "Aquilo.")]},
+        {
+            "content": "",
+            "output": [output("reasoning", "Hm."), call, output("reasoning", "So."), output("message", "A."), 7],
+        },
+        {"content": "", "output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Short."}]}]},
+        {"content": "Plain.", "output": []},
+        {"content": "Plain.", "output": {"not": "a list"}},
+    ]
+    messages = {
+        f"m{number}": {"role": "assistant", "parentId": None, "childrenIds": [], "done": True, **answer}
+        for number, answer in enumerate(answers)
+    }
+    [tree] = trees(json.dumps([{"title": "Winds", "chat": {"history": {"messages": messages}}}]).encode())
+    assert isinstance(tree, Tree)
+    assert [line[2:] for line in texts(tree)] == [
+        ("thoughts", "Boreas, that is."),
+        ("assistant", "Aquilo."),
+        ("thoughts", "Hm.\nSo."),
+        ("assistant", "A."),
+        ("thoughts", "Short."),
+        ("assistant", ""),
+        ("assistant", "Plain."),
+        ("assistant", "Plain."),
+    ]
+
+
 def test_chatgpt_s_archive_is_read_as_its_file() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

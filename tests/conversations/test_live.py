@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -26,9 +27,9 @@ async def test_a_reader_sees_each_change_until_the_conversation_is_closed(
     await conversations.create(person, new, [message("First")])
     reader = replace(person, user_id="user_other")
     with pytest.raises(ApiError):
-        await anext(live.changes(database, reader, new.id))
+        await anext(live.changes(database, reader, new.id, stop=asyncio.Event()))
     await conversations.change(person, new.id, ConversationChange(visibility="workspace"))
-    async with aclosing(live.changes(database, reader, new.id)) as states:
+    async with aclosing(live.changes(database, reader, new.id, stop=asyncio.Event())) as states:
         first = await anext(states)
         project = await Projects(database).create(person, name="Tea", instructions="", visibility="workspace")
         await conversations.change(person, new.id, ConversationChange(project_id=project.id))

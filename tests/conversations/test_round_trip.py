@@ -184,6 +184,10 @@ async def test_markdown_has_the_path_with_its_models_and_no_thoughts(
     assert re.findall(r"^## .*", markdown, re.M) == ["## User", "## Assistant (m-2)"]
     assert "Black." in markdown
     assert "Hm" not in markdown
+    french = await exports.as_markdown(conversations, person, one.id, leaf=None, language="fr")
+    markdown = b"".join([piece async for piece in french]).decode()
+    assert 'note: "Une machine a écrit les réponses."' in markdown
+    assert re.findall(r"^## .*", markdown, re.M) == ["## Utilisateur", "## Assistant (m-2)"]
 
 
 @pytest.mark.parametrize(

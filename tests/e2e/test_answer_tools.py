@@ -57,12 +57,17 @@ async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_an
         await page.locator("button[popovertarget=menu]").click()
         async with page.expect_download() as download:
             await page.get_by_role("button", name="Export as Markdown").click()
+        assert "language=en" in (await download.value).url
         assert "Gulls are never still." in (await (await download.value).path()).read_text()
         title = talker.owner.get(f"/v1/conversations/{conversation}").json()["title"]
         await page.get_by_role("button", name=f"Actions for “{title}”").click()
         await page.get_by_role("menuitem", name="Share…").click()
+        shared = page.get_by_text("Everyone in the workspace “general” sees this conversation and can write in it.")
+        await expect(shared).to_have_count(0)
         await page.get_by_label("Share with the workspace").check()
         await page.keyboard.press("Escape")
+        await expect(shared).to_be_visible()
+        await expect(page.get_by_role("link", name=f"{title}, shared with the workspace")).to_be_visible()
 
         with closing(joined(talker.server, talker.owner, "colleague")) as colleague:
             asked = {"model": MODEL, "conversation": conversation, "input": "And of gulls?"}
@@ -125,6 +130,8 @@ async def test_documents_are_attached_searched_cited_and_deleted_with_their_conv
         await expect(notes.first).to_have_accessible_name("Source 1: rivers.md")
         await expect(notes.last).to_have_accessible_name("Source 1: rivers.md. It doesn’t support this sentence.")
         await expect(someone.answer.locator(".unsupported-sentence")).to_contain_text("It freezes in August")
+        before = await notes.first.evaluate("(note) => note.previousSibling.data")
+        assert before.endswith("\u00a0"), "a number would begin a line, apart from its sentence"
         await notes.last.focus()
         await page.keyboard.press("Enter")
         panel = page.get_by_role("dialog", name="Source 1")

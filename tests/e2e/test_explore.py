@@ -11,6 +11,13 @@ from tests.support.browser import Visitor, visitor
 from tests.support.server import RunningServer
 
 SECONDS = 60_000
+SENTENCES = {
+    "en": "The north wind and the sun were arguing about which of them was the stronger.",
+    "fr": "La bise et le soleil se disputaient, chacun assurant qu’il était le plus fort.",
+    "de": "Der Nordwind und die Sonne stritten sich, wer von ihnen der Stärkere wäre.",
+    "es": "El viento norte y el sol discutían por saber cuál de los dos era el más fuerte.",
+    "it": "Il vento del nord e il sole discutevano su chi dei due fosse il più forte.",
+}
 PAGES = ("", "/tokens", "/inside", "/compare", "/tour")
 
 
@@ -197,4 +204,6 @@ async def test_every_page_fits_a_phone_and_speaks_five_languages(
                 await expect(person.page.locator("h1")).to_be_focused()
                 spare = await person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
                 assert spare <= 0, (language, path)
+                if path == "/tokens":
+                    await expect(person.page.locator("#sentence option").first).to_have_text(SENTENCES[code])
         assert len(titles) == 5

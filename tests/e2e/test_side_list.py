@@ -242,6 +242,39 @@ async def test_conversations_are_pinned_named_searched_grouped_archived_and_dele
     require_kept(owner, prompts)
 
 
+async def test_assistants_and_explore_stand_below_the_list_where_they_are_on(
+    browser: Browser, gateway: RunningServer, owner: httpx.Client
+) -> None:
+    rule = {"kind": "feature", "name": "explore"}
+    for options in ({"viewport": DESK}, {"viewport": PHONE, "has_touch": True}):
+        async with visitor(browser, gateway, **options) as someone:
+            page = someone.page
+            name, _, value = cookie_header(owner)["cookie"].partition("=")
+            await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
+            await page.goto(gateway.url)
+            side = page.get_by_role("navigation", name="Conversations")
+            if options["viewport"] == PHONE:
+                await page.get_by_role("button", name="Show conversations").click()
+            await side.get_by_role("button", name="Assistants").click()
+            await expect(page.get_by_role("dialog", name="Assistants")).to_be_visible()
+            await page.keyboard.press("Escape")
+            if options["viewport"] == PHONE:
+                await page.get_by_role("button", name="Show conversations").click()
+            await side.get_by_role("link", name="Explore the models").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("What is a language model?")
+    await asyncio.to_thread(owner.put, "/v1/organization/access-rules", json=rule | {"roles": []})
+    async with visitor(browser, gateway, viewport=DESK) as someone:
+        page = someone.page
+        await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
+        await page.goto(gateway.url)
+        await expect(page.get_by_role("button", name="Assistants")).to_be_visible()
+        await expect(page.locator("a[href='/explore']")).to_have_count(0)
+        await page.goto(f"{gateway.url}/explore/tokens")
+        await expect(page.get_by_role("main")).to_contain_text("Your organization has turned this off for you")
+        assert await someone.issues() == []
+    await asyncio.to_thread(owner.put, "/v1/organization/access-rules", json=rule)
+
+
 async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_the_readers_language(
     browser: Browser, gateway: RunningServer, owner: httpx.Client
 ) -> None:
@@ -258,6 +291,9 @@ async def test_the_palette_reaches_what_the_page_can_do_with_the_keys_names_in_t
             await expect(page.get_by_role("option", name=option, selected=True)).to_be_visible()
             await page.keyboard.press("Enter")
 
+        await page.keyboard.press("Control+k")
+        await expect(page.get_by_role("option").last).to_have_text("Sprache: Italiano")  # how it looks comes last
+        await page.keyboard.press("Escape")
         await command("kopieren", "Antwort kopieren")
         await expect(page.locator("[aria-live=polite]").filter(has_text="Kopiert")).to_be_attached()
         assert await page.evaluate("navigator.clipboard.readText()") == "One two three"

@@ -62,6 +62,14 @@ def test_neighbours_overlap_by_a_sentence() -> None:
         assert after.text.startswith("This is")
 
 
+def test_a_small_table_is_one_passage_with_its_first_row() -> None:
+    table = Block("| item | price |\n|---|---|\n| chair | 10 |\n| desk | 20 |", "table")
+    assert [chunk.text for chunk in cut(table)] == [table.text]
+    said = Block("Prices are in euros.", "paragraph")
+    (chunk,) = cut(said, table, said)
+    assert chunk.text == "\n\n".join([said.text, table.text, said.text])
+
+
 def test_the_rows_of_a_table_come_with_its_first_row() -> None:
     rows = "\n".join(f"| chair {number} | {number * 10} |" for number in range(40))
     first, *others = cut(Block(f"| item | price |\n|---|---|\n{rows}", "table"))

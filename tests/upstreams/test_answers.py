@@ -65,6 +65,16 @@ async def refused(gateway: Gateway, **more: object) -> ApiError:
 
 
 class TestPassedOn:
+    async def test_each_answer_repeats_the_message_that_it_continues_once(
+        self, gateway: Gateway, upstream: UpstreamServer
+    ) -> None:
+        """llama.cpp and others continue a last message of the assistant's, and repeat it for nobody."""
+        messages = (Message("user", "Count."), Message("assistant", "Zero "))
+        prompt = ChatPrompt(messages, continue_final=True, repeats_final=True)
+        await gateway.add(f"{upstream.url}/v1")
+        assert text(await gateway.whole(prompt)) == "Zero One two three"
+        assert text(await gateway.whole(ChatPrompt(messages, continue_final=True), "r2")) == "One two three"
+
     async def test_text_is_streamed_and_charged_with_the_upstream_s_count(
         self, gateway: Gateway, upstream: UpstreamServer
     ) -> None:

@@ -22,7 +22,7 @@ from aquilon.upstreams.upstream import UpstreamKind
         ("mistral", True, {"prefix": True}),
         ("aquilon", True, {"prefix": True}),
         ("aquilon", False, {"continue_final_message": True, "echo": False}),
-        ("openai", True, {"continue_final_message": True, "echo": True}),
+        ("openai", True, {"continue_final_message": True, "echo": False}),
         ("openai", False, {"continue_final_message": True, "echo": False}),
     ],
 )

@@ -95,7 +95,10 @@ def test_a_part_of_the_chat_is_turned_off_by_role(owner: httpx.Client, member: h
 
 
 PARTS: dict[str, list[tuple[str, str, dict[str, object] | None]]] = {
-    "sharing": [("POST", "/v1/shares", {"conversation_id": "conv_0"})],
+    "sharing": [
+        ("POST", "/v1/shares", {"conversation_id": "conv_0"}),
+        ("POST", "/v1/conversations", {"visibility": "workspace"}),
+    ],
     "documents": [
         ("GET", "/v1/vector_stores", None),
         ("POST", "/v1/vector_stores", {"name": "Shelf"}),
@@ -133,6 +136,20 @@ def test_the_routes_of_a_part_that_is_off_refuse(owner: httpx.Client, member: ht
     assert (403, "feature_off") not in codes(member)
 
 
+def test_a_person_who_may_not_share_keeps_conversations_from_the_workspace(
+    owner: httpx.Client, member: httpx.Client
+) -> None:
+    begun, shared = ("/v1/conversations/" + member.post("/v1/conversations", json={}).json()["id"] for _ in range(2))
+    member.post(shared, json={"visibility": "workspace"}).raise_for_status()
+    owner.put(RULES, json={"kind": "feature", "name": "sharing", "roles": ["owner"]}).raise_for_status()
+    refused = member.post(begun, json={"visibility": "workspace"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "feature_off")
+    member.post(shared, json={"title": "Still shared"}).raise_for_status()
+    member.post(shared, json={"visibility": "user"}).raise_for_status()
+    owner.put(RULES, json={"kind": "feature", "name": "sharing"}).raise_for_status()
+    member.post(begun, json={"visibility": "workspace"}).raise_for_status()
+
+
 def test_a_link_shows_something_while_its_person_may_share(owner: httpx.Client, member: httpx.Client) -> None:
     def shared(person: httpx.Client) -> httpx.Response:
         body = {"items": [{"type": "message", "role": "user", "content": "Green or black?"}]}
@@ -159,17 +176,26 @@ def test_conversations_begin_with_the_organization_s_model_and_instructions(
     owner: httpx.Client, member: httpx.Client
 ) -> None:
     chat = "/v1/organization/chat"
-    last = models(owner)[-1]
-    assert owner.put(chat, json={"default_model": last, "instructions": " Be brief. "}).status_code == 200
-    assert models(member)[0] == last
+    assert owner.put(chat, json={"default_model": MODEL, "instructions": " Be brief. "}).status_code == 200
     me = member.get("/v1/me").json()
-    assert (me["default_model"], me["instructions"], me["preference_pairs"]) == (last, "Be brief.", False)
+    assert (me["default_model"], me["instructions"], me["preference_pairs"]) == (MODEL, "Be brief.", False)
     assert owner.put(chat, json={"default_model": "nobody's"}).status_code == 404
+    embeds = owner.put(chat, json={"default_model": "multilingual-e5-small"})
+    assert (embeds.status_code, embeds.json()["code"]) == (400, "not_a_chat_model")
     assert owner.put(chat, json={"instructions": "x" * 8001}).status_code == 422
     owner.put(chat, json={}).raise_for_status()
-    assert models(member)[0] == MODEL
     for answer in (member.get(chat), member.put(chat, json={}), member.get(RULES), member.put(RULES, json={})):
         assert answer.status_code in (403, 422)
+
+
+def test_the_organization_s_model_is_listed_first(own_server: RunningServer) -> None:
+    operator = browser(own_server)
+    operator.post("/auth/login", json={"token": own_server.login_link.partition("#login=")[2]}).raise_for_status()
+    there = {"name": "elsewhere", "base_url": "http://127.0.0.1:9/v1", "models": [{"name": "there"}]}
+    operator.post("/v1/server/upstreams", json=there).raise_for_status()
+    assert models(operator)[0] == MODEL
+    operator.put("/v1/organization/chat", json={"default_model": "there"}).raise_for_status()
+    assert models(operator)[0] == "there"
 
 
 def test_announcements_are_shown_from_their_begin_to_their_end(owner: httpx.Client, member: httpx.Client) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
@@ -92,6 +93,20 @@ def test_other_methods_and_paths_beside_a_direct_route_are_refused_as_usual(
 ) -> None:
     wire.sendall(head(method, path, "content-length: 0"))
     assert wire.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_reader_of_a_conversation_s_changes_does_not_hold_up_a_server_that_stops(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "home", environment={"AQUILON_MODELS": "none"})
+    key = {"authorization": f"Bearer {server.api_key}"}
+    with httpx.Client(base_url=server.url, headers=key, timeout=20) as client:
+        conversation = client.post("/v1/conversations", json={}).json()["id"]
+        with client.stream("GET", f"/v1/conversations/{conversation}/events") as changes:
+            lines = changes.iter_lines()
+            assert next(lines) == "event: conversation.updated"
+            server.process.terminate()
+            assert "event: conversation.updated" not in list(lines)
+    assert server.process.wait(15) == 0
+    assert not [line for line in server.log.splitlines() if "level=error" in line]
 
 
 def test_a_connection_made_just_before_the_server_stops_has_its_request_answered(tmp_path: Path) -> None:

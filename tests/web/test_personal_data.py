@@ -40,7 +40,6 @@ PARTS = (TalkData, ConversationData, MemoryData, AssistantData, LibraryData, Job
 
 NOT_A_PERSON_S = {
     "audit_log": "append-only; `AccountData` takes the name out of it",
-    "waiting_list": "has no account; `AccountData` deletes the entry with the person's address",
 }
 
 
@@ -201,6 +200,7 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
     preview = person.get("/v1/me/deletion").json()
     assert (preview["name"], preview["possible"]) == (name, True)
     assert any("Usage" in text for text in preview["kept"])
+    assert any("other people's shared conversations" in text for text in preview["kept"])
     for wrong in ({"confirm": "somebody", "password": PASSWORD}, {"confirm": name}):
         assert person.post("/v1/me/deletion", json=wrong).status_code == 400
     assert person.post("/v1/me/deletion", json={"confirm": name, "password": "not the one"}).status_code == 401

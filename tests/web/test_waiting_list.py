@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -84,6 +87,22 @@ def test_a_visitor_asks_is_admitted_and_joins_in_the_role_and_workspace(
     assert [place["id"] for place in session["workspaces"]] == [workspace]
     again = owner.post(f"{LIST}/admit", json=admission)
     assert (again.status_code, again.json()["code"]) == (409, "not_waiting")
+
+
+def test_a_person_s_request_is_in_their_archive_and_goes_with_their_account(
+    gateway: RunningServer, owner: httpx.Client
+) -> None:
+    ask(gateway, "Rosa Parks", reason="To sit where I like")
+    [admitted] = owner.post(f"{LIST}/admit", json={"first": 1}).json()["data"]
+    with browser(gateway) as rosa:
+        body = {"token": admitted["token"], "name": "another name", "password": PASSWORD}  # and no address
+        rosa.post("/auth/join", json=body).raise_for_status()
+        with zipfile.ZipFile(io.BytesIO(rosa.get("/v1/me/export").content)) as archive:
+            profile = json.loads(archive.read("profile.json"))
+        assert [each["reason"] for each in profile["waiting_list"]] == ["To sit where I like"]
+        assert any(entry["name"] == "Rosa Parks" for entry in waiting(owner, status="admitted"))
+        rosa.post("/v1/me/deletion", json={"confirm": "another name", "password": PASSWORD}).raise_for_status()
+    assert not any(entry["name"] == "Rosa Parks" for entry in waiting(owner, status="admitted"))
 
 
 def test_an_invitation_used_twice_at_the_same_moment_admits_once(gateway: RunningServer, owner: httpx.Client) -> None:

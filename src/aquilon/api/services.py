@@ -118,6 +118,8 @@ class Services:
     """The models to load at start-up: the server is ready when they are loaded."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when all `startup_models` are loaded."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server begins to end: what would go on by itself ends then."""
     large_bodies: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aquilon-bodies"))
     """Has one thread: several would share the interpreter's lock, and the event loop would wait for all of them."""
 

@@ -1,4 +1,4 @@
-"""The words between the messages of a person's archived conversations, in the reader's language."""
+"""The words between the messages of conversations in an archive or an export, in the reader's language."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class ArchiveWords:
     image: str
     file: str
     nameless: str
+    note: str
+    """That a machine wrote the answers."""
     colon: str = ":"
 
 
@@ -41,6 +43,7 @@ ARCHIVE_WORDS: Mapping[Language, ArchiveWords] = {
         image="image",
         file="file",
         nameless="without a name",
+        note="The answers were written by a machine.",
     ),
     "fr": ArchiveWords(
         speakers=_speakers("Utilisateur", "Assistant", "Instructions", "Outil"),
@@ -50,6 +53,7 @@ ARCHIVE_WORDS: Mapping[Language, ArchiveWords] = {
         image="image",
         file="fichier",
         nameless="sans nom",
+        note="Une machine a écrit les réponses.",
         colon="\u00a0:",
     ),
     "de": ArchiveWords(
@@ -60,6 +64,7 @@ ARCHIVE_WORDS: Mapping[Language, ArchiveWords] = {
         image="Bild",
         file="Datei",
         nameless="ohne Namen",
+        note="Die Antworten hat eine Maschine geschrieben.",
     ),
     "es": ArchiveWords(
         speakers=_speakers("Usuario", "Asistente", "Instrucciones", "Herramienta"),
@@ -69,6 +74,7 @@ ARCHIVE_WORDS: Mapping[Language, ArchiveWords] = {
         image="imagen",
         file="archivo",
         nameless="sin nombre",
+        note="Las respuestas las escribió una máquina.",
     ),
     "it": ArchiveWords(
         speakers=_speakers("Utente", "Assistente", "Istruzioni", "Strumento"),
@@ -78,5 +84,6 @@ ARCHIVE_WORDS: Mapping[Language, ArchiveWords] = {
         image="immagine",
         file="file",
         nameless="senza nome",
+        note="Le risposte sono state scritte da una macchina.",
     ),
 }

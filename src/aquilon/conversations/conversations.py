@@ -31,9 +31,10 @@ from aquilon.conversations.store.runs import RunState
 from aquilon.conversations.store.siblings import Siblings
 from aquilon.conversations.store.siblings import siblings as siblings_of
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
-from aquilon.conversations.visible import conversation_in, item_in, place_in
+from aquilon.conversations.visible import conversation_in, default_visibility, item_in, place_in
 from aquilon.errors import ApiError, invalid
 from aquilon.people.identity import Principal
+from aquilon.people.permissions import require_feature
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
 from aquilon.storage.rows import Row, Write, write, write_in
@@ -91,9 +92,12 @@ class Conversations:
         """Store a conversation with its first items; without a title, their first question names it.
 
         Raises ApiError 400 for items that are too many or too large, and if the organization keeps no conversations;
-        400 or 404 for a project that it can't be put into.
+        400 or 404 for a project that it can't be put into; 403 for a person's that the workspace would see, where
+        they may share none.
         """
         require_size(items)
+        if new.visibility == "workspace" != default_visibility(principal):
+            require_feature(principal, "sharing")
         await self.require_kept(principal)
         if new.title is None and not new.implicit:
             new = replace(new, title=words_of_question(items))
@@ -293,8 +297,8 @@ class Conversations:
     ) -> StoredConversation:
         """None of this moves it in the list of the latest changes.
 
-        Raises ApiError 404, 403 for a visibility that is not the caller's to change, and 400 for a project that not
-        all who see the conversation see.
+        Raises ApiError 404, 403 for a visibility that is not the caller's to change or that the organization keeps
+        from them, and 400 for a project that not all who see the conversation see.
         """
         moves = change.project_id is not UNSET  # into a project that somebody may be deleting
         async with self._database.writing(alone=moves) as session:
@@ -303,6 +307,8 @@ class Conversations:
             project_id = conversation.project_id if change.project_id is UNSET else change.project_id
             if visibility != conversation.visibility:
                 require_owner(principal, conversation, "conversation")
+                if visibility == "workspace":
+                    require_feature(principal, "sharing")
             if project_id is not None and (visibility, project_id) != (
                 conversation.visibility,
                 conversation.project_id,

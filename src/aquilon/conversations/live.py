@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aquilon.conversations.store import conversations as stored_conversations
@@ -31,8 +32,12 @@ class State:
     """The answers that are being written, whichever contract began them: a reader can follow their events."""
 
 
-async def changes(database: Database, principal: Principal, conversation_id: str) -> AsyncGenerator[State | None]:
+async def changes(
+    database: Database, principal: Principal, conversation_id: str, *, stop: asyncio.Event
+) -> AsyncGenerator[State | None]:
     """The conversation's state, and again after each change; None once the caller may not see it any more.
+
+    Ends when ``stop`` is set: a server that stops waits for its connections, and a reader comes back to the next one.
 
     Raises ApiError 404 before the first one.
     """
@@ -50,7 +55,11 @@ async def changes(database: Database, principal: Principal, conversation_id: str
         if state is None:
             return
         before = state
-        await asyncio.sleep(LOOK_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await stop.wait()
+        if stop.is_set():
+            return
 
 
 async def _state(database: Database, principal: Principal, conversation_id: str) -> State | None:

@@ -124,7 +124,8 @@ class UpstreamSequence(Bounded):
             prompt_ids = answer.prompt_ids if returns_ids else None
             yield Started(position, prompt_ids=prompt_ids, prompt_tokens=self.size.usual)
             if prefix := repeated_prefix(self.request, answer.target.upstream.kind):
-                yield Delta(position, prefix)
+                for index in sorted(unfinished):
+                    yield Delta(index, prefix)
             pieces = answer.first
             while pieces:
                 for event, size in pieces:

@@ -80,6 +80,8 @@ class _Piece:
     page: int | None
     heading: str | None
     head: str | None
+    head_begin: int | None
+    """Where the table of its ``head`` begins."""
     closed: bool
     """Whether nothing before it belongs to the same passage."""
 
@@ -109,7 +111,9 @@ def chunks(document: Document, sizes: Sizes) -> Iterator[Chunk]:
 
 
 def _joins(first: _Piece, piece: _Piece, most: int) -> bool:
-    return not piece.closed and piece.head == first.head and piece.end - first.begin <= most
+    """Whether a piece goes on with the passage: a row needs its table's first row in front of it, or in the passage."""
+    holds_head = piece.head_begin is not None and first.head is None and first.begin <= piece.head_begin
+    return not piece.closed and (piece.head == first.head or holds_head) and piece.end - first.begin <= most
 
 
 def _overlapping(pieces: Sequence[_Piece], first: int, following: int, sizes: Sizes) -> int:
@@ -137,14 +141,14 @@ def _pieces(document: Document, most: int) -> Iterator[_Piece]:
             headings = [*((at, title) for at, title in headings if at < level), (level, block.text)]
             if above is None:
                 path = _path(headings[:-1])
-                above = _Piece(begin, end, block.page, path, None, closed=True)
+                above = _Piece(begin, end, block.page, path, None, None, closed=True)
             continue  # a heading is read with what follows it
         path = _path(headings)
         lead = begin if above is None else above.begin
         yield from _of_block(block, lead, begin, path=path, most=most, closed=above is not None)
         above = None
     if above is not None:
-        yield _Piece(above.begin, len(document.text), above.page, above.heading, None, closed=True)
+        yield _Piece(above.begin, len(document.text), above.page, above.heading, None, None, closed=True)
 
 
 def _path(headings: Sequence[tuple[int, str]]) -> str | None:
@@ -165,12 +169,14 @@ def _of_block(block: Block, lead: int, begin: int, *, path: str | None, most: in
     by_lines = block.kind in ("table", "list", "code")
     for at, (part_begin, part_end) in enumerate(_parts(block.text, most, by_lines=by_lines)):
         last = part_end == len(block.text)
+        below = head is not None and part_begin >= head_end
         yield _Piece(
             lead if at == 0 else begin + part_begin,
             begin + part_end + (len(SEPARATOR) if last else 0),
             block.page,
             path,
-            head if part_begin >= head_end else None,
+            head if below else None,
+            begin if below else None,
             closed=closed and at == 0,
         )
 

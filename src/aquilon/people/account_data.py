@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aquilon.people.personal_data import ERASED_NAME, ArchiveFile, Person, as_json, csv_line
 from aquilon.people.scope import Scope
 from aquilon.people.store import accounts, api_keys, identity_providers, waiting_list, workspaces
-from aquilon.people.tables import AuditEntry, Invitation, Session, User
+from aquilon.people.tables import AuditEntry, Invitation, Session, User, WaitingListEntry
 from aquilon.storage import Database
 
 _ENTRIES_AT_ONCE = 500
@@ -31,6 +31,7 @@ class AccountData:
             "api_keys",
             "account_deletions",
             "invitations",
+            "waiting_list",
         }
     )
 
@@ -46,6 +47,7 @@ class AccountData:
             names = {place.id: place.name for place in await workspaces.list_workspaces(session, scope)}
             identities = await identity_providers.identities_of_user(session, person.scope)
             keys = [key for key, _ in await api_keys.list_api_keys(session, person.scope)]
+            asked = await _asked_to_join(session, person)
             open_sessions = list(await session.scalars(select(Session).where(Session.user_id == person.user_id)))
         profile = {
             "id": user.id,
@@ -56,6 +58,10 @@ class AccountData:
             "workspaces": [
                 {"name": names.get(member.workspace_id), "role": member.role, "since": _time(member.created_at)}
                 for member in memberships
+            ],
+            "waiting_list": [
+                {"name": each.name, "email": each.email, "reason": each.reason, "created_at": _time(each.created_at)}
+                for each in asked
             ],
             "identities": [
                 {"provider": provider.label, "subject": identity.subject, "email": identity.email}
@@ -82,11 +88,11 @@ class AccountData:
         """Delete the account: its sessions, keys, memberships and identities go with it."""
         scope = Scope(person.organization_id)
         async with self._database.writing(alone=True) as session:
+            for asked in await _asked_to_join(session, person):
+                await session.delete(asked)
             entries = await _erase_from_audit_log(session, person)
             created = scope.update(Invitation).where(Invitation.created_by == person.user_id)
             await session.execute(created.values(created_by=ERASED_NAME))
-            if person.email is not None:
-                await waiting_list.remove_email(session, scope, person.email)
             await session.execute(scope.delete(User).where(User.id == person.user_id))
         return {"api_keys": len(person.key_ids), "audit_entries_without_name": entries}
 
@@ -103,6 +109,12 @@ class AccountData:
                 last = row.id
             if len(rows) < _ENTRIES_AT_ONCE:
                 return
+
+
+async def _asked_to_join(session: AsyncSession, person: Person) -> list[WaitingListEntry]:
+    invitations = await _own_invitations(session, person)
+    scope = Scope(person.organization_id)
+    return await waiting_list.of_person(session, scope, email=person.email, invitation_ids=invitations)
 
 
 async def _own_invitations(session: AsyncSession, person: Person) -> list[str]:

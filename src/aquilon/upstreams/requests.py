@@ -89,7 +89,8 @@ def body_of(
 def repeated_prefix(request: GenerationRequest, kind: UpstreamKind) -> str:
     """The assistant's message that the answer repeats, where this kind of upstream doesn't repeat it itself."""
     prompt = request.prompt
-    return request.prefix if kind == "anthropic" and isinstance(prompt, ChatPrompt) and prompt.repeats_final else ""
+    repeats = isinstance(prompt, ChatPrompt) and prompt.continue_final and prompt.repeats_final
+    return request.prefix if kind in ("anthropic", "openai") and repeats else ""
 
 
 def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind, *, thoughts: bool) -> None:
@@ -102,7 +103,8 @@ def _put_chat(body: dict[str, Any], prompt: ChatPrompt, kind: UpstreamKind, *, t
         if kind == "mistral" or (kind == "aquilon" and prompt.repeats_final):
             messages[-1]["prefix"] = True
         elif kind in ("aquilon", "openai"):
-            body |= {"continue_final_message": True, "add_generation_prompt": False, "echo": prompt.repeats_final}
+            # of the servers that speak OpenAI's contract, vLLM alone would repeat it: llama.cpp ignores ``echo``
+            body |= {"continue_final_message": True, "add_generation_prompt": False, "echo": False}
         else:
             raise invalid("Azure's models can't continue an assistant's message", param="messages")
     elif not prompt.generation_prompt and kind in ("aquilon", "openai"):

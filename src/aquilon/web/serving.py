@@ -37,7 +37,6 @@ class Server:
         self._database = database
         self._report = report
         self._started = started
-        self._stop = asyncio.Event()
         self.again = False
         """Whether the server starts again to restore a staged backup; new connections wait meanwhile."""
         try:
@@ -46,6 +45,7 @@ class Server:
             raise ServerError(str(error)) from error
         except ApiError as error:  # a model that isn't in the store
             raise ServerError(error.message) from error
+        self._stop = services.stopping
         self._app = create_app(services)
         conversations = ("conversations", services.conversations.deletion.prune)
         events = ("events of ended answers", services.runs.prune_events)

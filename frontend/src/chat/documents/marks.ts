@@ -65,6 +65,7 @@ function markBlock(block: Element, numbers: ReadonlySet<number>): void {
       if (numbers.length === 0) continue;
       text.splitText(end);
       const mark = text.splitText(index);
+      if (!code) text.data = text.data.replace(/\s+$/, "\u00a0"); // no number begins a line
       const shown = code ? numbers.map(countOnly) : numbers.map(button);
       if (code) mark.after(...shown);
       else mark.replaceWith(...shown);

@@ -19,13 +19,19 @@ export interface Page {
 
 /** What the page can do, in the reader's language. */
 export function pageActions(page: Page): Action[] {
-  const themes = { light: t("palette.theme.light"), dark: t("palette.theme.dark"), system: t("palette.theme.system") };
   return [
     { id: "new", label: t("side.new"), keys: SHORTCUTS.new.keys[0], run: page.onNew },
     { id: "side", label: SHORTCUTS.side.name(), keys: SHORTCUTS.side.keys[0], run: page.onToggleSide },
     { id: "shortcuts", label: t("palette.shortcuts"), keys: SHORTCUTS.show.keys[0], run: page.onShortcuts },
     { id: "console", label: t("palette.console"), run: () => location.assign("/console") },
     { id: "docs", label: t("palette.docs"), run: () => location.assign("/docs") },
+  ];
+}
+
+/** How the page looks and in which language it speaks: many commands that are seldom given, listed last. */
+export function appearanceActions(): Action[] {
+  const themes = { light: t("palette.theme.light"), dark: t("palette.theme.dark"), system: t("palette.theme.system") };
+  return [
     ...THEMES.map((theme) => ({
       id: `theme ${theme}`,
       label: themes[theme],

@@ -38,6 +38,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.temporary": "Conversazione temporanea",
   "talk.temporary.text":
     "Nulla di questa conversazione viene conservato. Finisce quando si ricarica o si lascia la pagina.",
+  "talk.shared": "Tutte le persone dell’area di lavoro «{workspace}» vedono questa conversazione e possono scrivervi.",
   "talk.neverKept":
     "L’organizzazione non conserva conversazioni: questa finisce quando si ricarica o si lascia la pagina.",
   "talk.undo.text": "Una nuova conversazione.",

@@ -1,12 +1,12 @@
 /** Exports of a conversation as a file, and the dialog that imports some; it and its texts are loaded then. */
 import { mount, unmount } from "svelte";
-import { loadTexts } from "../../i18n/catalogue.svelte";
+import { language, loadTexts } from "../../i18n/catalogue.svelte";
 
 export type ExportFormat = "markdown" | "json";
 
 /** Where the browser downloads a conversation from. `leaf`: for Markdown, the item up to which is exported. */
 export function exportAddress(conversationId: string, format: ExportFormat, leaf: string | null = null): string {
-  const query = new URLSearchParams({ format, ...(leaf === null ? {} : { leaf }) });
+  const query = new URLSearchParams({ format, language: language(), ...(leaf === null ? {} : { leaf }) });
   return `/v1/conversations/${encodeURIComponent(conversationId)}/export?${query}`;
 }
 

@@ -9,6 +9,7 @@ export const texts: Record<keyof typeof english, string> = {
   "nav.inside": "Hineinsehen",
   "nav.compare": "Vergleichen",
   "nav.tour": "Rundgang",
+  off: "Ihre Organisation hat das für Sie abgeschaltet: Ein Administrator kann es einschalten.",
   "home.title": "Was ist ein Sprachmodell?",
   "home.lead": "Sehen Sie einem bei der Arbeit zu. Jede Zahl hier kommt vom Modell auf diesem Server.",
   "home.tokens": "Sehen, wie ein Satz zu Tokens wird und was er in fünf Sprachen kostet.",

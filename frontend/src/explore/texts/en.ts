@@ -8,6 +8,7 @@ export const texts = {
   "nav.inside": "Look inside",
   "nav.compare": "Compare",
   "nav.tour": "Tour",
+  off: "Your organization has turned this off for you: an administrator can turn it on.",
   "home.title": "What is a language model?",
   "home.lead": "Look at one while it works. Every number here comes from the model on this server.",
   "home.tokens": "See how a sentence becomes tokens, and what it costs in five languages.",

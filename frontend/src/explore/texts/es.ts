@@ -9,6 +9,7 @@ export const texts: Record<keyof typeof english, string> = {
   "nav.inside": "Por dentro",
   "nav.compare": "Comparar",
   "nav.tour": "Visita",
+  off: "La organización lo ha desactivado para esta cuenta: un administrador puede activarlo.",
   "home.title": "¿Qué es un modelo de lenguaje?",
   "home.lead": "Observar uno mientras trabaja: cada número de estas páginas viene del modelo de este servidor.",
   "home.tokens": "Ver cómo una frase se convierte en tokens y lo que cuesta en cinco idiomas.",

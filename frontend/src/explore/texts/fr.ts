@@ -9,6 +9,7 @@ export const texts: Record<keyof typeof english, string> = {
   "nav.inside": "Dedans",
   "nav.compare": "Comparer",
   "nav.tour": "Visite",
+  off: "Votre organisation l’a désactivé pour vous\u00a0: un administrateur peut l’activer.",
   "home.title": "Qu’est-ce qu’un modèle de langue\u00a0?",
   "home.lead": "Regardez-en un à l’œuvre. Chaque nombre de ces pages vient du modèle de ce serveur.",
   "home.tokens": "Voir une phrase devenir des tokens, et ce qu’elle coûte en cinq langues.",

@@ -9,6 +9,7 @@ export const texts: Record<keyof typeof english, string> = {
   "nav.inside": "Dentro",
   "nav.compare": "Confronta",
   "nav.tour": "Visita",
+  off: "L’organizzazione l’ha disattivato per questo account: un amministratore può attivarlo.",
   "home.title": "Che cos’è un modello linguistico?",
   "home.lead": "Osservarne uno al lavoro: ogni numero di queste pagine viene dal modello di questo server.",
   "home.tokens": "Vedere come una frase diventa token e quanto costa in cinque lingue.",

@@ -16,6 +16,7 @@ from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat.settings import MAX_INSTRUCTIONS, ChatSettings
 from aquilon.conversations.dialects.fields import OwnFields
+from aquilon.errors import invalid
 from aquilon.people.permissions import require
 
 routes = Routes("/v1/organization/chat", tag="organization")
@@ -63,7 +64,13 @@ async def set_chat_settings(request: Request, caller: Caller) -> Response:
     state = services(request)
     if fields.default_model is not None:
         await state.catalogue.refresh()
-        state.catalogue.card(fields.default_model, caller)
+        if not state.catalogue.card(fields.default_model, caller).chat:
+            raise invalid(
+                f"The model '{fields.default_model}' can't answer chats: name one that can",
+                param="default_model",
+                code="not_a_chat_model",
+                values={"name": fields.default_model},
+            )
     settings = ChatSettings(fields.default_model, fields.instructions.strip(), fields.preference_pairs)
     await state.chat_settings.set(caller, settings)
     return await _settings(request, caller)

@@ -45,7 +45,8 @@ class ConversationGone(msgspec.Struct, frozen=True, kw_only=True):
     stream=(ConversationUpdated, ConversationGone),
 )
 async def follow_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
-    return EventStream(_frames(changes(services(request).database, caller, conversation_id)))
+    state = services(request)
+    return EventStream(_frames(changes(state.database, caller, conversation_id, stop=state.stopping)))
 
 
 async def _frames(states: AsyncGenerator[State | None]) -> AsyncGenerator[bytes]:

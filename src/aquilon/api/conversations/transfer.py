@@ -20,6 +20,7 @@ from aquilon.conversations.transfer.document import ExportedAnswer
 from aquilon.conversations.transfer.imports.files import MOST_BYTES
 from aquilon.conversations.transfer.imports.imports import ImportedConversation, SkippedConversation
 from aquilon.errors import invalid
+from aquilon.people.archive_readme import Language
 
 routes = Routes("/v1/conversations", tag="conversations")
 
@@ -135,14 +136,16 @@ async def export_conversation(
     conversation_id: str,
     format: Literal["markdown", "json"] = "json",
     leaf: str | None = None,
+    language: Language = "en",
 ) -> Response:
+    """The headings of Markdown are in ``language``."""
     state = services(request)
     title = (await state.conversations.get(caller, conversation_id)).title
     if format == "json":
         pieces = await exports.as_json(state.database, state.conversations, caller, conversation_id)
         media_type, suffix = "application/json", "json"
     else:
-        pieces = await exports.as_markdown(state.conversations, caller, conversation_id, leaf=leaf)
+        pieces = await exports.as_markdown(state.conversations, caller, conversation_id, leaf=leaf, language=language)
         media_type, suffix = "text/markdown; charset=utf-8", "md"
     headers = {"content-disposition": attachment(exports.file_name(title, suffix)), "cache-control": "no-store"}
     return StreamingResponse(pieces, media_type=media_type, headers=headers)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from aquilon.conversations.archive_words import ARCHIVE_WORDS, ArchiveWords
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.items import CallItem, CallOutputItem, File, Image, Item, MessageItem, decoded
 from aquilon.conversations.store.trees import Skeleton, contents, pieces, skeleton
@@ -23,6 +24,7 @@ from aquilon.conversations.transfer.document import (
     portable,
 )
 from aquilon.conversations.transfer.imports.tree import cleaned_title
+from aquilon.people.archive_readme import Language
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
@@ -106,19 +108,28 @@ async def _json_pieces(
 
 
 async def as_markdown(
-    conversations: Conversations, principal: Principal, conversation_id: str, *, leaf: str | None
+    conversations: Conversations,
+    principal: Principal,
+    conversation_id: str,
+    *,
+    leaf: str | None,
+    language: Language = "en",
 ) -> AsyncGenerator[bytes]:
-    """The path to ``leaf``, or to the last item, without thoughts. Raises ApiError 404 before the first piece."""
+    """The path to ``leaf``, or to the last item, without thoughts; headings are in ``language``.
+
+    Raises ApiError 404 before the first piece.
+    """
+    words = ARCHIVE_WORDS[language]
     conversation = await conversations.get(principal, conversation_id)
     models = await conversations.models_of_runs(principal, conversation_id)
     first = await conversations.page(principal, conversation_id, leaf=leaf, order="asc", limit=_AT_ONCE)
 
     async def written() -> AsyncGenerator[bytes]:
-        yield _front_matter(conversation)
+        yield _front_matter(conversation, words)
         rows, more = first
         while True:
             for row in rows:
-                yield _section(row, models).encode("utf-8", "replace")
+                yield _section(row, models, words).encode("utf-8", "replace")
             if not more or not rows:
                 return
             rows, more = await conversations.page(
@@ -128,7 +139,7 @@ async def as_markdown(
     return written()
 
 
-def _front_matter(conversation: StoredConversation) -> bytes:
+def _front_matter(conversation: StoredConversation, words: ArchiveWords) -> bytes:
     """YAML: JSON's strings are strings there too."""
     title = cleaned_title(conversation.title) or "Conversation"
     lines = [
@@ -137,7 +148,7 @@ def _front_matter(conversation: StoredConversation) -> bytes:
         f"created: {_day(conversation.created_at)}",
         f"updated: {_day(conversation.updated_at)}",
         f"exported: {_day(int(time.time()))}",
-        'note: "The answers were written by a machine."',
+        f"note: {json.dumps(words.note, ensure_ascii=False)}",
         "---",
         "",
     ]
@@ -148,36 +159,35 @@ def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _section(row: StoredItem, models: dict[str, str]) -> str:
+def _section(row: StoredItem, models: dict[str, str], words: ArchiveWords) -> str:
     item = decoded(row.content)
-    text = _text(item)
+    text = _text(item, words)
     if not text:
         return ""
-    name = "Assistant" if row.output else _SPEAKERS.get(_role(item), "Tool")
+    role = "assistant" if row.output else _role(item)
+    name = words.speakers.get(role, words.speakers["tool"])
     model = models.get(row.run_id or "") if row.output else None
     heading = f"## {name}" + (f" ({cleaned_title(model)})" if model else "")
     return f"\n{heading}\n\n{text.rstrip()}\n"
-
-
-_SPEAKERS = {"user": "User", "assistant": "Assistant", "system": "Instructions", "developer": "Instructions"}
 
 
 def _role(item: Item) -> str:
     return item.role if isinstance(item, MessageItem) else ""
 
 
-def _text(item: Item) -> str:
+def _text(item: Item, words: ArchiveWords) -> str:
     """Nothing for thoughts and for what no one reads."""
     match item:
         case MessageItem():
             names = [
-                f"[{(part.name or 'file') if isinstance(part, File) else 'image'}]"
+                f"[{(part.name or words.file) if isinstance(part, File) else words.image}]"
                 for part in item.content
                 if isinstance(part, File | Image)
             ]
             return "\n".join([*names, *([item.text] if item.text else [])])
         case CallItem():
-            return f"Calls `{cleaned_title(item.name)}`:\n\n{_fenced(item.arguments, 'json')}"
+            call = words.call.format(name=f"`{cleaned_title(item.name)}`")
+            return f"{call}{words.colon}\n\n{_fenced(item.arguments, 'json')}"
         case CallOutputItem():
             return _fenced(item.text, "") if item.text else ""
         case _:

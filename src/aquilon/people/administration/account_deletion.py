@@ -35,6 +35,7 @@ FRESH_SECONDS = 15 * 60
 KEPT = (
     "Usage and statements stay for billing, under an id that names nobody",
     "Entries of the audit log stay, without your name, address and file names",
+    "Messages that you wrote in other people's shared conversations stay there, beside no name",
     "Backups that the operator has made stay until they are deleted",
 )
 """What a deletion leaves, and why."""

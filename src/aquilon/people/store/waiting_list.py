@@ -109,9 +109,12 @@ async def remove(session: AsyncSession, scope: Scope, entry_id: str) -> WaitingL
     return await session.scalar(query)
 
 
-async def remove_email(session: AsyncSession, scope: Scope, email: str) -> int:
-    query = scope.delete(WaitingListEntry).where(WaitingListEntry.email == email)
-    return len((await session.execute(query.returning(WaitingListEntry.id))).all())
+async def of_person(
+    session: AsyncSession, scope: Scope, *, email: str | None, invitation_ids: Sequence[str]
+) -> list[WaitingListEntry]:
+    """The entries under a person's address, and those whose invitations they joined by, whatever their address."""
+    is_theirs = or_(WaitingListEntry.email == email, WaitingListEntry.invitation_id.in_(invitation_ids))
+    return list(await session.scalars(scope.select(WaitingListEntry).where(is_theirs)))
 
 
 async def prune(session: AsyncSession, *, decided_before: int, asked_before: int, most: int) -> int:

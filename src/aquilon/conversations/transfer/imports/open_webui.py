@@ -1,6 +1,7 @@
 """Open WebUI's export: a list of chats, whose ``chat.history.messages`` is a map of messages with their parents.
 
-Thoughts stand in an answer's text, in ``<details type="reasoning">``: they become thoughts again.
+Thoughts become thoughts again: they stand in an answer's text, in ``<details type="reasoning">``, and in files of
+2026 (0.12) in its ``output``, a list of items as `/v1/responses` has them, where the text may stand alone too.
 Files are not in that file: their names stay.
 """
 
@@ -35,6 +36,7 @@ class _Message(msgspec.Struct, rename="camel"):
     model: str | None = None
     done: bool | None = None
     files: list[Any] | None = None
+    output: Any = None
 
 
 class _History(msgspec.Struct, rename="camel"):
@@ -92,21 +94,22 @@ def _nodes(id_: str, message: _Message, parent_id: str | None) -> list[Node]:
         item = MessageItem("system" if role == "system" else "user", (Text(text),))
         return [Node(id=id_, parent_id=parent_id, item=item, created_at=at)]
     nodes = []
+    thoughts = _said(message, "reasoning")
     if text.lstrip().startswith("<details") and (match := _THOUGHTS.match(text)):
-        thoughts, text = _QUOTE.sub("", match[1]).strip(), text[match.end() :]
-        if thoughts:
-            above = f"{id_}\nthoughts"
-            nodes.append(
-                Node(
-                    id=above,
-                    parent_id=parent_id,
-                    item=ReasoningItem(thoughts),
-                    created_at=at,
-                    answer=id_,
-                    output=True,
-                )
+        thoughts, text = thoughts or _QUOTE.sub("", match[1]).strip(), text[match.end() :]
+    if thoughts:
+        above = f"{id_}\nthoughts"
+        nodes.append(
+            Node(
+                id=above,
+                parent_id=parent_id,
+                item=ReasoningItem(thoughts),
+                created_at=at,
+                answer=id_,
+                output=True,
             )
-            parent_id = above
+        )
+        parent_id = above
     nodes.append(
         Node(
             id=id_,
@@ -132,4 +135,18 @@ def _text(message: _Message) -> str:
         for file in message.files or []
         if isinstance(file, dict)
     ]
-    return "\n".join([*(f"[{name}]" for name in names), *([content] if isinstance(content, str) and content else [])])
+    text = (content if isinstance(content, str) else "") or _said(message, "message")
+    return "\n".join([*(f"[{name}]" for name in names), *([text] if text else [])])
+
+
+def _said(message: _Message, kind: str) -> str:
+    """The text of the items of a kind in an answer's output."""
+    items = message.output if isinstance(message.output, list) else []
+    said = (_parts(item) for item in items if isinstance(item, dict) and item.get("type") == kind)
+    return "\n".join(text for text in said if text.strip())
+
+
+def _parts(item: dict[str, Any]) -> str:
+    parts = item.get("content") or item.get("summary")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return "".join(text for text in texts if isinstance(text, str))

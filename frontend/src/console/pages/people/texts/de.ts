@@ -97,7 +97,7 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Ihre Unterhaltungen, auch die geteilten, Ihr Gedächtnis, Ihre Projekte, Assistenten, Bibliotheken, Dateien, Batch-Aufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht, samt allen daraus gewonnenen Suchdaten.",
   "end.kept":
-    "Was bleibt: Verbrauch und Abrechnungen unter einer Kennung, die niemanden nennt; Einträge des Änderungsprotokolls ohne den Namen; Sicherungen, bis der Betreiber sie löscht.",
+    "Was bleibt: Verbrauch und Abrechnungen unter einer Kennung, die niemanden nennt; Einträge des Änderungsprotokolls ohne den Namen; Nachrichten, die Sie in Unterhaltungen anderer geschrieben haben und bei denen kein Name steht; Sicherungen, bis der Betreiber sie löscht.",
   "end.lastOwner":
     "Sie sind die letzte Eigentümerin oder der letzte Eigentümer: Machen Sie zuerst jemand anderen dazu, unter Mitglieder.",
   "end.action": "Mein Konto löschen",

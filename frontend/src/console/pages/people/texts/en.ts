@@ -94,7 +94,7 @@ export const texts = {
   "end.text":
     "Your conversations, those that you shared too, your memory, projects, assistants, libraries, files, batch jobs, keys and sessions are deleted at once and for good, with all search data made from them.",
   "end.kept":
-    "What stays: usage and statements, for billing, under an id that names nobody; entries of the audit log without the name; backups, until the operator deletes them.",
+    "What stays: usage and statements, for billing, under an id that names nobody; entries of the audit log without the name; messages that you wrote in conversations that other people shared, beside no name; backups, until the operator deletes them.",
   "end.lastOwner": "You are the organization’s last owner: make somebody else an owner first, under Members.",
   "end.action": "Delete my account",
   "end.write": "Write “{name}” to confirm",

@@ -97,7 +97,7 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Las conversaciones, también las compartidas, la memoria, los proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre, con todos los datos de búsqueda obtenidos de ellos.",
   "end.kept":
-    "Lo que queda: el consumo y los extractos, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; las copias de seguridad, hasta que el operador las borre.",
+    "Lo que queda: el consumo y los extractos, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; los mensajes escritos en conversaciones que otras personas compartieron, junto a los que no figura ningún nombre; las copias de seguridad, hasta que el operador las borre.",
   "end.lastOwner": "Esta es la última cuenta propietaria de la organización: antes hay que nombrar otra, en Miembros.",
   "end.action": "Eliminar mi cuenta",
   "end.write": "Para confirmar, escribir «{name}»",

@@ -97,7 +97,7 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Vos conversations, y compris celles que vous avez partagées, votre mémoire, vos projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement, avec tout ce qui servait à y chercher.",
   "end.kept":
-    "Ce qui reste\u00a0: la consommation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
+    "Ce qui reste\u00a0: la consommation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les messages que vous avez écrits dans des conversations partagées par d’autres, où aucun nom ne figure\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
   "end.lastOwner":
     "Vous êtes le dernier propriétaire de l’organisation\u00a0: nommez d’abord quelqu’un d’autre, sous Membres.",
   "end.action": "Supprimer mon compte",

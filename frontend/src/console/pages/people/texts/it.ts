@@ -96,7 +96,7 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Le conversazioni, anche quelle condivise, la memoria, i progetti, gli assistenti, le raccolte, i file, i lavori batch, le chiavi e le sessioni vengono eliminati subito e per sempre, con tutti i dati di ricerca che ne derivano.",
   "end.kept":
-    "Che cosa resta: consumi e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro delle modifiche, senza il nome; i backup, finché il gestore non li elimina.",
+    "Che cosa resta: consumi e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro delle modifiche, senza il nome; i messaggi scritti nelle conversazioni condivise da altri, accanto ai quali non c’è alcun nome; i backup, finché il gestore non li elimina.",
   "end.lastOwner":
     "Questo è l’ultimo account proprietario dell’organizzazione: prima occorre nominarne un altro, in Membri.",
   "end.action": "Elimina il mio account",
