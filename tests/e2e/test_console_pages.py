@@ -114,6 +114,15 @@ async def test_a_table_without_room_for_its_words_becomes_cards_and_a_table_agai
     await owner.fetch("DELETE", f"/v1/organization/person-quotas/{quota['id']}")
 
 
+async def test_a_chosen_date_is_written_in_the_page_s_language_whatever_the_browser_s(owner: ConsoleVisitor) -> None:
+    await owner.open("/keys")
+    await owner.choose_language("Français")
+    await owner.page.get_by_role("button", name="Nouvelle clé").click()
+    await owner.dialog.get_by_label("Expire").select_option("day")
+    await owner.dialog.get_by_label("Dernier jour").fill("2027-01-01")
+    await expect(owner.dialog.get_by_text("vendredi 1 janvier 2027", exact=True)).to_be_visible()
+
+
 @pytest.mark.slow
 async def test_forms_are_as_accessible_as_pages_and_fit_narrow_screens(owner: ConsoleVisitor) -> None:
     forms = {
