@@ -17,6 +17,12 @@ def test_an_option_of_a_command_that_stands_before_it_is_explained(run: Run) -> 
     assert "stands after it" not in run("usage", "--hom", "elsewhere").err
 
 
+def test_a_limit_without_a_number_is_explained_by_the_options(run: Run) -> None:
+    outcome = run("limits", "set")
+    assert outcome.code == 2
+    assert "give one of --requests, --tokens and --parallel at least" in outcome.err
+
+
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/x", "nonsense", "postgresql://u:geheim@h:port/x"])
 def test_an_invalid_database_url_is_a_wrong_setting_and_its_password_is_not_shown(
     run: Run, monkeypatch: pytest.MonkeyPatch, url: str

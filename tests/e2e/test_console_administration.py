@@ -170,6 +170,11 @@ async def test_a_limit_is_set_and_removed(owner: ConsoleVisitor) -> None:
     await owner.open("/limits")
     await owner.page.get_by_role("button", name="Set a limit").click()
     await owner.dialog.get_by_label("For").select_option(label="Steady")
+    await owner.dialog.get_by_role("button", name="Save").click()
+    await expect(owner.dialog.get_by_role("alert")).to_have_text(
+        "At least one of these needs a number: requests a minute, tokens a minute, requests at once. "
+        "To have no limit, remove it."
+    )
     await owner.dialog.get_by_label("Requests a minute").fill("60")
     await owner.dialog.get_by_role("button", name="Save").click()
     await expect(owner.row("Workspace Steady").get_by_role("cell").nth(1)).to_have_text("60")

@@ -109,8 +109,20 @@ async def test_a_table_without_room_for_its_words_becomes_cards_and_a_table_agai
         await owner.page.set_viewport_size({"width": width, "height": 800})
         await expect(table.locator("table")).to_have_css("display", display)
         assert await table.evaluate(sideways) <= 0, width
+        if display == "table":
+            await expect(table.locator("tbody tr td").last).to_have_css("display", "table-cell")
+        await expect(table).to_have_attribute("tabindex", "-1")  # nothing to scroll, no stop of the tab key
         await expect(table.get_by_role("button", name="Entfernen").first).to_be_in_viewport(ratio=1)
     await owner.fetch("DELETE", f"/v1/organization/person-quotas/{quota['id']}")
+
+
+async def test_a_chosen_date_is_written_in_the_page_s_language_whatever_the_browser_s(owner: ConsoleVisitor) -> None:
+    await owner.open("/keys")
+    await owner.choose_language("Français")
+    await owner.page.get_by_role("button", name="Nouvelle clé").click()
+    await owner.dialog.get_by_label("Expire").select_option("day")
+    await owner.dialog.get_by_label("Dernier jour").fill("2027-01-01")
+    await expect(owner.dialog.get_by_text("vendredi 1 janvier 2027", exact=True)).to_be_visible()
 
 
 @pytest.mark.slow

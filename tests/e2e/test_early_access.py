@@ -74,9 +74,17 @@ async def test_a_visitor_asks_is_admitted_joins_and_deletes_the_account(
         await page.goto("about:blank")
         await page.goto(rows[1][2])
         await expect(page.get_by_label("Your name")).to_have_value("Hannelore")
+        await expect(page.get_by_label("E-mail address")).to_have_value("hannelore@example.org")
         await page.get_by_label("Password: a long sentence is best").fill(PASSWORD)
         await page.get_by_role("button", name="Join").click()
         await expect(guest.field).to_be_visible()
+
+        async with visitor(browser, server) as again:
+            await again.page.goto(rows[1][2])
+            await expect(again.page.get_by_role("heading", name="This invitation no longer works")).to_be_visible()
+            await again.page.get_by_role("link", name="Sign in").click()
+            await expect(again.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+            again.complaints.clear()  # the browser's own, of the 404
 
         await page.goto(f"{server.url}/console/account")
         async with page.expect_download() as archiving:

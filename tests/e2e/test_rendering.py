@@ -102,6 +102,19 @@ async def test_a_wide_answer_scrolls_inside_and_never_the_page(person: Visitor) 
     await expect(person.answer.locator(".code pre")).to_have_attribute("tabindex", "0")
 
 
+async def test_the_tab_key_stops_only_at_parts_of_an_answer_that_scroll(person: Visitor) -> None:
+    words, cell = "word " * 10, "a" * 40
+    await show(person, f"```\nx\n```\n\n|a|b|\n|-|-|\n|1|2|\n\n```\n{words}\n```\n\n|{cell}|b|\n|-|-|\n|1|2|\n")
+    stops = person.answer.locator("[tabindex='0']")
+    await expect(person.answer.locator("[tabindex='-1']")).to_have_count(4)
+    await expect(stops).to_have_count(0)
+    await person.page.set_viewport_size({"width": 320, "height": 740})
+    await expect(stops).to_have_count(2)
+    await expect(stops.first).to_contain_text(words.strip())
+    await expect(stops.last).to_contain_text(cell)
+    assert await person.serious_issues() == []
+
+
 async def test_text_from_right_to_left_stands_right(person: Visitor) -> None:
     await show(person, "שלום עולם\n\nhello\n\n- אחת\n- שתיים")
     directions = await person.answer.evaluate("(node) => [...node.children].map((b) => getComputedStyle(b).direction)")

@@ -146,7 +146,7 @@ def test_a_limit_is_read_changed_and_removed(administrator: httpx.Client, limite
 @pytest.mark.parametrize(
     ("body", "status", "word"),
     [
-        ({}, 400, "one number at least"),
+        ({}, 400, "At least one of requests_per_minute, tokens_per_minute, parallel_requests needs a number"),
         ({"requests_per_minute": -1}, 422, "greater than or equal to 0"),
         ({"requests_per_minute": "many"}, 422, "integer"),
         ({"requests_per_minute": 5, "key_id": "key_never"}, 404, "There is no API key 'key_never'"),

@@ -259,6 +259,9 @@ def test_an_administrator_deletes_the_account_of_a_person_who_left(server: Runni
     assert boss.post(f"/v1/organization/users/{ids['boss']}/erase", json={"confirm": "boss"}).status_code == 400
     assert boss.post(path, json={"confirm": "Left"}).status_code == 400
     owner.post(f"/v1/organization/users/{ids['left']}", json={"disabled": True}).raise_for_status()
-    assert boss.post(path, json={"confirm": "left"}).json()["deleted"]["conversations"] == 3
+    deleted = boss.post(path, json={"confirm": "left"}).json()["deleted"]
+    assert deleted["conversations"] == 3
+    assert "api_keys" not in deleted  # there was none
+    assert all(number > 0 for number in deleted.values())
     assert boss.post(path, json={"confirm": "left"}).status_code == 404
     assert ids["left"] not in owner.get("/v1/organization/users").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -143,6 +144,18 @@ def test_the_token_is_shown_once_and_stored_as_its_hash(ada: httpx.Client, own_o
     assert 29 * 86_400 < listed["expires_at"] - time.time() <= 30 * 86_400
     for file in own_organization.home.glob("aquilon.db*"):
         assert shared["token"].encode() not in file.read_bytes()
+
+
+def test_an_expired_share_opens_no_longer_and_is_not_listed(
+    ada: httpx.Client, stranger: httpx.Client, own_organization: RunningServer
+) -> None:
+    shared = share(ada, conversation(ada, "Soon over"), expires_in=1)
+    assert opened(stranger, shared["token"]).status_code == 200
+    with sqlite3.connect(own_organization.home / "aquilon.db") as database:
+        database.execute("UPDATE shares SET expires_at = ? WHERE id = ?", (int(time.time()) - 1, shared["id"]))
+    database.close()
+    assert opened(stranger, shared["token"]).status_code == 404
+    assert shared["id"] not in [one["id"] for one in ada.get(PATH).json()["data"]]
 
 
 def test_another_person_neither_shares_nor_sees_nor_revokes(

@@ -55,6 +55,14 @@ export function secondsOf(moment: string): number {
   return Math.floor(Date.parse(moment) / 1000);
 }
 
+/** What an input of type date or datetime-local has: "2027-01-01" → "vendredi 1 janvier 2027". */
+export function inFull(value: string): string {
+  const style: Intl.DateTimeFormatOptions = value.includes("T")
+    ? { dateStyle: "full", timeStyle: "short" }
+    : { dateStyle: "full", timeZone: "UTC" };
+  return new Intl.DateTimeFormat(locale(), style).format(Date.parse(value));
+}
+
 /** A day of the server's, which are UTC's. */
 export function utcDay(seconds: number, style: "short" | "long" = "long"): string {
   const options: Intl.DateTimeFormatOptions =

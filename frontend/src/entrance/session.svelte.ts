@@ -85,22 +85,26 @@ export class Session {
   }
 }
 
+const KINDS = ["login", "invite", "sign-in-failed"] as const;
+
 /** What a link carried: a one-time sign-in, an invitation, or why an identity provider's sign-in failed. */
 export interface Ticket {
-  kind: "login" | "invite" | "sign-in-failed";
+  kind: (typeof KINDS)[number];
   token: string;
-  /** Of an invitation: whom it is for. */
+  /** Of an invitation: whom it is for; empty where nobody said. */
   name: string;
+  email: string;
 }
 
 /**
- * Takes `#login=TOKEN`, `#invite=TOKEN&name=NAME` or `#sign-in-failed=CODE` out of the address, so that it stays in no
- * history.
+ * Takes `#login=TOKEN`, `#invite=TOKEN&name=NAME&email=EMAIL` or `#sign-in-failed=CODE` out of the address, so that it
+ * stays in no history.
  */
 export function takeFromAddress(): Ticket | null {
-  const match = /^#(login|invite|sign-in-failed)=([^&]+)(?:&name=(.*))?$/.exec(location.hash);
-  if (match?.[2] === undefined) return null;
+  const fields = new URLSearchParams(location.hash.slice(1));
+  const kind = KINDS.find((each) => fields.has(each));
+  if (kind === undefined) return null;
   history.replaceState(null, "", location.pathname + location.search);
-  const [, kind, token, name = ""] = match;
-  return { kind: kind as Ticket["kind"], token: decodeURIComponent(token), name: decodeURIComponent(name) };
+  const field = (name: string) => fields.get(name) ?? "";
+  return { kind, token: field(kind), name: field("name"), email: field("email") };
 }

@@ -1,5 +1,6 @@
 /** Gives the plain nodes of a rendered block their working parts: copy buttons, colours, formulas, safe links. */
 import { copyText } from "../shared/clipboard.svelte";
+import { stopWhileScrolling } from "../shared/scrolling";
 import { LONGEST_FORMULA } from "./math-syntax";
 import { sanitizeFormula, sanitizeHighlighted } from "./sanitize";
 
@@ -34,6 +35,7 @@ export function dress(root: ParentNode, labels: Labels): void {
     frame.dir = table.dir;
     table.replaceWith(frame);
     frame.append(table);
+    stopWhileScrolling(frame);
   }
   for (const pre of root.querySelectorAll("pre")) {
     const code = pre.querySelector("code");
@@ -56,6 +58,7 @@ export function codeFrame(language: string, labels: Labels): { root: HTMLElement
   const code = document.createElement("code");
   code.dir = "ltr";
   pre.append(code);
+  stopWhileScrolling(pre);
   bar.append(
     name,
     copyButton(() => pre.textContent ?? "", labels),
@@ -98,6 +101,7 @@ export async function typeset(root: ParentNode, labels: Labels): Promise<void> {
     const frame = display ? region("span", "formula display", labels.formula) : element("span", "formula");
     frame.dir = "ltr";
     frame.append(formula.cloneNode(true));
+    if (display) stopWhileScrolling(frame);
     source.replaceWith(frame);
   }
 }
@@ -126,7 +130,7 @@ function copyButton(text: () => string, labels: Labels): HTMLButtonElement {
   return button;
 }
 
-/** A part that scrolls sideways by itself, and therefore has a name and can take the focus. */
+/** A part that may scroll sideways by itself, and therefore has a name: it may take the focus. */
 function region(tag: string, className: string, label: string): HTMLElement {
   const frame = element(tag, className);
   makeRegion(frame, label);
@@ -136,7 +140,6 @@ function region(tag: string, className: string, label: string): HTMLElement {
 function makeRegion(frame: HTMLElement, label: string): void {
   frame.setAttribute("role", "group");
   frame.setAttribute("aria-label", label);
-  frame.tabIndex = 0;
 }
 
 function element(tag: string, className: string): HTMLElement {

@@ -104,15 +104,20 @@ class Shares:
     async def own(
         self, principal: Principal, *, conversation_id: str | None = None, after: str | None = None, limit: int
     ) -> tuple[Sequence[Share], bool]:
-        """A page of the caller's shares and of those of the caller's conversations, the latest first, and whether there
-        are more. Raises ApiError 404."""
+        """A page of the caller's shares and of those of the caller's conversations, the latest first, without expired
+        ones, and whether there are more. Raises ApiError 404."""
         require(principal, "generate", principal.workspace_role)
         async with self._database.reading() as session:
             last = None if after is None else await stored_shares.own_by_id(session, principal, after)
             if after is not None and last is None:
                 raise _no_share(after)
             rows = await stored_shares.own_latest_first(
-                session, principal, conversation_id=conversation_id, after=last, limit=limit + 1
+                session,
+                principal,
+                conversation_id=conversation_id,
+                after=last,
+                limit=limit + 1,
+                now=int(time.time()),
             )
         return rows[:limit], len(rows) > limit
 

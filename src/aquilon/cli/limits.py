@@ -72,6 +72,8 @@ def set_limit(
 
     if workspace is not None and key is not None:
         raise typer.BadParameter("a limit is for a workspace or for a key", param_hint="--key")
+    if requests is None and tokens is None and parallel is None:
+        raise typer.BadParameter("give one of --requests, --tokens and --parallel at least", param_hint="--requests")
 
     async def write(database: Database, operator: Principal) -> NamedLimit:
         return await administration.set_limit(

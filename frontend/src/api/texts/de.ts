@@ -105,7 +105,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.key_revoked": "Dieser Schlüssel ist widerrufen: Erstellen Sie einen neuen.",
   "error.expiry_in_past": "Dieser Zeitpunkt ist vorbei: Wählen Sie einen späteren.",
   "error.address_invalid": "„{address}“ ist keine Adresse: Schreiben Sie 192.0.2.7 oder 192.0.2.0/24.",
-  "error.limit_empty": "Ein Limit braucht mindestens eine Zahl. Um keines zu haben, entfernen Sie es.",
+  "error.limit_empty":
+    "Mindestens eines dieser Felder braucht eine Zahl: Anfragen pro Minute, Tokens pro Minute, gleichzeitige Anfragen. Um kein Limit zu haben, entfernen Sie es.",
   "error.budget_negative": "Ein Budget kann nicht kleiner als 0 sein.",
   "error.budget_exceeded": "Der Rest des Budgets reicht hierfür nicht.",
   "error.rate_limit_exceeded": "Das war zu viel in kurzer Zeit. Versuchen Sie es gleich noch einmal.",

@@ -96,7 +96,8 @@ export const texts = {
   "error.key_revoked": "This key is revoked: make another.",
   "error.expiry_in_past": "This time is past: choose a later one.",
   "error.address_invalid": "“{address}” is no address: write 192.0.2.7 or 192.0.2.0/24.",
-  "error.limit_empty": "A limit needs one number at least. To have none, remove it.",
+  "error.limit_empty":
+    "At least one of these needs a number: requests a minute, tokens a minute, requests at once. To have no limit, remove it.",
   "error.budget_negative": "A budget can’t be less than 0.",
   "error.budget_exceeded": "What is left in the budget does not pay for this.",
   "error.rate_limit_exceeded": "That was too much in a short time. Try again in a moment.",

@@ -103,7 +103,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.key_revoked": "Esta clave está revocada: hay que crear otra.",
   "error.expiry_in_past": "Ese momento ya ha pasado: hay que elegir otro posterior.",
   "error.address_invalid": "«{address}» no es una dirección: se escribe 192.0.2.7 o 192.0.2.0/24.",
-  "error.limit_empty": "Un límite necesita al menos un número. Para no tener ninguno, se elimina.",
+  "error.limit_empty":
+    "Al menos uno de estos campos necesita un número: solicitudes por minuto, tokens por minuto, solicitudes a la vez. Para no tener ningún límite, se elimina.",
   "error.budget_negative": "Un presupuesto no puede ser menor que 0.",
   "error.budget_exceeded": "Lo que queda del presupuesto no alcanza para esto.",
   "error.rate_limit_exceeded": "Ha sido demasiado en poco tiempo. Se puede volver a intentar en un momento.",

@@ -108,7 +108,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.key_revoked": "Cette clé est révoquée\u00a0: créez-en une autre.",
   "error.expiry_in_past": "Ce moment est passé\u00a0: choisissez-en un plus tardif.",
   "error.address_invalid": "«\u00a0{address}\u00a0» n’est pas une adresse\u00a0: écrivez 192.0.2.7 ou 192.0.2.0/24.",
-  "error.limit_empty": "Une limite a besoin d’au moins un nombre. Pour n’en avoir aucune, supprimez-la.",
+  "error.limit_empty":
+    "Il faut un nombre dans au moins un de ces champs\u00a0: requêtes par minute, tokens par minute, requêtes à la fois. Pour n’avoir aucune limite, supprimez-la.",
   "error.budget_negative": "Un budget ne peut pas être inférieur à 0.",
   "error.budget_exceeded": "Ce qui reste du budget ne suffit pas.",
   "error.rate_limit_exceeded": "C’était trop en peu de temps. Réessayez dans un instant.",

@@ -105,7 +105,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.key_revoked": "Questa chiave è revocata: bisogna crearne un’altra.",
   "error.expiry_in_past": "Questo momento è passato: bisogna sceglierne uno successivo.",
   "error.address_invalid": "«{address}» non è un indirizzo: si scrive 192.0.2.7 o 192.0.2.0/24.",
-  "error.limit_empty": "Un limite ha bisogno di almeno un numero. Per non averne, lo si rimuove.",
+  "error.limit_empty":
+    "Almeno uno di questi campi ha bisogno di un numero: richieste al minuto, token al minuto, richieste insieme. Per non avere limiti, lo si rimuove.",
   "error.budget_negative": "Un budget non può essere inferiore a 0.",
   "error.budget_exceeded": "Ciò che resta del budget non basta.",
   "error.rate_limit_exceeded": "È stato troppo in poco tempo. Si può riprovare tra un momento.",

@@ -30,7 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "invited.stay": "Als {name} angemeldet bleiben",
   "invited.join": "Abmelden und unter anderem Namen beitreten",
   "join.refused": "Diese Einladung gilt nicht mehr",
-  "join.refusedText": "Bitten Sie die Person, die sie geschickt hat, um eine neue.",
+  "join.refusedText": "Wenn Sie damit schon beigetreten sind, melden Sie sich an.",
   "signIn.with": "Mit {provider} anmelden",
   "signIn.failed": "Die Anmeldung dort ist gescheitert. {reason}",
   "signIn.failed.notBegunHere":

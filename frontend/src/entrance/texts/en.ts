@@ -27,7 +27,7 @@ export const texts = {
   "invited.stay": "Stay signed in as {name}",
   "invited.join": "Sign out and join as someone else",
   "join.refused": "This invitation no longer works",
-  "join.refusedText": "Ask whoever sent it for another one.",
+  "join.refusedText": "If you have joined with it already, sign in.",
   "signIn.with": "Sign in with {provider}",
   "signIn.failed": "Signing in there came to nothing. {reason}",
   "signIn.failed.notBegunHere": "It was begun in another browser, or too long ago: try again.",

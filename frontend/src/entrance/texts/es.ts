@@ -29,7 +29,7 @@ export const texts: Record<keyof typeof english, string> = {
   "invited.stay": "Seguir como {name}",
   "invited.join": "Cerrar la sesión y unirse como otra persona",
   "join.refused": "Esta invitación ya no sirve",
-  "join.refusedText": "Se puede pedir otra a quien la envió.",
+  "join.refusedText": "Si ya sirvió para unirse, basta con iniciar sesión.",
   "signIn.with": "Entrar con {provider}",
   "signIn.failed": "El acceso por ese servicio no ha llegado a buen fin. {reason}",
   "signIn.failed.notBegunHere": "Comenzó en otro navegador o hace demasiado tiempo: hay que volver a intentarlo.",

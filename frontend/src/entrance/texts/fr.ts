@@ -30,7 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "invited.stay": "Rester connecté en tant que {name}",
   "invited.join": "Se déconnecter et rejoindre sous un autre nom",
   "join.refused": "Cette invitation ne fonctionne plus",
-  "join.refusedText": "Demandez-en une autre à la personne qui vous l’a envoyée.",
+  "join.refusedText": "Si elle vous a déjà servi à vous inscrire, connectez-vous.",
   "signIn.with": "Se connecter avec {provider}",
   "signIn.failed": "La connexion par ce service n’a pas abouti. {reason}",
   "signIn.failed.notBegunHere": "Elle a commencé dans un autre navigateur, ou il y a trop longtemps\u00a0: réessayez.",

@@ -29,7 +29,7 @@ export const texts: Record<keyof typeof english, string> = {
   "invited.stay": "Resta come {name}",
   "invited.join": "Esci ed entra come un’altra persona",
   "join.refused": "Questo invito non funziona più",
-  "join.refusedText": "Se ne può chiedere un altro a chi l’ha mandato.",
+  "join.refusedText": "Se è già servito per entrare, basta accedere.",
   "signIn.with": "Accedi con {provider}",
   "signIn.failed": "L’accesso da quel servizio non è andato a buon fine. {reason}",
   "signIn.failed.notBegunHere": "È cominciato in un altro browser, o troppo tempo fa: bisogna riprovare.",

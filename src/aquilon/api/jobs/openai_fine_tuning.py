@@ -245,13 +245,16 @@ def openai_job(job: FineTuningJob) -> OpenAIFineTuningJob:
 
 
 def openai_event(event: FineTuningEvent) -> OpenAIFineTuningEvent:
+    data = event.data
+    if event.kind == "checkpoint":  # a server of before recorded the figures alone
+        data = {"code": "checkpoint", "step": event.step, **data}
     return OpenAIFineTuningEvent(
         id=event_id("ftevent", event),
         created_at=event.created_at,
         level=event.level,  # type: ignore[arg-type]  # the table's own check
         message=event.message,
         type="metrics" if event.kind == "metrics" else "message",
-        data=event.data or None,
+        data=data or None,
     )
 
 

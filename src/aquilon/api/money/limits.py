@@ -102,7 +102,7 @@ async def set_limit(request: Request, caller: Caller) -> Response:
     except UnknownApiKey:
         raise no_such("API key", fields.key_id or "") from None
     except ValueError as error:
-        raise refused(error, param="requests_per_minute") from None
+        raise refused(error) from None
     return json_answer(limit_body(named))
 
 

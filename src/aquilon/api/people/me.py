@@ -79,7 +79,7 @@ class DeletionBody(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "user.deletion"
     id: str
     deleted: dict[str, int]
-    """How many of what."""
+    """How many of what; what there was none of isn't named."""
     kept: Sequence[str]
     """What stays, and why."""
 

@@ -41,10 +41,16 @@ async def own_by_id(session: AsyncSession, principal: Principal, share_id: str) 
 
 
 async def own_latest_first(
-    session: AsyncSession, principal: Principal, *, conversation_id: str | None, after: Share | None, limit: int
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    conversation_id: str | None,
+    after: Share | None,
+    limit: int,
+    now: int,
 ) -> Sequence[Share]:
-    """A page of the caller's shares without their snapshots, the latest first."""
-    query = _own(principal)
+    """A page of the caller's shares that haven't expired, without their snapshots, the latest first."""
+    query = _own(principal).where(or_(Share.expires_at.is_(None), Share.expires_at > now))
     if conversation_id is not None:
         query = query.where(Share.conversation_id == conversation_id)
     order = tuple_(Share.created_at, Share.id)

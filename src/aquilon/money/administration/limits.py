@@ -74,7 +74,7 @@ async def set_limit(
     }
     if all(number is None for number in numbers.values()):
         raise Refusal(
-            f"A limit needs one number at least: {', '.join(numbers)}. Remove it to have none", code="limit_empty"
+            f"At least one of {', '.join(numbers)} needs a number; remove the limit to have none", code="limit_empty"
         )
     for unit, number in numbers.items():
         if number is not None and not 0 <= number <= MOST:

@@ -45,7 +45,7 @@ KEPT = (
 class Deleted:
     user_id: str
     numbers: dict[str, int]
-    """How many of what were deleted."""
+    """How many of what were deleted; what there was none of isn't named."""
 
 
 class PersonalAccounts:
@@ -164,7 +164,8 @@ class PersonalAccounts:
             person = await _person(session, user)
         numbers: dict[str, int] = {}
         for part in self.parts:
-            numbers |= await part.erase(person)
+            erased = await part.erase(person)
+            numbers |= {what: number for what, number in erased.items() if number > 0}
         self._erased()
         return Deleted(user_id=user_id, numbers=numbers)
 
