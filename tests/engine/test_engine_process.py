@@ -102,15 +102,14 @@ class TestAnswers:
         await answer(engine, request("s", max_tokens=5))
         before = engine.statistics
         await answer(engine, request("s", max_tokens=5, prompt=[9] * 7))
-        await until(lambda: engine.statistics is not before and engine.statistics is not None)
         assert before is not None
-        await until(
-            lambda: (
-                engine.statistics is not None and engine.statistics.generation_tokens >= before.generation_tokens + 5
-            )
-        )
-        assert engine.statistics is not None
-        assert engine.statistics.running == engine.statistics.waiting == 0
+
+        def are_counted() -> bool:
+            now = engine.statistics
+            assert now is not None
+            return now.generation_tokens >= before.generation_tokens + 5 and now.running == now.waiting == 0
+
+        await until(are_counted)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -68,7 +68,11 @@ crowds = given(
 
 class TestSixteenStreams:
     @pytest.mark.parametrize("name", ARCHITECTURES)
-    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bfloat16", "float32"])
+    @pytest.mark.parametrize(
+        "dtype",
+        [torch.bfloat16, pytest.param(torch.float32, marks=pytest.mark.slow)],
+        ids=["bfloat16", "float32"],
+    )
     @crowds
     @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
     def test_each_answer_equals_its_answer_alone(

@@ -123,7 +123,7 @@ class JobQueue:
     async def wait_for_end(self, job: Batch) -> Batch:
         async with asyncio.timeout(30):
             while (batch := await self.jobs.get(self.caller, job.id)).status not in batches.ENDED:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)  # only the database knows when a job ends
+                await asyncio.sleep(0.05)  # only the database knows when a job ends
         return batch
 
     async def results(self, file_id: str | None) -> list[dict[str, Any]]:

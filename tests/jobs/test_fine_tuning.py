@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,7 +110,7 @@ class Queue:
         async with asyncio.timeout(40):
             while (now := await self.jobs.get(self.caller, job.id)).status not in statuses or now.step < step:
                 assert now.status not in store.ENDED, (now.status, now.problem)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         return now
 
     async def events(self, job: FineTuningJob, *kinds: store.EventKind) -> list[FineTuningEvent]:
@@ -128,20 +129,23 @@ class Queue:
         return standing.spent
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
+@pytest.fixture(scope="module")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a tiny model that was pulled."""
+    folder = tmp_path_factory.mktemp("models")
+    pull(str(write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())), ModelStore(folder), name="tiny")
+    return folder
 
 
 @pytest.fixture
-async def queue(database: Database, settings: Settings, tiny_model: Path) -> AsyncIterator[Queue]:
+async def queue(database: Database, settings: Settings, models_folder: Path) -> AsyncIterator[Queue]:
     first = await accounts.prepare_first_run(database, "Example House")
     assert first is not None
     async with database.reading() as session:
         holder = await api_keys.holder_of(session, first.api_key)
     assert holder is not None
+    shutil.copytree(models_folder, settings.models_folder, dirs_exist_ok=True)
     models = ModelStore(settings.models_folder)
-    pull(str(tiny_model), models, name="tiny")
     annotations = Annotations(database, settings_aliases={})
     catalogue = Catalogue(models, annotations, fine_tuned_folder=settings.fine_tuned_folder)
     admission = Admission(database)

@@ -77,7 +77,7 @@ class Shelf:
         running = asyncio.create_task(self.runner().run(stop))
         async with asyncio.timeout(seconds):
             while (await self.services.libraries.get(self.person, library)).counts.in_progress:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05)
         stop.set()
         await running
 

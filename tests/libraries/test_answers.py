@@ -222,7 +222,7 @@ async def test_a_project_s_library_that_the_caller_can_t_see_is_left_out(house: 
     upload.raise_for_status()
     async with asyncio.timeout(60):
         while (await person.get(f"/v1/vector_stores/{library}")).json()["file_counts"]["completed"] == 0:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     body = {"name": "Geography", "visibility": "workspace", "vector_store_ids": [library]}
     project = (await person.post("/v1/projects", json=body)).raise_for_status().json()["id"]
     conversation = (await house.http.post("/v1/conversations", json={"project_id": project})).json()["id"]
@@ -316,7 +316,7 @@ async def test_mistral_s_client_keeps_libraries(house: House) -> None:
     key = {"library_id": library.id, "document_id": added.id}
     async with asyncio.timeout(60):
         while (await libraries.documents.status_async(**key)).process_status == "in_progress":  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     assert (await libraries.documents.status_async(**key)).process_status == "done"
     assert (await libraries.documents.text_content_async(**key)).text == "The oak is a tree."
     changed = await libraries.documents.update_async(**key, name="the oak", attributes={"leaves": "lobed"})
@@ -393,7 +393,7 @@ async def test_a_conversation_of_mistral_s_answers_from_a_library(house: House) 
     key = {"library_id": library.id, "document_id": document.id}
     async with asyncio.timeout(60):
         while (await libraries.documents.status_async(**key)).process_status != "done":  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     tool: Any = {"type": "document_library", "library_ids": [library.id]}
     started: Any = {"model": "talker", "inputs": "Which river is the longest in France?", "tools": [tool]}
     answer = await conversations.start_async(**started)
@@ -424,7 +424,7 @@ async def test_only_as_many_sources_are_shown_as_the_context_has_room_for(house:
     store = await client.vector_stores.create(file_ids=[file.id])
     async with asyncio.timeout(60):
         while (await client.vector_stores.retrieve(store.id)).status != "completed":  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     tool: Any = {"type": "file_search", "vector_store_ids": [store.id], "max_num_results": 10}
     answer = await client.responses.create(
         model="short", input="What do the ships carry?", tools=[tool], include=["file_search_call.results"]

@@ -80,7 +80,7 @@ async def test_a_page_does_not_wait_for_two_books(shelf: Shelf) -> None:
     running = asyncio.create_task(shelf.runner().run(stop))
     async with asyncio.timeout(60):
         while (await shelf.document(page)).status == "in_progress":  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
     assert [(await shelf.document(one)).status for one in books] == ["in_progress"] * 2
     stop.set()
     await running
@@ -107,11 +107,11 @@ async def test_a_document_says_how_far_it_is_read(shelf: Shelf) -> None:
     running = asyncio.create_task(shelf.runner(read_slowly).run(stop))
     async with asyncio.timeout(30):
         while not (share := progress(await shelf.document(library))):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
         assert share == 0.25
         seen.set()
         while progress(await shelf.document(library)) < 1:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
     stop.set()
     await running
 

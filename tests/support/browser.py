@@ -199,7 +199,9 @@ class Visitor:
     async def choose_language(self, name: str) -> None:
         """In the menu, by the language's own name."""
         await self.page.locator("button[popovertarget=menu]").click()
-        await self.page.locator("#menu").get_by_role("radio", name=name).check(force=True)
+        language = self.page.locator("#menu").get_by_role("radio", name=name)
+        await language.check(force=True)
+        await expect(self.page.locator("html")).to_have_attribute("lang", await language.input_value())
         await self.page.keyboard.press("Escape")
 
     async def serious_issues(self) -> list[str]:

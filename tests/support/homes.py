@@ -93,7 +93,7 @@ async def postgresql_database(folder: str, *, migrated: bool) -> AsyncIterator[s
 
     unused = _unused_databases(folder)
     if migrated and unused:
-        name = unused.pop()
+        name, schema = unused.popitem()
     else:
         name = f"test_{uuid.uuid4().hex}"
         async with _connected(folder, "postgres") as server:
@@ -102,25 +102,23 @@ async def postgresql_database(folder: str, *, migrated: bool) -> AsyncIterator[s
             with tempfile.TemporaryDirectory() as home:
                 database = await Database.open(Settings(home=Path(home), database_url=address(name)))
                 await database.close()
-    if not migrated:
-        yield address(name)
-    else:
-        async with _connected(folder, name) as connection:
-            schema = await connection.fetchval(_SCHEMA)
-        yield address(name)
+            async with _connected(folder, name) as connection:
+                schema = await connection.fetchval(_SCHEMA)
+    yield address(name)
+    if migrated:
         async with _connected(folder, name) as connection:
             if await connection.fetchval(_SCHEMA) == schema:
                 await connection.execute(_EMPTY)
-                unused.append(name)
+                unused[name] = schema
                 return
     async with _connected(folder, "postgres") as server:
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @cache
-def _unused_databases(folder: str) -> list[str]:
-    """Those without a row, of this version's schema."""
-    return []
+def _unused_databases(folder: str) -> dict[str, str]:
+    """Those without a row, of this version's schema, which is here too."""
+    return {}
 
 
 @asynccontextmanager

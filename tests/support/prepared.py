@@ -3,7 +3,8 @@
 One process imports them (``python -m tests.support.prepared SOCKET``) and forks for each that is asked for. Such a
 process then has its own arguments, variables, folder and streams, and runs what ``aquilon`` or ``tests.support.serve``
 run. What these start in their turn with torch, such as the engine, is forked from a second process, which the first one
-forks when it is needed. What is promised of a new interpreter, such as its memory, is tested with one.
+forks when it is needed; so are the processes that run tests side by side, which share both. What is promised of a new
+interpreter, such as its memory, is tested with one.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import IO
+
+from sqlalchemy.orm import configure_mappers
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = {"aquilon": ("aquilon.cli.main", "main"), "serve": ("tests.support.serve", "main")}
@@ -50,6 +53,14 @@ WITH_TORCH = (
 )
 """What the program starts as ``python -m MODULE``, and what imports torch."""
 IMPORTED_WITH_TORCH = (*WITH_TORCH, "aquilon.engine.loading", "aquilon.evaluation.measuring")
+IMPORTED_BY_TESTS = (
+    "anthropic.types",
+    "mistralai.client",
+    "openai.types",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+)
+"""What takes long to import of what tests do."""
 NUMBER = struct.Struct("!q")
 """How long a request is, the new process' id, and in the end its exit status."""
 
@@ -87,6 +98,10 @@ passed = [number for number in passed if os.path.exists("/proc/self/fd/" + str(n
 """
 
 
+_FOLDER = "PREPARED_FOLDER"
+"""The variable that says where the process is that forks for this one and those beside it."""
+
+
 class PreparedProcess:
     """A forked process, as `subprocess.Popen` shows one."""
 
@@ -106,7 +121,7 @@ class PreparedProcess:
         self.stdout: IO[str] | None = None
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(_forking().address)
+        self._connection.connect(str(_folder() / "socket"))
         with ExitStack() as ours:
             if stdin is None:
                 stdin = ours.enter_context(open(os.devnull))
@@ -167,20 +182,22 @@ def run_prepared(
         return subprocess.CompletedProcess((program, *arguments), status, output.read(), errors.read())
 
 
-@dataclass(frozen=True)
-class _Forking:
-    """The process that forks the others; it ends, and removes its folder, when this one does."""
-
-    address: str
-    process: subprocess.Popen[bytes]
-
-
 @cache
-def _forking() -> _Forking:
-    folder = tempfile.mkdtemp(prefix="aquilon-prepared-")
+def _folder() -> Path:
+    """Of the sockets of the process that forks the others, which ends, and removes it, when who began it does."""
+    if folder := os.environ.get(_FOLDER):
+        return Path(folder)
+    folder = os.environ[_FOLDER] = tempfile.mkdtemp(prefix="aquilon-prepared-")
     command = [sys.executable, "-m", "tests.support.prepared"]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("AQUILON_")}
-    _write_program(Path(folder, "python"), _ASK % (_UNLESS_WITH_TORCH, f"{folder}/torch"))
+    for program, code, name in (
+        ("aquilon", "", "socket"),
+        ("python", _UNLESS_WITH_TORCH, "torch"),
+        ("tests", 'program = "tests"', "torch"),
+    ):
+        file = Path(folder, program)
+        file.write_text(_ASK % (code, f"{folder}/{name}"))
+        file.chmod(0o755)
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as with_torch:
         for each, name in ((listener, "socket"), (with_torch, "torch")):
             each.bind(f"{folder}/{name}")
@@ -190,32 +207,29 @@ def _forking() -> _Forking:
             [*command, *map(str, passed)], cwd=ROOT, env=variables, stdin=subprocess.PIPE, pass_fds=passed
         )
     atexit.register(process.communicate)
-    return _Forking(f"{folder}/socket", process)
+    return Path(folder)
 
 
-@cache
 def command_folder() -> Path:
     """A folder for the PATH, whose ``aquilon`` is forked too."""
-    address = _forking().address
-    command = Path(address).with_name("aquilon")
-    _write_program(command, _ASK % ("", address))
-    return command.parent
+    return _folder()
 
 
 def python_with_torch() -> str:
     """In place of `sys.executable`: what imports torch is forked, anything else has a new interpreter."""
-    return str(Path(_forking().address).with_name("python"))
+    return str(_folder() / "python")
 
 
-def _write_program(file: Path, text: str) -> None:
-    file.write_text(text)
-    file.chmod(0o755)
+def python_of_tests() -> str:
+    """The same for execnet, which sends such a process what to run."""
+    return str(_folder() / "tests")
 
 
 def main() -> object:
     listener, with_torch = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     interpreter, sys.executable = sys.executable, str(Path(listener.getsockname()).with_name("python"))
     _import(IMPORTED)
+    configure_mappers()  # as a process does before its first query
     program = _fork_as_asked(listener, with_torch)
     if program is None:
         sys.executable = interpreter
@@ -267,6 +281,8 @@ def _fork_as_asked(listener: socket.socket, with_torch: socket.socket | None = N
             connection, _ = listener.accept()
             start, streams, _, _ = socket.recv_fds(connection, NUMBER.size, 16)
             request = json.loads(connection.recv(NUMBER.unpack(start)[0], socket.MSG_WAITALL))
+            if request["program"] == "tests":
+                _import(IMPORTED_BY_TESTS)
         else:
             continue
         pid = os.fork()
@@ -325,6 +341,8 @@ def _become(request: dict[str, object], streams: list[int]) -> Callable[[], obje
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(str(request["folder"]))
+    if name == "tests":
+        return _run_what_is_sent
     if name in WITH_TORCH:
         if threads := os.environ.get("OMP_NUM_THREADS"):
             sys.modules["torch"].set_num_threads(int(threads))
@@ -337,6 +355,11 @@ def _become(request: dict[str, object], streams: list[int]) -> Callable[[], obje
 def _run_module(name: str) -> None:
     del sys.modules[name]  # as ``python -m`` has it only as __main__
     runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _run_what_is_sent() -> None:
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    exec(eval(sys.stdin.readline()), vars(main))
 
 
 if __name__ == "__main__":

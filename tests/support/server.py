@@ -60,8 +60,8 @@ def start_server(
     """A server process on a free port; returns when it has made the report named by ``until``.
 
     Where the home has no database it gets a migrated one: `tests/cli/test_up.py` starts on homes without.
-    The process is forked from one that has imported the program, unless ``anew``, or where libraries may
-    read a variable of the environment, or the clock, while they are imported.
+    The process is forked from one that has imported the program, unless ``anew``: where it is to be as small as
+    a new one, or libraries read the environment or the clock while they are imported.
     """
     environment = environment or {}
     variables = {key: value for key, value in os.environ.items() if not key.startswith("AQUILON_")}
@@ -72,7 +72,7 @@ def start_server(
         place_database(home)
     process: subprocess.Popen[str] | PreparedProcess
     with (home / "stderr.log").open("w") as errors:
-        if anew or any(not name.startswith("AQUILON_") for name in environment):
+        if anew:
             command = [sys.executable, "-m", "tests.support.serve"]
             process = subprocess.Popen(
                 command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True

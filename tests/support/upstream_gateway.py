@@ -14,9 +14,8 @@ from tests.support.homes import place_database
 from aquilon.catalogue.annotations import Annotations
 from aquilon.catalogue.card import ModelCard
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import EmbeddingModel, LocalEmbeddings
-from aquilon.embeddings.pipeline import EmbeddingBackend
+from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
 from aquilon.embeddings.process import EmbeddingProcess
 from aquilon.embeddings.reranking import RerankPipeline
 from aquilon.embeddings.upstream import UpstreamEmbeddings, UpstreamReranker

@@ -74,6 +74,7 @@ def assert_same(run: Path, unbroken: Path) -> None:
     assert validations == [event.loss for event in History.of(unbroken).validations]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_thrice_equals_one_that_was_not(job: Pretrain, unbroken: Path, tmp_path: Path) -> None:
     """While it tokenized, between two checkpoints, and while it wrote one."""
     moments: tuple[Callable[[Path], Callable[[], bool]], ...] = (

@@ -73,7 +73,7 @@ def jumping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jumping]:
     (folder / "clock").write_text(str(-2 * MONTH))  # the price is valid from then on, at every time that a test sets
     environment = {"AQUILON_MODELS": "none", "CLOCK_FILE": str(folder / "clock")}
     with stand_in(upstream) as url:
-        server = start_server(folder / "home", environment=environment)
+        server = start_server(folder / "home", environment=environment, anew=True)
         scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
         secret = aquilon(server.home, "keys", "create", "--name", "o", *scopes)
         owner = httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {secret}"}, timeout=20)

@@ -40,9 +40,17 @@ def request_bytes(server: RunningServer, path: str, body: bytes) -> bytes:
     ids=["many parts", "many wrong parts", "many wrong messages"],
 )
 def test_other_requests_are_answered_while_a_large_body_is_parsed(server: RunningServer, body: dict[str, Any]) -> None:
-    """The large body is sent first, and a probe that is sent after it is answered before it."""
-    address = urlsplit(server.url)
+    """The large body is sent first, and a probe that is sent after it is answered before it.
+
+    Where the body held up the probe, that would be so never; on a busy machine it isn't so each time.
+    """
     large_request = request_bytes(server, CHAT, json.dumps(body).encode())
+    assert any(overtakes_it(server, large_request) for _ in range(5))
+
+
+def overtakes_it(server: RunningServer, large_request: bytes) -> bool:
+    """Whether a request is answered before this one, which is sent before it and is wrong."""
+    address = urlsplit(server.url)
     with (
         socket.create_connection((address.hostname, address.port), timeout=60) as large,
         socket.create_connection((address.hostname, address.port), timeout=60) as probe,
@@ -53,8 +61,8 @@ def test_other_requests_are_answered_while_a_large_body_is_parsed(server: Runnin
         large.sendall(large_request)
         probe.sendall(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
         [(first, _), *_] = ready.select(60)
-        assert first.fileobj is probe
         assert large.recv(65536).startswith(b"HTTP/1.1 4")
+        return first.fileobj is probe
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.support.upstream_server import Connection, ReceivedRequest
 from tests.support.upstream_stand_ins import stand_in
 
 PATIENCE = {"connect": 1, "first_token": 0.4, "between": 0.3, "total": 2}
+"""For models that answer too late; others may take what a busy machine takes."""
 
 
 @dataclass
@@ -64,12 +65,17 @@ def elsewhere(secret_place: Elsewhere) -> Iterator[Elsewhere]:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> Iterator[RunningServer]:
     running = start_server(tmp_path_factory.mktemp("gateway"), environment={"AQUILON_MODELS": "none"})
-    names = [*WELL, *BAD, *BREAKS, *OTHERS, *(f"redirects_{status}" for status in (301, 302, 303, 307, 308))]
-    models = [{"name": name, "capabilities": ["chat", "function_calling"], "max_context": 4096} for name in names]
-    body = {"name": "wild", "base_url": elsewhere.url, "api_key": "sk-very-secret-key"}
+    redirecting = [f"redirects_{status}" for status in (301, 302, 303, 307, 308)]
+    late = [name for name, (_, status) in (BAD | BREAKS).items() if status == 504]
+    in_time = [name for name in (*WELL, *BAD, *BREAKS, *OTHERS, *redirecting) if name not in late]
     with closing(signed_in_owner(running)) as owner:
-        created = owner.post("/v1/server/upstreams", json=body | {"models": models, "timeouts": PATIENCE})
-        assert created.status_code == 200, created.text
+        for upstream, names, timeouts in (("wild", in_time, {}), ("wild-and-late", late, PATIENCE)):
+            models = [
+                {"name": name, "capabilities": ["chat", "function_calling"], "max_context": 4096} for name in names
+            ]
+            body = {"name": upstream, "base_url": elsewhere.url, "api_key": "sk-very-secret-key", "models": models}
+            created = owner.post("/v1/server/upstreams", json=body | {"timeouts": timeouts})
+            assert created.status_code == 200, created.text
     yield running
     running.stop()
 

@@ -28,8 +28,8 @@ from aquilon.conversations.projects import Projects
 from aquilon.conversations.runs import Runs
 from aquilon.conversations.titles import Titles
 from aquilon.conversations.transfer.imports.imports import Imports
-from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import LocalEmbeddings
+from aquilon.embeddings.pipeline import EmbeddingPipeline
 from aquilon.embeddings.reranking import RerankPipeline
 from aquilon.engine.client import Engine
 from aquilon.generation.local import LocalModels

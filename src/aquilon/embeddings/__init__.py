@@ -1,5 +1,4 @@
-"""Answers embedding requests with vectors and ranks documents, by the model on this machine or by an upstream."""
+"""Answers embedding requests with vectors and ranks documents, by the model on this machine or by an upstream.
 
-from aquilon.embeddings.pipeline import EmbeddingBackend, EmbeddingPipeline
-
-__all__ = ["EmbeddingBackend", "EmbeddingPipeline"]
+It exports nothing: the process with the model, `worker`, would import the database with the pipeline.
+"""

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.embeddings import EmbeddingPipeline
 from aquilon.embeddings.local import EmbeddingModel
+from aquilon.embeddings.pipeline import EmbeddingPipeline
 from aquilon.embeddings.request import EmbeddingRequest, Purpose
 from aquilon.libraries.vectors import Floats, unit
 from aquilon.people.identity import Principal
