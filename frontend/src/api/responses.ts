@@ -1,5 +1,5 @@
 /** Answers that the server owns: begun, followed from any event on, ended. */
-import { isOfUpstream, loadRefusals, Problem, type ProblemKind } from "./problem";
+import { isOfStorage, isOfUpstream, loadRefusals, Problem, type ProblemKind } from "./problem";
 import { call, postJson } from "./server";
 import type { IncompleteDetails, ResponseBody, ResponseError, ResponseUsage } from "./schema";
 import { serverSentData } from "./stream";
@@ -89,7 +89,8 @@ export function problemOfAnswer(error: ResponseError): Problem {
     overloaded: "overloaded",
     context_length_exceeded: "context",
   };
-  const kind = kinds[error.code] ?? (isOfUpstream(error.code) ? "upstream" : "engine");
+  const kind =
+    kinds[error.code] ?? (isOfStorage(error.code) ? "unsaved" : isOfUpstream(error.code) ? "upstream" : "engine");
   return new Problem(kind, error.message, { code: error.code });
 }
 

@@ -52,7 +52,7 @@ export async function* reattaching(connection: Connection, id: string | null = n
 
 /** Whether another attempt may succeed. */
 function passes(error: unknown): boolean {
-  return error instanceof Problem && ["unreachable", "interrupted", "overloaded", "engine"].includes(error.kind);
+  return error instanceof Problem && ["unreachable", "interrupted", "overloaded", "unsaved", "engine"].includes(error.kind);
 }
 
 /** A wait that ends at its time, or sooner when the network comes back or the page is looked at again. */

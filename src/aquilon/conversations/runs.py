@@ -32,6 +32,7 @@ from aquilon.people.scope import Scope
 from aquilon.request import Delta, ToolCallDelta
 from aquilon.storage import Database
 from aquilon.storage.rows import write
+from aquilon.storage.unwritable import unwritable
 
 NOTE_SECONDS = 0.25
 """How often what came of the running answers is written, none before it is as old as this: most are never noted.
@@ -429,5 +430,7 @@ def run_error(error: Exception) -> RunError:
     """What the client is told of a failure. The text of an unexpected exception goes only to the log."""
     if not isinstance(error, ApiError):
         log.error("unexpected", exc_info=error)
-        error = server_error("Something went wrong on the server while it wrote this answer; its log has the reason")
+        error = unwritable(error) or server_error(
+            "Something went wrong on the server while it wrote this answer; its log has the reason"
+        )
     return RunError(error.status, error.type, error.code, error.message)
