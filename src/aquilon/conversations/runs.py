@@ -48,6 +48,8 @@ _RECOVER_SECONDS = 2.0
 EVENTS_SECONDS = 3600
 """How long the events of a run that has ended are kept, for readers who come back."""
 _PRUNED_AT_ONCE = 200
+QUESTION_ASKED = "question_asked"
+"""The code of the error for a message whose id, which its client chose, was stored meanwhile."""
 MOST_RUNS = 5_000
 """At once in one process: nobody waits for an answer in the background, so that its connection bounds nothing."""
 _RETRY_AFTER = 5
@@ -77,7 +79,7 @@ class Runs:
         """Begin to answer; returns when the run and its input are stored.
 
         Raises ApiError: as `Pipeline.answer` does before its first event, 404 if the
-        conversation or the item above the input was deleted meanwhile.
+        conversation or the item above the input was deleted meanwhile, 409 `QUESTION_ASKED`.
         """
         if len(self._live) >= MOST_RUNS:
             raise overloaded("Too many answers are being written; try again in a moment", retry_after=_RETRY_AFTER)
@@ -99,6 +101,14 @@ class Runs:
         """A run of a conversation that the caller may see. Raises DBAPIError."""
         async with self._database.reading() as session:
             return await stored_runs.by_id(session, principal, run_id)
+
+    async def of_question(self, principal: Principal, conversation_id: str, item_id: str) -> StoredRun | None:
+        """The run that answers this message of a conversation; None if it wasn't asked, or the caller may not see it.
+
+        Raises DBAPIError.
+        """
+        async with self._database.reading() as session:
+            return await stored_runs.of_question(session, principal, conversation_id, item_id)
 
     async def required(self, principal: Principal, run_id: str, *, kind: str, dialect: str | None = None) -> StoredRun:
         """A run, whose answers are called ``kind``: one that was asked in this dialect, or in any.
@@ -277,6 +287,11 @@ class Runs:
             except IntegrityError:
                 if run.request.new_conversation is not None:
                     raise
+                for id_, _ in run.request.input[:1]:
+                    if await self.of_question(run.principal, place.conversation_id, id_) is not None:
+                        raise ApiError(
+                            409, "invalid_request_error", "This question was asked already", code=QUESTION_ASKED
+                        ) from None
                 place = await self._place_again(run.principal, place)
         raise ApiError(
             409,
