@@ -12,6 +12,7 @@ import {
   type ConversationBody,
 } from "../api/conversations";
 import { Problem } from "../api/problem";
+import { newQuestionId } from "../api/responses";
 import { Answer } from "./answer.svelte";
 import { MemoryTalk, PAGE_ITEMS, ServerTalk, type Ask, type Events, type Talk } from "./talks";
 import {
@@ -39,6 +40,8 @@ const LAST_ITEMS = 6;
 export interface Question extends Omit<QuestionOnPath, "id"> {
   /** null until the server has it. */
   id: string | null;
+  /** The id that it gets there. */
+  askedAs?: string;
 }
 
 /** A question and its answer. */
@@ -265,10 +268,10 @@ export class Conversation {
     await this.#settling;
     const model = this.#around.model();
     if (model === null || this.answering || turn.question === null) return;
-    const { id, parentId, text } = turn.question;
+    const { id, askedAs, parentId, text } = turn.question;
     this.turns = this.turns.slice(0, this.turns.indexOf(turn) + 1);
-    if (id === null) await this.#answer(turn, new Answer(model), { model, parentId, question: text });
-    else await this.#answer(turn, new Answer(model), { model, parentId: id, question: null });
+    const asked = id === null ? { parentId, question: text, questionId: askedAs } : { parentId: id, question: null };
+    await this.#answer(turn, new Answer(model), { model, ...asked });
   }
 
   /** Goes on with an answer that ended too early: as another answer, which begins with its text. */
@@ -407,9 +410,10 @@ export class Conversation {
     above: readonly Turn[],
     key = this.#nextKey++,
   ): Promise<void> {
-    const turn = new Turn(key, { id: null, parentId, text, answerId: null, siblings: ALONE });
+    const askedAs = newQuestionId();
+    const turn = new Turn(key, { id: null, askedAs, parentId, text, answerId: null, siblings: ALONE });
     this.turns = [...above, turn];
-    await this.#answer(turn, new Answer(model), { model, parentId, question: text });
+    await this.#answer(turn, new Answer(model), { model, parentId, question: text, questionId: askedAs });
   }
 
   async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions" | "libraries">): Promise<void> {
