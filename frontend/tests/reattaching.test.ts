@@ -27,7 +27,12 @@ function breaking(after: number[], { overlap = 0, refusal = "interrupted" as Pro
     asked,
     pauses,
     lost,
-    begin: () => events(0),
+    begun: 0,
+    mayBeginAgain: false,
+    begin() {
+      this.begun += 1;
+      return events(0);
+    },
     resume: (id: string, last: number) => {
       asked.push([id, last]);
       return events(Math.max(0, last + 1 - overlap));
@@ -55,6 +60,33 @@ describe("an answer whose connection is lost", () => {
       expect(connection.lost.at(-1)).toBe(false);
     },
   );
+
+  test("before its first event is begun again where the server answers once, a few times", async () => {
+    const connection = breaking([0, 0, 0, 4]);
+    connection.mayBeginAgain = true;
+    expect(await collect(connection)).toEqual(WHOLE);
+    expect([connection.begun, connection.asked]).toEqual([4, [["resp_1", 3]]]);
+    expect(connection.lost).toEqual([true, false, true, false]);
+  });
+
+  test("before its first event is begun once where each beginning is another answer", async () => {
+    const connection = breaking([0]);
+    await expect(collect(connection)).rejects.toThrow("gone");
+    expect(connection.begun).toBe(1);
+  });
+
+  test("is given up soon where no server can be reached, and at once where one refuses", async () => {
+    for (const [refusal, times] of [
+      ["unreachable", 2],
+      ["unsaved", 1],
+      ["interrupted", 5],
+    ] as const) {
+      const connection = breaking([0, 0, 0, 0, 0], { refusal });
+      connection.mayBeginAgain = true;
+      await expect(collect(connection)).rejects.toThrow("gone");
+      expect(connection.begun).toBe(times);
+    }
+  });
 
   test("is asked for from the last event on", async () => {
     const connection = breaking([3, 2]);

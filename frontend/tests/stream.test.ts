@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../src/api/problem";
-import { beginResponse, type ResponseEvent } from "../src/api/responses";
+import { beginResponse, beginStoredResponse, type ResponseEvent } from "../src/api/responses";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -104,5 +104,25 @@ describe("a refusal is told from the others:", () => {
   test("an answer that is no JSON", async () => {
     serve("<html>Bad gateway</html>", undefined, { status: 502 });
     expect((await problem()).kind).toBe("engine");
+  });
+});
+
+describe("a connection that falls silent", () => {
+  test.each(["before its head", "after it"])("%s is given up, and closed", async (when) => {
+    vi.useFakeTimers();
+    let closed = false;
+    const body = new ReadableStream<Uint8Array>({ cancel: () => void (closed = true) });
+    const never = new Promise<Response>(() => undefined);
+    let signal: AbortSignal | undefined;
+    vi.stubGlobal("fetch", (_: string, init: RequestInit) => {
+      signal = init.signal!;
+      return when === "before its head" ? never : Promise.resolve(new Response(body));
+    });
+    const events = beginStoredResponse({ model: "m", input: "?" }, new AbortController().signal);
+    const refused = expect(events.next()).rejects.toMatchObject({ kind: "interrupted" });
+    await vi.advanceTimersByTimeAsync(60_000);
+    await refused;
+    expect([signal!.aborted, closed]).toEqual([true, when === "after it"]);
+    vi.useRealTimers();
   });
 });

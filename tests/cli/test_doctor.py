@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import socket
 import sqlite3
 import tempfile
@@ -15,7 +16,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 from tests.support.homes import begin_home
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, start_server
+from tests.support.small_disk import small_disk
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
 from aquilon.cli import checks
@@ -49,6 +51,25 @@ def test_a_damaged_model_fails_with_the_command_that_repairs_it(run: Run, home: 
     assert check.state == "fail"
     assert "model.safetensors is truncated" in check.finding
     assert check.advice == f"aquilon pull {folder}"
+
+
+def test_a_full_disk_fails(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "home", megabytes=1) as disk:
+        disk.fill()
+        check = look("disk", disk.folder)
+    assert (check.state, check.finding) == ("fail", f"full: 0 bytes free for {disk.folder}")
+    assert check.advice.startswith("Nothing can be saved")
+
+
+def test_a_server_that_runs_and_can_t_answer_is_a_warning_with_its_reason(home: Path) -> None:
+    server = start_server(home, environment={"AQUILON_MODELS": "none"})
+    try:
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        check = look("server", home)
+    finally:
+        server.stop()
+    assert check.state == "warn"
+    assert check.finding.endswith(f"and can't answer: Nothing can be written to {home}: File too large")
 
 
 def test_a_damaged_database_fails(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 from tests.support.browser import Visitor, fresh_link, visitor
+from tests.support.polling import until
 from tests.support.server import RunningServer, prepare_home, start_server
 
 LONG = "Write a long story about the north wind, the sea and the mountains, with many chapters."
@@ -73,6 +75,25 @@ async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> 
         await expect(doomed.turns.locator(".bubble")).to_have_text([LONG, "Are you there?"])
     finally:
         again.stop()
+
+
+@pytest.mark.slow
+async def test_a_server_that_can_save_nothing_says_so_and_is_asked_again_when_it_can(doomed: Visitor) -> None:
+    await doomed.sign_in()
+    await doomed.shorten_answers()
+    await doomed.ask("Say one word.")
+    await doomed.expect_state("finished")
+    resource.prlimit(doomed.server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    await doomed.ask("Say another word.")
+    notice = doomed.page.get_by_role("alert")
+    await expect(notice).to_contain_text("The server can’t save anything now")
+    await expect(notice).to_contain_text("tell an administrator")
+    resource.prlimit(doomed.server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await until(lambda: "Usage is recorded again" in doomed.server.log)
+    await notice.get_by_role("button", name="Ask again").click()
+    await doomed.expect_state("finished")
+    await doomed.reload()
+    await expect(doomed.turns.locator(".bubble")).to_have_text(["Say one word.", "Say another word."])
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ export type ProblemKind =
   | "engine" // the server is up, its engine is not
   | "upstream" // the model's server elsewhere failed, or can't be reached
   | "overloaded" // there is no room now
+  | "unsaved" // nothing can be saved: the server's disk is full, or its database is away
   | "limit" // a limit or a budget refused it: `Problem.limit` says which
   | "context" // prompt and answer do not fit the model
   | "model" // unknown or removed model
@@ -140,6 +141,13 @@ export function isOfUpstream(code: string): boolean {
   return OF_UPSTREAMS.includes(code);
 }
 
+/** The codes that say that the server can save nothing now. */
+const OF_STORAGE = ["disk_full", "database_unavailable", "files_not_writable"];
+
+export function isOfStorage(code: string): boolean {
+  return OF_STORAGE.includes(code);
+}
+
 function kindOf(status: number, body: ErrorFields | null): ProblemKind {
   if (body?.limit) return body.limit.kind === "context_tokens" ? "context" : "limit";
   if (status === 401) return "signedOut";
@@ -147,6 +155,7 @@ function kindOf(status: number, body: ErrorFields | null): ProblemKind {
   if (status === 404) return "model";
   if (status === 429) return "overloaded";
   if (isOfUpstream(body?.code ?? "")) return "upstream";
+  if (isOfStorage(body?.code ?? "")) return "unsaved";
   if (status === 503) return body?.type === "overloaded" ? "overloaded" : "engine";
   if (status >= 500) return "engine";
   return body?.code.startsWith("context_length") ? "context" : "invalid";

@@ -1,8 +1,8 @@
 /** Answers that the server owns: begun, followed from any event on, ended. */
-import { isOfUpstream, loadRefusals, Problem, type ProblemKind } from "./problem";
+import { isOfStorage, isOfUpstream, loadRefusals, Problem, type ProblemKind } from "./problem";
 import { call, postJson } from "./server";
 import type { IncompleteDetails, ResponseBody, ResponseError, ResponseUsage } from "./schema";
-import { serverSentData } from "./stream";
+import { inTime, serverSentData } from "./stream";
 
 export interface SentMessage {
   role: "user" | "assistant";
@@ -16,7 +16,8 @@ export interface ResponseRequest {
   /** What the answer begins with. */
   prefix?: string;
   instructions?: string;
-  conversation?: { id: string; parent_id: string | null };
+  /** `question_id`: the question's id, under which it is answered once, however often it arrives. */
+  conversation?: { id: string; parent_id: string | null; question_id?: string };
   background?: boolean;
   store?: boolean;
   truncation?: "auto";
@@ -53,6 +54,17 @@ export type ResponseEvent = { number: number } & (
   | { type: "other" }
 );
 
+/** The server says at least every 10 seconds that it is there. */
+const SILENCE_MS = 35_000;
+/** Longer than it searches documents before it begins. */
+const BEGINNING_MS = 60_000;
+
+/** An id for a question that the server doesn't have yet. */
+export function newQuestionId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(14));
+  return `msg_${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
 /** Begins an answer and yields its events. Throws a Problem where it is refused or breaks off. */
 export async function* beginResponse(
   request: ResponseRequest,
@@ -67,7 +79,29 @@ export async function* followResponse(
   after: number,
   signal: AbortSignal,
 ): AsyncGenerator<ResponseEvent, void, void> {
-  yield* eventsOf(await call(`${path(id)}?stream=true&starting_after=${after}`, { signal }), signal);
+  yield* watched((own) => call(`${path(id)}?stream=true&starting_after=${after}`, { signal: own }), signal);
+}
+
+/** The same as `beginResponse`, for an answer that is found again where its connection falls silent. */
+export async function* beginStoredResponse(
+  request: ResponseRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ResponseEvent, void, void> {
+  yield* watched((own) => postJson("/v1/responses", { ...request, stream: true }, { signal: own }), signal);
+}
+
+/** The events of an answer. A connection on which nothing comes is given up. */
+async function* watched(
+  begin: (signal: AbortSignal) => Promise<Response>,
+  signal: AbortSignal,
+): AsyncGenerator<ResponseEvent, void, void> {
+  const connection = new AbortController();
+  const own = AbortSignal.any([signal, connection.signal]);
+  try {
+    yield* eventsOf(await inTime(begin(own), BEGINNING_MS), own, SILENCE_MS);
+  } finally {
+    connection.abort();
+  }
 }
 
 /** The answer as it is now. */
@@ -89,7 +123,8 @@ export function problemOfAnswer(error: ResponseError): Problem {
     overloaded: "overloaded",
     context_length_exceeded: "context",
   };
-  const kind = kinds[error.code] ?? (isOfUpstream(error.code) ? "upstream" : "engine");
+  const kind =
+    kinds[error.code] ?? (isOfStorage(error.code) ? "unsaved" : isOfUpstream(error.code) ? "upstream" : "engine");
   return new Problem(kind, error.message, { code: error.code });
 }
 
@@ -107,8 +142,12 @@ interface RawEvent {
 
 const ENDS = ["completed", "incomplete", "failed", "cancelled"].map((status) => `response.${status}`);
 
-async function* eventsOf(response: Response, signal: AbortSignal): AsyncGenerator<ResponseEvent, void, void> {
-  for await (const data of serverSentData(response, signal)) {
+async function* eventsOf(
+  response: Response,
+  signal: AbortSignal,
+  silence?: number,
+): AsyncGenerator<ResponseEvent, void, void> {
+  for await (const data of serverSentData(response, signal, silence)) {
     if (data === "[DONE]") return;
     const event = eventOf(data);
     if (event.type === "end" && event.end.error !== null) await loadRefusals();

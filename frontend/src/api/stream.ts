@@ -16,6 +16,20 @@ export async function* streamChunks(
   }
 }
 
+/** What a promise gives, unless that takes too long: a connection may be dead without anybody being told. */
+export async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+  if (milliseconds === Infinity) return promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Problem("interrupted", "nothing has come for too long")), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The JSON events of a streamed answer to a POST, until the stream ends. An event that is an error is thrown. */
 export async function* streamEvents(
   path: string,
@@ -42,8 +56,15 @@ async function parsedEvent(data: string): Promise<object> {
   return parsed;
 }
 
-/** The `data` of each event of an answer. Throws a Problem where it breaks off; aborting the signal ends it. */
-export async function* serverSentData(response: Response, signal: AbortSignal): AsyncGenerator<string, void, void> {
+/**
+ * The `data` of each event of an answer. Throws a Problem where it breaks off, or where nothing comes for `silence`
+ * milliseconds; aborting the signal ends it.
+ */
+export async function* serverSentData(
+  response: Response,
+  signal: AbortSignal,
+  silence = Infinity,
+): AsyncGenerator<string, void, void> {
   const { body } = response;
   if (body === null) throw new Problem("interrupted", "the answer has no body");
   const arrived: string[] = [];
@@ -54,9 +75,9 @@ export async function* serverSentData(response: Response, signal: AbortSignal): 
     for (;;) {
       let result: ReadableStreamReadResult<Uint8Array>;
       try {
-        result = await reader.read();
+        result = await inTime(reader.read(), silence);
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (signal.aborted || error instanceof Problem) throw error;
         throw new Problem("interrupted", error instanceof Error ? error.message : String(error));
       }
       if (result.done) return;

@@ -351,8 +351,8 @@ export class Conversation {
   }
 
   #ask(turn: Turn, model: string): Promise<void> {
-    const { parentId, text } = turn.question!;
-    return this.#answer(turn, new Answer(model), { model, parentId, question: text });
+    const { parentId, text, askedAs } = turn.question!;
+    return this.#answer(turn, new Answer(model), { model, parentId, question: text, questionId: askedAs });
   }
 
   async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions" | "libraries">): Promise<void> {

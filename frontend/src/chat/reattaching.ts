@@ -10,6 +10,8 @@ type Events = AsyncGenerator<ResponseEvent, void, void>;
 export interface Connection {
   /** The stream with which the answer is followed first. */
   begin: () => Events;
+  /** Whether it may begin again: the server answers once, however often it is asked. */
+  mayBeginAgain: boolean;
   /** The events of an answer after a number. */
   resume: (id: string, after: number) => Events;
   /** Waits before another attempt; ends early when the network is back. Rejects when nobody waits any longer. */
@@ -21,12 +23,14 @@ export interface Connection {
 /**
  * The events of an answer, to its end. `id` where it is known before the first event.
  *
- * Throws what `begin` throws before the answer's first event, and what the server refuses later.
+ * Throws what `begin` throws before the answer's first event, where beginning again doesn't help, and what the
+ * server refuses later.
  */
 export async function* reattaching(connection: Connection, id: string | null = null): Events {
   let last = -1;
   let lost = false;
   let delay = FIRST_MS;
+  let beginnings = 0;
   let stream = connection.begin();
   for (;;) {
     try {
@@ -41,18 +45,27 @@ export async function* reattaching(connection: Connection, id: string | null = n
       }
       throw new Problem("interrupted", "the stream ended before the answer did");
     } catch (error) {
-      if (id === null || !passes(error)) throw error;
+      const goesOn = id === null ? connection.mayBeginAgain && ++beginnings < mostBeginnings(error) : passes(error);
+      if (!goesOn) throw error;
     }
     if (!lost) connection.onLost((lost = true));
     await connection.pause(delay);
     delay = Math.min(LONGEST_MS, delay * 2);
-    stream = connection.resume(id, last);
+    stream = id === null ? connection.begin() : connection.resume(id, last);
   }
+}
+
+/** How often a question is sent of which the server may have an answer: a proxy may hold that back to its end. */
+function mostBeginnings(error: unknown): number {
+  if (!(error instanceof Problem)) return 1;
+  return { unreachable: 2, interrupted: 5 }[error.kind as string] ?? 1;
 }
 
 /** Whether another attempt may succeed. */
 function passes(error: unknown): boolean {
-  return error instanceof Problem && ["unreachable", "interrupted", "overloaded", "engine"].includes(error.kind);
+  return (
+    error instanceof Problem && ["unreachable", "interrupted", "overloaded", "unsaved", "engine"].includes(error.kind)
+  );
 }
 
 /** A wait that ends at its time, or sooner when the network comes back or the page is looked at again. */

@@ -1,6 +1,6 @@
 /** Where a conversation lives: on the server, or in this page alone (`memory-talk.ts`). Both have a tree, and answers in it. */
 import { changeConversation, readPath, type PathOf } from "../api/conversations";
-import { beginResponse, cancelResponse, followResponse, type ResponseEvent } from "../api/responses";
+import { beginStoredResponse, cancelResponse, followResponse, type ResponseEvent } from "../api/responses";
 import { pauseUntilOnline, reattaching } from "./reattaching";
 import { pageOf, type PathPage } from "./tree";
 
@@ -13,6 +13,8 @@ export interface Ask {
   parentId: string | null;
   /** null to answer the parent once more. */
   question: string | null;
+  /** The id that the question gets. */
+  questionId?: string | undefined;
   /** What the answer begins with. */
   prefix?: string;
   /** What the model is told before the conversation; empty for nothing. */
@@ -51,11 +53,15 @@ export class ServerTalk implements Talk {
     return pageOf(await readPath(this.id, of, limit, after));
   }
 
-  answer({ model, parentId, question, prefix, instructions, libraries }: Ask, follower: Follower): Events {
+  answer({ model, parentId, question, questionId, prefix, instructions, libraries }: Ask, follower: Follower): Events {
     const request = {
       model,
       input: question === null ? [] : [{ role: "user" as const, content: question }],
-      conversation: { id: this.id, parent_id: parentId },
+      conversation: {
+        id: this.id,
+        parent_id: parentId,
+        ...(questionId === undefined ? {} : { question_id: questionId }),
+      },
       background: true,
       truncation: "auto" as const,
       ...(prefix === undefined ? {} : { prefix }),
@@ -64,12 +70,13 @@ export class ServerTalk implements Talk {
         ? {}
         : { tools: [{ type: "file_search" as const, vector_store_ids: [...libraries] }] }),
     };
-    return reattaching({ ...this.#connection(follower), begin: () => beginResponse(request, follower.signal) });
+    const begin = () => beginStoredResponse(request, follower.signal);
+    return reattaching({ ...this.#connection(follower), begin, mayBeginAgain: questionId !== undefined });
   }
 
   follow(answerId: string, follower: Follower): Events {
     const begin = () => followResponse(answerId, -1, follower.signal);
-    return reattaching({ ...this.#connection(follower), begin }, answerId);
+    return reattaching({ ...this.#connection(follower), begin, mayBeginAgain: true }, answerId);
   }
 
   stop(answerId: string): Promise<void> {

@@ -5,6 +5,8 @@ import type { QuestionOnPath } from "./tree";
 export interface Question extends Omit<QuestionOnPath, "id"> {
   /** null until the server has it. */
   id: string | null;
+  /** The id that it gets there. */
+  askedAs?: string;
 }
 
 export class Turn {

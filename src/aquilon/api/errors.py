@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -16,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.conversations.dialects.error_bodies import REQUEST_ID, ErrorResponse
-from aquilon.errors import ApiError, ErrorType, Refusal, invalid, overloaded, server_error
+from aquilon.errors import ApiError, ErrorType, Refusal, invalid, server_error
 from aquilon.log import get_logger
+from aquilon.storage.unwritable import unwritable
 
 log = get_logger("aquilon.api")
 
@@ -34,7 +33,6 @@ _MOST_DETAILS = 20
 _BOUNDS = frozenset(
     {"gt", "ge", "lt", "le", "min_length", "max_length", "multiple_of", "expected", "pattern"}  # never the input
 )
-_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _UNTRANSLATABLE = "22021"
 """PostgreSQL's error code for a NUL in a query's text; SQLite returns no row for such a text."""
@@ -69,9 +67,9 @@ def api_error(error: Exception) -> ApiError:
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _UNTRANSLATABLE:
         return invalid("A text contains a NUL character, which no name or id contains", code="invalid_characters")
     log.error("unexpected", exc_info=error)
-    if isinstance(error, DBAPIError):
-        return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
-    return server_error("Something went wrong on the server; its log has the reason under this answer's x-request-id")
+    return unwritable(error) or server_error(
+        "Something went wrong on the server; its log has the reason under this answer's x-request-id"
+    )
 
 
 async def as_api_errors(events: AsyncGenerator[T]) -> AsyncGenerator[T]:
@@ -86,11 +84,9 @@ async def as_api_errors(events: AsyncGenerator[T]) -> AsyncGenerator[T]:
 
 def unexpected_error(error: Exception, request_id: str) -> ApiError:
     """The error that a client gets for an exception that no route handles; the caller has logged it."""
-    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
-        return overloaded("The server's disk is full: nothing can be written now", retry_after=60)
-    if isinstance(error, (DBAPIError, sqlite3.Error)):
-        return overloaded("The server's database can't be used now; its log has the reason", retry_after=30)
-    return server_error(f"Something went wrong on the server; its log has the reason under {request_id}")
+    return unwritable(error) or server_error(
+        f"Something went wrong on the server; its log has the reason under {request_id}"
+    )
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:

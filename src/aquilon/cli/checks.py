@@ -18,6 +18,7 @@ from aquilon.settings import DEFAULT_MODEL, Settings
 from aquilon.wording import counted
 
 _LITTLE_DISK = 2 * 10**9
+_NO_DISK = 10 * 10**6
 _LITTLE_MEMORY = 2 * 10**9
 
 
@@ -155,6 +156,9 @@ def _disk(settings: Settings) -> Check:
     store = ModelStore(settings.models_folder)
     free = store.free_bytes()
     finding = f"{size_text(free)} free for {settings.home}"
+    if free < _NO_DISK:
+        advice = "Nothing can be saved: free some space, remove a model, or move the home to a larger disk"
+        return Check("disk", "fail", f"full: {finding}", advice=advice)
     if partial := store.unfinished():
         names = ", ".join(f"{name} ({size_text(size)})" for name, size in partial.items())
         advice = "Pull again to go on, or aquilon models remove NAME"
@@ -172,7 +176,11 @@ def _port(settings: Settings) -> Check:
 
     server = running_server(settings.home)
     if server is not None:
-        return Check("server", "ok", f"runs at {server.url} (process {server.pid})")
+        finding = f"runs at {server.url} (process {server.pid})"
+        reason = _not_ready(server.url)
+        if reason:
+            return Check("server", "warn", f"{finding} and can't answer: {reason}", advice="Its log says more")
+        return Check("server", "ok", finding)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -186,6 +194,16 @@ def _port(settings: Settings) -> Check:
                 "server", "warn", finding, advice=f"aquilon up --port {settings.port + 1}, or stop what uses it"
             )
     return Check("server", "ok", f"not running; port {settings.port} on {settings.host} is free")
+
+
+def _not_ready(url: str) -> str:
+    """Why a server that runs can't answer requests; empty if it can."""
+    import httpx
+
+    try:
+        return str(httpx.get(f"{url}/ready", timeout=10, trust_env=False).json()["reason"])
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return f"no answer at /ready ({type(error).__name__}: {error})"
 
 
 def _database(settings: Settings) -> Check:

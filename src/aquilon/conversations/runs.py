@@ -32,6 +32,7 @@ from aquilon.people.scope import Scope
 from aquilon.request import Delta, ToolCallDelta
 from aquilon.storage import Database
 from aquilon.storage.rows import write
+from aquilon.storage.unwritable import unwritable
 
 NOTE_SECONDS = 0.25
 """How often what came of the running answers is written, none before it is as old as this: most are never noted.
@@ -47,6 +48,8 @@ _RECOVER_SECONDS = 2.0
 EVENTS_SECONDS = 3600
 """How long the events of a run that has ended are kept, for readers who come back."""
 _PRUNED_AT_ONCE = 200
+QUESTION_ASKED = "question_asked"
+"""The code of the error for a message whose id, which its client chose, was stored meanwhile."""
 MOST_RUNS = 5_000
 """At once in one process: nobody waits for an answer in the background, so that its connection bounds nothing."""
 _RETRY_AFTER = 5
@@ -76,7 +79,7 @@ class Runs:
         """Begin to answer; returns when the run and its input are stored.
 
         Raises ApiError: as `Pipeline.answer` does before its first event, 404 if the
-        conversation or the item above the input was deleted meanwhile.
+        conversation or the item above the input was deleted meanwhile, 409 `QUESTION_ASKED`.
         """
         if len(self._live) >= MOST_RUNS:
             raise overloaded("Too many answers are being written; try again in a moment", retry_after=_RETRY_AFTER)
@@ -98,6 +101,14 @@ class Runs:
         """A run of a conversation that the caller may see. Raises DBAPIError."""
         async with self._database.reading() as session:
             return await stored_runs.by_id(session, principal, run_id)
+
+    async def of_question(self, principal: Principal, conversation_id: str, item_id: str) -> StoredRun | None:
+        """The run that answers this message of a conversation; None if it wasn't asked, or the caller may not see it.
+
+        Raises DBAPIError.
+        """
+        async with self._database.reading() as session:
+            return await stored_runs.of_question(session, principal, conversation_id, item_id)
 
     async def required(self, principal: Principal, run_id: str, *, kind: str, dialect: str | None = None) -> StoredRun:
         """A run, whose answers are called ``kind``: one that was asked in this dialect, or in any.
@@ -278,6 +289,11 @@ class Runs:
             except IntegrityError:
                 if run.request.new_conversation is not None:
                     raise
+                for id_, _ in run.request.input[:1]:
+                    if await self.of_question(run.principal, place.conversation_id, id_) is not None:
+                        raise ApiError(
+                            409, "invalid_request_error", "This question was asked already", code=QUESTION_ASKED
+                        ) from None
                 place = await self._place_again(run.principal, place)
         raise ApiError(
             409,
@@ -428,5 +444,7 @@ def run_error(error: Exception) -> RunError:
     """What the client is told of a failure. The text of an unexpected exception goes only to the log."""
     if not isinstance(error, ApiError):
         log.error("unexpected", exc_info=error)
-        error = server_error("Something went wrong on the server while it wrote this answer; its log has the reason")
+        error = unwritable(error) or server_error(
+            "Something went wrong on the server while it wrote this answer; its log has the reason"
+        )
     return RunError(error.status, error.type, error.code, error.message)

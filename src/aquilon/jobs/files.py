@@ -25,6 +25,7 @@ from aquilon.people.secrets import new_id
 from aquilon.people.store import audit
 from aquilon.settings import Settings
 from aquilon.storage import Database
+from aquilon.storage.unwritable import disk_full, is_disk_full
 
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals", "ocr"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -264,6 +265,8 @@ class Files:
 
 
 def unwritable(error: OSError) -> ApiError:
+    if is_disk_full(error):
+        return disk_full()
     return overloaded(
         f"Files can't be written now: {error.strerror or 'the disk failed'}", retry_after=60, code="files_not_writable"
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aquilon.errors import ApiError, overloaded
+from aquilon.errors import ApiError
 from aquilon.log import get_logger
 from aquilon.money.shared_stock import SharedStock
 from aquilon.money.store import usage
@@ -20,6 +20,7 @@ from aquilon.money.store.holds import turn_into_spending
 from aquilon.money.usage_event import UsageEvent
 from aquilon.storage import Database
 from aquilon.storage.rows import Write, write_at_once, write_in
+from aquilon.storage.unwritable import database_unavailable, disk_full, is_disk_full
 
 
 class HeldUsage:
@@ -45,6 +46,7 @@ MOST_AT_ONCE = 500
 PATIENCE_SECONDS = 5.0
 """How long an answer waits for its event to be committed. After that it fails, and only what was sent is paid."""
 _RETRY_SECONDS = 0.5
+_RETRY_AFTER = 5
 
 log = get_logger("aquilon.usage")
 
@@ -78,14 +80,15 @@ class UsageWriter:
         self._deciding = threading.Lock()
         """Held while SQLite's thread decides to commit an event, or its answer takes it back: never both happen."""
         self._writing: asyncio.Task[None] | None = None
-        self._broken = False
+        self._problem: Exception | None = None
+        """Why events can't be committed now."""
         self.held = HeldUsage()
         """Of batch lines: a job's run records them with ``record``, in the transaction of the line's result."""
 
     def require_working(self) -> None:
         """Raises ApiError 503 while events can't be committed."""
-        if self._broken:
-            raise _unwritable()
+        if self._problem is not None:
+            raise self._refusal()
 
     def submit(self, event: UsageEvent, also: Also | None = None) -> asyncio.Future[None] | None:
         """Have an event committed in the background; returns what is done when it is durable.
@@ -117,7 +120,7 @@ class UsageWriter:
                     return
                 assert self._attempt is not None
                 await asyncio.wait({self._attempt})
-            raise _unwritable() from None
+            raise self._refusal() from None
 
     def take_back(self, event: UsageEvent, instead: Callable[[], UsageEvent]) -> bool:
         """Record what ``instead`` returns in place of ``event``; False if that is committed or about to be."""
@@ -169,17 +172,20 @@ class UsageWriter:
             except _TakenBack:
                 pass  # try again, with the event that replaced it
             except (DBAPIError, sqlite3.Error, OSError) as error:
-                if not self._broken:
+                if self._problem is None:
                     log.error("Usage can't be recorded now", error=str(error), events=len(self._pending))
-                self._broken = True
+                self._problem = error
                 self._end_attempt(batch)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                if self._broken:
+                if self._problem is not None:
                     log.info("Usage is recorded again", events=len(self._pending) + len(batch))
-                self._broken = False
+                self._problem = None
             finally:
                 self._end_attempt(batch)
+
+    def _refusal(self) -> ApiError:
+        return disk_full() if is_disk_full(self._problem) else database_unavailable(retry_after=_RETRY_AFTER)
 
     def _end_attempt(self, batch: Sequence[_Pending]) -> None:
         for pending in batch:
@@ -230,9 +236,3 @@ def _write_also(connection: sqlite3.Connection, writes: Sequence[Write]) -> None
     except sqlite3.IntegrityError:
         connection.execute("ROLLBACK TO also")
     connection.execute("RELEASE also")
-
-
-def _unwritable() -> ApiError:
-    return overloaded(
-        "Usage can't be recorded now, so no answer is given; the server's log has the reason", retry_after=5
-    )

@@ -200,6 +200,10 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "Die Datei ist zu groß: höchstens {most} Bytes.",
   "error.files_quota_exceeded":
     "Die Dateien Ihrer Organisation dürfen zusammen {most} Bytes haben: Löschen Sie nicht mehr gebrauchte.",
+  "error.disk_full":
+    "Die Festplatte des Servers ist voll. Erst wenn ein Administrator Platz schafft, kann wieder gespeichert werden.",
+  "error.database_unavailable":
+    "Die Datenbank des Servers ist gerade nicht erreichbar. Versuchen Sie es gleich noch einmal; bleibt es so, sagen Sie es einem Administrator.",
   "error.files_not_writable": "Dateien können gerade nicht geschrieben werden.",
   "error.upstream_failed": "Der Upstream, der diese Antwort berechnet, ist ausgefallen.",
   "error.upstream_overloaded":

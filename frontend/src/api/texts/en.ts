@@ -188,6 +188,9 @@ export const texts = {
   "error.file_too_large": "The file is too large: at most {most} bytes.",
   "error.files_quota_exceeded":
     "Your organization’s files may have {most} bytes together: delete some that are no longer needed.",
+  "error.disk_full": "The server’s disk is full. Nothing can be saved until an administrator makes room.",
+  "error.database_unavailable":
+    "The server’s database can’t be reached now. Try again in a moment; if it stays so, tell an administrator.",
   "error.files_not_writable": "Files can’t be written now.",
   "error.upstream_failed": "The upstream that computes this answer failed.",
   "error.upstream_overloaded": "The upstream that computes this answer has no room now. Try again in a moment.",

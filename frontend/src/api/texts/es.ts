@@ -198,6 +198,10 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "El archivo es demasiado grande: como máximo {most} bytes.",
   "error.files_quota_exceeded":
     "Los archivos de la organización pueden tener {most} bytes en total: hay que borrar los que ya no hagan falta.",
+  "error.disk_full":
+    "El disco del servidor está lleno. No se puede guardar nada hasta que un administrador haga sitio.",
+  "error.database_unavailable":
+    "La base de datos del servidor no está disponible ahora. Se puede volver a intentar en un momento; si continúa así, conviene avisar a un administrador.",
   "error.files_not_writable": "Ahora no se pueden escribir archivos.",
   "error.upstream_failed": "El servidor externo que calcula esta respuesta ha fallado.",
   "error.upstream_overloaded":

@@ -208,6 +208,10 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "Le fichier est trop grand\u00a0: au plus {most} octets.",
   "error.files_quota_exceeded":
     "Les fichiers de votre organisation peuvent avoir {most} octets ensemble\u00a0: supprimez ceux qui ne servent plus.",
+  "error.disk_full":
+    "Le disque du serveur est plein. Rien ne peut être enregistré tant qu’un administrateur n’a pas fait de la place.",
+  "error.database_unavailable":
+    "La base de données du serveur n’est pas accessible en ce moment. Réessayez dans un instant\u00a0; si cela dure, prévenez un administrateur.",
   "error.files_not_writable": "Les fichiers ne peuvent pas être écrits en ce moment.",
   "error.upstream_failed": "Le serveur en amont qui calcule cette réponse a échoué.",
   "error.upstream_overloaded":

@@ -199,6 +199,9 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "Il file è troppo grande: al massimo {most} byte.",
   "error.files_quota_exceeded":
     "I file dell’organizzazione possono avere {most} byte in tutto: bisogna eliminare quelli che non servono più.",
+  "error.disk_full": "Il disco del server è pieno. Non si può salvare nulla finché un amministratore non fa spazio.",
+  "error.database_unavailable":
+    "Il database del server ora non è raggiungibile. Si può riprovare tra un momento; se continua, conviene avvisare un amministratore.",
   "error.files_not_writable": "Ora non si possono scrivere file.",
   "error.upstream_failed": "Il server a monte che calcola questa risposta non ha funzionato.",
   "error.upstream_overloaded":

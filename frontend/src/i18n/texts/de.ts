@@ -123,6 +123,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.overloaded.title": "Der Server hat gerade keinen Platz",
   "problem.overloaded.text":
     "Alle Plätze sind belegt. Fragen Sie in etwa {seconds, plural, one {# Sekunde} other {# Sekunden}} noch einmal.",
+  "problem.unsaved.title": "Der Server kann gerade nichts speichern",
   "problem.context.title": "Die Unterhaltung ist zu lang für dieses Modell",
   "problem.context.text":
     "Sie braucht {prompt, plural, one {# Token} other {# Tokens}}, und {limit} passen hinein. Kürzen Sie Ihre Frage, oder beginnen Sie eine neue Unterhaltung.",

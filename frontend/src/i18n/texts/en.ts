@@ -118,6 +118,7 @@ export const texts = {
   "problem.overloaded.title": "The server has no room now",
   "problem.overloaded.text":
     "All places are taken. Ask again in about {seconds, plural, one {# second} other {# seconds}}.",
+  "problem.unsaved.title": "The server can’t save anything now",
   "problem.context.title": "The conversation is too long for this model",
   "problem.context.text":
     "It takes {prompt, plural, one {# token} other {# tokens}} and {limit} fit. Shorten your question, or begin a new conversation.",

@@ -123,6 +123,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.overloaded.title": "El servidor no tiene sitio ahora",
   "problem.overloaded.text":
     "Todas las plazas están ocupadas. Se puede preguntar de nuevo dentro de {seconds, plural, one {# segundo} many {# de segundos} other {# segundos}} aproximadamente.",
+  "problem.unsaved.title": "El servidor no puede guardar nada ahora",
   "problem.context.title": "La conversación es demasiado larga para este modelo",
   "problem.context.text":
     "Ocupa {prompt, plural, one {# token} many {# de tokens} other {# tokens}} y caben {limit}. Hay que acortar la pregunta o empezar una conversación nueva.",

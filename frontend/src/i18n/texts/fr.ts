@@ -126,6 +126,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.overloaded.title": "Le serveur n’a pas de place en ce moment",
   "problem.overloaded.text":
     "Toutes les places sont prises. Reposez la question dans {seconds, plural, one {# seconde} many {# de secondes} other {# secondes}} environ.",
+  "problem.unsaved.title": "Le serveur ne peut rien enregistrer en ce moment",
   "problem.context.title": "La conversation est trop longue pour ce modèle",
   "problem.context.text":
     "Elle compte {prompt, plural, one {# token} many {# de tokens} other {# tokens}}, et il en tient {limit}. Raccourcissez votre question, ou commencez une nouvelle conversation.",

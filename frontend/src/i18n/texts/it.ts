@@ -121,6 +121,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.overloaded.title": "Il server ora non ha posto",
   "problem.overloaded.text":
     "Tutti i posti sono occupati. Si può riprovare tra circa {seconds, plural, one {# secondo} many {# di secondi} other {# secondi}}.",
+  "problem.unsaved.title": "Il server ora non può salvare nulla",
   "problem.context.title": "La conversazione è troppo lunga per questo modello",
   "problem.context.text":
     "Occupa {prompt, plural, one {# token} many {# di token} other {# token}} e ce ne stanno {limit}. Bisogna accorciare la domanda o iniziare una nuova conversazione.",

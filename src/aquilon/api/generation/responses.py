@@ -42,8 +42,9 @@ from aquilon.conversations.items import decoded
 from aquilon.conversations.recovery import KILLED
 from aquilon.conversations.replay import last_event
 from aquilon.conversations.run import RunEnded, RunEvent
+from aquilon.conversations.runs import QUESTION_ASKED
 from aquilon.conversations.tables import StoredRun
-from aquilon.errors import invalid
+from aquilon.errors import ApiError, invalid
 from aquilon.generation.fallbacks import Unprepared
 from aquilon.people.identity import Principal
 
@@ -68,8 +69,16 @@ class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
+    if (asked := await _asked_before(request, caller, fields)) is not None:
+        return await _answer_again(request, caller, asked, fields)
     prepared_response = await prepare_response(request, caller, fields)
-    answering = await begin_response(request, caller, fields, prepared_response)
+    try:
+        answering = await begin_response(request, caller, fields, prepared_response)
+    except ApiError as error:
+        asked = await _asked_before(request, caller, fields) if error.code == QUESTION_ASKED else None
+        if asked is None:
+            raise
+        return await _answer_again(request, caller, asked, fields)
     response = answering.response
     if fields.stream:
         return EventStream(frames(answering.events, answering.writing, waits=not fields.background))
@@ -172,6 +181,30 @@ async def list_input_items(
     shown, has_more = sliced(rows, after, limit)
     page = [item_body(row.id, row.status, decoded(row.content)) for row in shown]
     return json_answer(listed(page, has_more=has_more))
+
+
+async def _asked_before(request: Request, caller: Principal, fields: ResponsesRequest) -> StoredRun | None:
+    """The run that answers this very question, if the request arrived before."""
+    if fields.question_id is None or fields.conversation_id is None:
+        return None
+    return await services(request).runs.of_question(caller, fields.conversation_id, fields.question_id)
+
+
+async def _answer_again(request: Request, caller: Principal, run: StoredRun, fields: ResponsesRequest) -> Response:
+    """What the first of two equal requests gets: all events, the answer as it begins, or the whole answer."""
+    state = services(request)
+    if fields.stream:
+        return EventStream(_frames_after(state, run, -1, shows_results=fields.shows_results))
+    if not fields.background:
+        await answer_unless_gone(request, _end_of(state, run))
+        run = await _run(state, caller, run.id)
+    return json_answer(await _stored_response(state, run, shows_results=fields.shows_results))
+
+
+async def _end_of(state: Services, run: StoredRun) -> None:
+    async with aclosing(state.runs.events(run)) as events:
+        async for _ in events:
+            pass
 
 
 async def _run(state: Services, caller: Principal, response_id: str) -> StoredRun:

@@ -74,6 +74,13 @@ class ConversationRefFields(Fields):
         "at the beginning; without it, below the conversation's last item.",
     )
 
+    question_id: str | None = Field(
+        None,
+        pattern=r"^msg_[0-9a-f]{28}$",
+        description="The id that the input's one message gets, chosen by the client: `msg_` and 28 random hexadecimal "
+        "digits. A request that arrives twice, as over a bad network, is answered once: both get the same response.",
+    )
+
     @property
     def below(self) -> str | None:
         """As in `Conversations.within`."""
@@ -189,6 +196,10 @@ class ResponsesRequest(Fields):
     @property
     def conversation_id(self) -> str | None:
         return self.conversation if isinstance(self.conversation, str | None) else self.conversation.id
+
+    @property
+    def question_id(self) -> str | None:
+        return self.conversation.question_id if isinstance(self.conversation, ConversationRefFields) else None
 
     @property
     def below(self) -> str | None:

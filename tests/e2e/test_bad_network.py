@@ -1,0 +1,34 @@
+"""A network that loses answers: nothing is asked twice, and what was written arrives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from playwright.async_api import Browser, expect
+from tests.support.bad_network import bad_network
+from tests.support.browser import visitor
+from tests.support.server import RunningServer
+
+
+async def test_a_question_whose_answer_is_cut_off_before_it_begins_is_asked_once(
+    browser: Browser, server: RunningServer
+) -> None:
+    """Browsers send such a request again by themselves, and so does the page."""
+    async with (
+        bad_network(server.url) as network,
+        visitor(browser, replace(server, url=network.url)) as someone,
+    ):
+        await someone.sign_in()
+        await someone.shorten_answers()
+        await someone.ask("Say one word.")
+        await someone.expect_state("finished")
+        for question in ("Say another word.", "And one more."):
+            network.fates["POST /v1/responses "] = "cut"
+            await someone.ask(question)
+            await someone.expect_state("finished")
+        assert network.lost == ["POST /v1/responses "] * 2
+        await someone.reload()
+        await expect(someone.turns.locator(".bubble")).to_have_text(
+            ["Say one word.", "Say another word.", "And one more."]
+        )
+        await expect(someone.page.get_by_role("button", name="Previous version")).to_have_count(0)

@@ -1,0 +1,115 @@
+"""A question that arrives twice, as over a bad network, is answered once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from tests.support.homes import postgresql_database
+from tests.support.run_kills import MODEL, client
+from tests.web.test_run_readers import servers
+
+TIMES = 8
+
+
+@pytest_asyncio.fixture(params=["one server", "two servers"])
+async def clients(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """A client of each server."""
+    async with AsyncExitStack() as stack:
+        url, number = None, 1
+        if request.param == "two servers":
+            folder, number = request.getfixturevalue("postgresql_server"), 2
+            url = await stack.enter_async_context(postgresql_database(folder, migrated=True))
+        running, key = await stack.enter_async_context(servers(tmp_path, number, url))
+        yield [await stack.enter_async_context(client(server, key)) for server in running]
+
+
+def question(conversation: str, **more: Any) -> dict[str, Any]:
+    place = {"id": conversation, "parent_id": None, "question_id": f"msg_{secrets.token_hex(14)}"}
+    return {
+        "model": MODEL,
+        "input": [{"role": "user", "content": "30 words"}],
+        "conversation": place,
+        "background": True,
+        **more,
+    }
+
+
+async def new_conversation(http: httpx.AsyncClient) -> str:
+    return str((await http.post("/v1/conversations", json={})).json()["id"])
+
+
+async def items_of(http: httpx.AsyncClient, conversation: str) -> list[tuple[str, str]]:
+    items = (await http.get(f"/v1/conversations/{conversation}/items?order=asc&tree=true")).json()
+    assert [place["siblings"]["count"] for place in items["places"]] == [1] * len(items["data"])
+    return [(item["type"], item["content"][0]["text"]) for item in items["data"]]
+
+
+def data_of(stream: str) -> list[Any]:
+    return [json.loads(line.removeprefix("data: ")) for line in stream.splitlines() if line.startswith("data: {")]
+
+
+async def test_a_question_that_arrives_many_times_at_once_is_answered_once(clients: list[httpx.AsyncClient]) -> None:
+    conversation = await new_conversation(clients[0])
+    body = question(conversation, stream=True)
+    answers = await asyncio.gather(
+        *(clients[number % len(clients)].post("/v1/responses", json=body) for number in range(TIMES))
+    )
+    streams = [data_of(answer.text) for answer in answers]
+    assert len({events[-1]["response"]["id"] for events in streams}) == 1
+    assert {events[-1]["type"] for events in streams} == {"response.completed"}
+    assert all([event["sequence_number"] for event in events] == list(range(len(streams[0]))) for events in streams)
+    kinds = [kind for kind, _ in await items_of(clients[-1], conversation)]
+    assert kinds == ["message", "reasoning", "message"]
+
+
+async def test_a_question_that_arrives_again_later_gets_its_answer_however_it_is_asked(
+    clients: list[httpx.AsyncClient],
+) -> None:
+    conversation = await new_conversation(clients[0])
+    body = question(conversation)
+    begun = (await clients[0].post("/v1/responses", json=body)).json()
+    assert begun["status"] == "queued"
+    whole = (await clients[-1].post("/v1/responses", json={**body, "background": False})).json()
+    assert (whole["id"], whole["status"]) == (begun["id"], "completed")
+    again = (await clients[-1].post("/v1/responses", json=body)).json()
+    assert again["output"] == whole["output"]
+    events = data_of((await clients[0].post("/v1/responses", json={**body, "stream": True})).text)
+    assert (events[0]["type"], events[-1]["response"]["id"]) == ("response.created", begun["id"])
+    assert len(await items_of(clients[0], conversation)) == 3
+
+
+async def test_the_same_text_under_another_id_is_another_question(clients: list[httpx.AsyncClient]) -> None:
+    conversation = await new_conversation(clients[0])
+    first = await clients[0].post("/v1/responses", json=question(conversation, background=False))
+    other = await clients[0].post("/v1/responses", json=question(conversation, background=False))
+    assert first.json()["id"] != other.json()["id"]
+
+
+async def test_an_id_is_for_one_message_and_has_its_form(clients: list[httpx.AsyncClient]) -> None:
+    http = clients[0]
+    conversation = await new_conversation(http)
+    two = question(conversation, input=[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}])
+    refused = await http.post("/v1/responses", json=two)
+    assert (refused.status_code, refused.json()["param"]) == (400, "conversation.question_id")
+    body = question(conversation)
+    body["conversation"]["question_id"] = "msg_1"
+    refused = await http.post("/v1/responses", json=body)
+    assert (refused.status_code, refused.json()["param"]) == (400, "conversation.question_id")
+
+
+async def test_another_s_question_is_neither_shown_nor_taken(clients: list[httpx.AsyncClient]) -> None:
+    http = clients[0]
+    body = question(await new_conversation(http), background=False)
+    await http.post("/v1/responses", json=body)
+    elsewhere = {**body, "conversation": {**body["conversation"], "id": await new_conversation(http)}}
+    refused = await http.post("/v1/responses", json=elsewhere)
+    assert (refused.status_code, refused.json()["code"]) == (409, "conversation_busy")
