@@ -47,6 +47,7 @@ function serve({ refuses, titles = ["The sky"] }: { refuses?: () => Response | P
   }
 
   vi.stubGlobal("fetch", async (path: string, init: RequestInit = {}) => {
+    if (init.signal?.aborted) throw new DOMException("The page was left", "AbortError");
     const [pathname] = path.split("?");
     calls.push(`${init.method ?? "GET"} ${pathname}`);
     if (pathname!.endsWith("/title")) return json({ ...conversation, title: titles.shift() ?? "too many" });
@@ -123,6 +124,16 @@ describe("a conversation", () => {
     expect(calls).toEqual(once);
     await conversation.answerAgain(conversation.last!);
     expect(calls).toEqual([...once, ...once]);
+  });
+
+  test("that is left while its first question is on its way has it all the same", async () => {
+    const calls = serve({});
+    const { conversation, begun } = begin();
+    const asked = conversation.ask(QUESTION);
+    conversation.leave();
+    await asked;
+    expect(calls.slice(0, 2)).toEqual(["POST /v1/conversations", "POST /v1/responses"]);
+    expect(begun).toEqual(["conv_1"]);
   });
 
   test("stays where nobody knows whether the server has its question", async () => {

@@ -75,6 +75,7 @@ export class Conversation {
   readonly #beginning = new Beginning();
   readonly #around: Surroundings;
   #left = new AbortController();
+  #leaving = false;
   #nextKey = 1;
   #stopWanted = false;
   /** What follows the running answer, until it is given up. */
@@ -344,9 +345,11 @@ export class Conversation {
     this.queue = [...texts.map((text) => ({ key: this.#nextKey++, text })), ...this.queue];
   }
 
-  /** Follows nothing any more; the server's answers go on. */
+  /** Follows nothing any more; the server's answers go on. A first question still reaches the server. */
   leave(): void {
-    this.#left.abort();
+    this.#leaving = true;
+    const isAskingFirst = this.id === null && this.answering && !this.temporary;
+    if (!isAskingFirst) this.#left.abort();
   }
 
   #ask(turn: Turn, model: string): Promise<void> {
@@ -401,6 +404,7 @@ export class Conversation {
         answer.take(event);
         if (event.type !== "begun") continue;
         this.#moveIn();
+        if (this.#leaving) return this.#left.abort();
         if (this.#stopWanted) void this.stop();
       }
     } catch (error) {

@@ -42,6 +42,7 @@ export class Visit {
   /** What was searched for. */
   reached = $state.raw<Reached | null>(null);
   readonly #page: Page;
+  #left = false;
   /** Whether a question waits for documents that are being read. */
   #awaitsDocuments = false;
 
@@ -71,16 +72,18 @@ export class Visit {
 
   /** The page goes on to another conversation; only one that is kept nowhere goes on being answered here. */
   leave(): void {
+    this.#left = true;
     this.writing.leave();
     this.shelf.leave();
     if (!this.conversation.temporary) this.conversation.leave();
   }
 
   #moveIn(id: string): void {
-    address.go(id, { replace: true });
     void this.shelf.bind(id);
-    this.writing.moveIn();
     conversationsChanged();
+    if (this.#left) return; // the page is elsewhere
+    address.go(id, { replace: true });
+    this.writing.moveIn();
   }
 
   #onEnd(answer: Answer): void {
