@@ -9,6 +9,7 @@ import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
 import { Beginning } from "./beginning";
 import { headPage, Path, pathThrough, placeOnPath } from "./path.svelte";
+import { Queue, type Queued } from "./queue.svelte";
 import { ServerTalk, type Ask, type Events, type Talk } from "./talks";
 import { modelForTitle } from "./title";
 import type { AnswerFacts, PathPage } from "./tree";
@@ -18,12 +19,6 @@ import type { Turn } from "./turn.svelte";
 const MOST_PAGES_TO_FORK = 5;
 /** How many are read to reach a message that was searched for. */
 const MOST_PAGES_TO_ITEM = 25;
-
-/** A message that waits for the end of an answer, or for documents. */
-export interface Queued {
-  key: number;
-  text: string;
-}
 
 export interface Surroundings {
   /** Each question waits for it: whoever asks while they are being signed in is not refused for that. */
@@ -68,15 +63,14 @@ export class Conversation {
   temporary = $state(false);
   /** It is temporary since the organization keeps nothing. */
   neverKept = $state(false);
-  queue = $state.raw<readonly Queued[]>([]);
   #running = $state.raw<Answer | null>(null);
   readonly #path = new Path();
+  readonly #queue: Queue;
   #talk: Talk | null = null;
   readonly #beginning = new Beginning();
   readonly #around: Surroundings;
   #left = new AbortController();
   #leaving = false;
-  #nextKey = 1;
   #stopWanted = false;
   /** What follows the running answer, until it is given up. */
   #following = new AbortController();
@@ -90,6 +84,7 @@ export class Conversation {
 
   constructor(around: Surroundings, id: string | null = null) {
     this.#around = around;
+    this.#queue = new Queue(around.onQueue);
     this.id = id;
     if (id !== null) {
       this.#talk = new ServerTalk(id);
@@ -112,6 +107,11 @@ export class Conversation {
 
   get loadingEarlier(): boolean {
     return this.#path.loadingEarlier;
+  }
+
+  /** What waits to be asked. */
+  get queue(): readonly Queued[] {
+    return this.#queue.messages;
   }
 
   /** Whether anything was asked in it. */
@@ -211,8 +211,7 @@ export class Conversation {
 
   /** Keeps a message to be asked later. */
   hold(text: string): void {
-    this.queue = [...this.queue, { key: this.#nextKey++, text }];
-    this.#around.onQueue();
+    this.#queue.add(text);
   }
 
   /** Asks something else beside a question. */
@@ -328,7 +327,7 @@ export class Conversation {
 
   /** Ends the running answer and asks what waits. */
   async sendNow(queued: Queued): Promise<void> {
-    this.queue = [queued, ...this.queue.filter((one) => one !== queued)];
+    this.#queue.prefer(queued);
     if (this.answering) {
       this.#sendsNext = true;
       await this.stop();
@@ -336,13 +335,12 @@ export class Conversation {
   }
 
   remove(queued: Queued): void {
-    this.queue = this.queue.filter((one) => one !== queued);
-    this.#around.onQueue();
+    this.#queue.remove(queued);
   }
 
   /** What waited when the page was left. */
   restoreQueue(texts: readonly string[]): void {
-    this.queue = [...texts.map((text) => ({ key: this.#nextKey++, text })), ...this.queue];
+    this.#queue.restore(texts);
   }
 
   /** Follows nothing any more; the server's answers go on. A first question still reaches the server. */
@@ -423,11 +421,9 @@ export class Conversation {
   }
 
   async #askNext(): Promise<void> {
-    const [next, ...rest] = this.queue;
-    if (next === undefined || this.#around.model() === null) return;
+    const next = this.#around.model() === null ? null : this.#queue.takeFirst();
+    if (next === null) return;
     this.#sendsNext = false;
-    this.queue = rest;
-    this.#around.onQueue();
     await this.ask(next.text);
   }
 

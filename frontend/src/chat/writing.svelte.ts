@@ -5,9 +5,10 @@
  */
 import { untrack } from "svelte";
 import { connection } from "../offline/connection.svelte";
-import type { Conversation, Queued } from "./conversation.svelte";
+import type { Conversation } from "./conversation.svelte";
 import type { Shelf } from "./documents/shelf.svelte";
 import { inOneWindow, NEW, type Drafts } from "./drafts";
+import type { Queued } from "./queue.svelte";
 
 export class Writing {
   text = $state("");
