@@ -52,7 +52,9 @@ describe("what the server refuses", () => {
   test("follows a change of language", async () => {
     const problem = await refused("limit_empty");
     await changeLanguage("fr");
-    expect(problem.said().text).toMatch(/^Il faut un nombre dans au moins un de ces champs/);
+    expect(problem.said().text).toBe(
+      "Il faut un nombre dans au moins un de ces champs\u00a0: requêtes par minute, tokens par minute, requêtes à la fois. Pour n’avoir aucune limite, supprimez-la.",
+    );
     await changeLanguage("de");
   });
 });
