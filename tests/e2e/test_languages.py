@@ -93,7 +93,7 @@ async def test_a_refusal_is_said_in_the_readers_language_with_the_label_of_the_f
         await owner.page.get_by_role("button", name="Limit festlegen").first.click()
         await owner.dialog.get_by_role("button", name="Speichern").click()
         refused = owner.dialog.get_by_role("alert")
-        await expect(refused).to_contain_text("Ein Limit braucht mindestens eine Zahl.")
+        await expect(refused).to_contain_text("Mindestens eines dieser Felder braucht eine Zahl: Anfragen pro Minute, ")
         await owner.dialog.get_by_label("Anfragen pro Minute").fill("9" * 15)
         await owner.dialog.get_by_role("button", name="Speichern").click()
         await expect(refused).to_contain_text("Anfragen pro Minute: ")
