@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -87,6 +88,49 @@ async def test_an_answer_is_judged_and_the_conversation_shared_exported_found_an
         await page.get_by_role("combobox").fill("temporary")
         await page.keyboard.press("Enter")
         await expect(page.get_by_text("Nothing of this conversation is kept")).to_be_visible()
+
+
+RECOGNITION = """
+(({ loads }) => {
+  let loaded = false;
+  window.webkitSpeechRecognition = undefined;
+  window.SpeechRecognition = class extends EventTarget {
+    static async available({ langs, processLocally }) {
+      window.asked = { langs, processLocally };
+      return loaded ? "available" : "downloadable";
+    }
+    static async install() { return (loaded = loads); }
+    start() {
+      const heard = Object.assign([{ transcript: " north wind " }], { isFinal: true });
+      this.dispatchEvent(Object.assign(new Event("result"), { resultIndex: 0, results: [heard] }));
+    }
+    stop() { this.dispatchEvent(new Event("end")); }
+  };
+})(%s);
+"""
+"""A browser that knows how to understand a language on the device, and has to load it: Chromium's is so at first."""
+
+
+@pytest.mark.parametrize("loads", [True, False])
+async def test_a_language_is_loaded_onto_the_device_before_it_is_dictated(
+    browser: Browser, talker: Talker, loads: bool
+) -> None:
+    async with at_the_page(browser, talker, locale="fr-FR") as someone:
+        page = someone.page
+        await page.add_init_script(RECOGNITION % json.dumps({"loads": loads}))
+        await page.reload()
+        await page.get_by_role("button", name="Dicter : le navigateur chargera d’abord cette langue").click()
+        assert await page.evaluate("window.asked") == {"langs": ["fr-FR"], "processLocally": True}
+        if loads:
+            await expect(someone.field).to_have_value("north wind")
+            await expect(page.get_by_text("Rien ne quitte cet appareil.")).to_be_attached()
+            await page.get_by_role("button", name="Arrêter la dictée").click()
+            await expect(page.get_by_role("button", name="Dicter", exact=True)).to_be_visible()
+        else:
+            await expect(
+                page.get_by_role("button", name="Le navigateur n’a pas pu charger cette langue")
+            ).to_be_visible()
+            await expect(someone.field).to_have_value("")
 
 
 RIVERS = (

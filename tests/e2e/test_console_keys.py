@@ -25,6 +25,9 @@ async def test_a_key_made_here_calls_a_model_and_its_usage_is_shown(owner: Conso
     await owner.dialog.get_by_role("button", name="I have kept it").click()
     await expect(owner.row("Shown once")).to_contain_text("never")
     assert secret not in await page.content()
+    for cells in ("thead th", "tbody tr:first-child td"):
+        bottoms = await page.locator(cells).evaluate_all("all => all.map((one) => one.getBoundingClientRect().bottom)")
+        assert len(set(bottoms)) == 1, "a line below a row would have a step"
 
     async with httpx.AsyncClient(base_url=owner.server.url, headers={"authorization": f"Bearer {secret}"}) as client:
         answer = await client.post("/v1/chat/completions", json=QUESTION)

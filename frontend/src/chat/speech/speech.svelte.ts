@@ -11,7 +11,12 @@ interface Recognition extends EventTarget {
 }
 interface RecognitionKind {
   new (): Recognition;
-  available?: (options: { langs: string[]; processLocally: boolean }) => Promise<string>;
+  available?: (options: LanguageHere) => Promise<string>;
+  install?: (options: LanguageHere) => Promise<boolean>;
+}
+interface LanguageHere {
+  langs: string[];
+  processLocally: boolean;
 }
 interface Heard extends Event {
   resultIndex: number;
@@ -19,17 +24,31 @@ interface Heard extends Event {
 }
 
 function recognition(): RecognitionKind | null {
-  return (globalThis as { SpeechRecognition?: RecognitionKind }).SpeechRecognition ?? null;
+  const kinds = globalThis as { SpeechRecognition?: RecognitionKind; webkitSpeechRecognition?: RecognitionKind };
+  return kinds.SpeechRecognition ?? kinds.webkitSpeechRecognition ?? null;
 }
 
-/** Whether this browser understands a language without sending the audio away. */
-export async function canDictate(language: string): Promise<boolean> {
+const here = (language: string): LanguageHere => ({ langs: [language], processLocally: true });
+
+/** Whether this browser understands a language without sending the audio away, or could once it has loaded it. */
+export async function canDictate(language: string): Promise<"now" | "once loaded" | "never"> {
   const Kind = recognition();
-  if (Kind?.available === undefined) return false;
+  if (Kind?.available === undefined) return "never";
   try {
-    return (await Kind.available({ langs: [language], processLocally: true })) === "available";
+    const known = await Kind.available(here(language));
+    if (known === "available") return "now";
+    return Kind.install !== undefined && known.startsWith("download") ? "once loaded" : "never";
   } catch {
-    return false; // a language that it doesn't know
+    return "never"; // a language that it doesn't know
+  }
+}
+
+/** Lets the browser load a language, which stays on the device; returns whether it has it then. */
+export async function loadDictation(language: string): Promise<boolean> {
+  try {
+    return (await recognition()?.install?.(here(language))) ?? false;
+  } catch {
+    return false;
   }
 }
 
