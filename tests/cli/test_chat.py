@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.cli.conftest import Run
 from tests.support.server import RunningServer
@@ -158,3 +159,19 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(server: RunningServer,
     assert [message["role"] for message in saved["messages"]] == ["system", "user", "assistant", "user", "assistant"]
     assert saved["messages"][3]["content"] == "two\nlines"
     assert "Write a long story" in (server.home / "chat-history").read_text()
+
+
+def test_the_terminal_lists_and_takes_only_models_that_chat(server: RunningServer, home: Path) -> None:
+    headers = {"authorization": f"Bearer {server.api_key}"}
+    cards = httpx.get(f"{server.url}/v1/models", headers=headers).json()["data"]
+    [embedding] = [card["id"] for card in cards if card["capabilities"]["embeddings"]]
+    with TerminalCommand(["chat", "--home", str(server.home)], os.environ) as terminal:
+        terminal.wait_for(r"smollm2-135m[\s\S]*› ")
+        terminal.type(f"/model {embedding}\r")
+        shown = terminal.wait_for(rf"There is no model '{embedding}';\s+there\s+are:\s+[^›]*› ")
+        assert "smollm2-135m" in shown
+        terminal.type("/model\r")
+        listed = terminal.wait_for(r"› smollm2-135m[^›]*› ")
+        assert embedding not in listed
+        terminal.type("/exit\r")
+        assert terminal.wait_for_end() == 0

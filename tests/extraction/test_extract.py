@@ -81,12 +81,12 @@ async def test_ten_thousand_pages_are_read_up_to_the_limit_with_progress(
 
 
 async def test_a_document_that_takes_too_much_memory_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "stray.xlsx"
-    cells = f"<row>{text_cell('A1', 'x')}</row><row>{text_cell('XFD1048576', 'x')}</row>"
+    path = tmp_path / "wide.xlsx"
+    cells = f"<row>{text_cell('A1', 'x')}</row><row>{text_cell('I1048576', 'x')}</row>"
     path.write_bytes(archive(xlsx({"Sheet": cells})))
-    refused = await refusal(path, Limits())
-    assert (refused.code, refused.details) == ("too_large", {"limit": 2**30})
-    assert "more than 1024 MiB of memory: divide it" in refused.message
+    refused = await refusal(path, Limits(memory_bytes=2**28))
+    assert (refused.code, refused.details) == ("too_large", {"limit": 2**28})
+    assert "more than 256 MiB of memory: divide it" in refused.message
 
 
 @pytest.mark.slow

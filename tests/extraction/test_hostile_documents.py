@@ -169,6 +169,54 @@ def test_what_a_few_bytes_ask_to_repeat_is_not_repeated_without_end(tmp_path: Pa
     assert len(document.text) < 100_000
 
 
+def open_sheet(rows: str) -> bytes:
+    names = " ".join(f'xmlns:{prefix}="{NAMES}:{prefix}:1.0"' for prefix in ("office", "text", "table"))
+    return archive(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+            "META-INF/manifest.xml": f"<m:manifest xmlns:m='{NAMES}:manifest:1.0'/>",
+            "content.xml": f"<office:document-content {names}><office:body><office:spreadsheet>"
+            f'<table:table table:name="S">{rows}</table:table>'
+            f"</office:spreadsheet></office:body></office:document-content>",
+        }
+    )
+
+
+def open_row(rows: int, columns: int, text: str = "<text:p>x</text:p>") -> str:
+    cell = f'<table:table-cell office:value-type="string" table:number-columns-repeated="{columns}">{text}'
+    empty = f'<table:table-cell table:number-columns-repeated="{columns}"/>'
+    return (
+        f'<table:table-row table:number-rows-repeated="{rows}">'
+        f"{cell + '</table:table-cell>' if text else empty}</table:table-row>"
+    )
+
+
+FAR = "between its first and its last"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("corner.xlsx", archive(xlsx({"S": f"<row>{text_cell('A1', 'x')}{text_cell('XFD1048576', 'x')}</row>"})), FAR),
+        ("below.xlsx", archive(xlsx({"S": f"<row>{text_cell('A1', 'x')}{text_cell('Z1048576', 'x')}</row>"})), FAR),
+        ("rows.ods", open_sheet(open_row(1_048_576, 30)), FAR),
+        ("columns.ods", open_sheet(open_row(1, 16_384) + open_row(1_048_574, 1, "") + open_row(1, 1)), FAR),
+        ("columns.csv", b"a,b\n" + b"," * 5_000_000, "Line 2 of this table has 5,000,001 columns"),
+    ],
+)
+def test_cells_far_apart_are_refused_before_there_is_room_for_all_between_them(
+    tmp_path: Path, name: str, data: bytes, message: str
+) -> None:
+    refused = refusal(tmp_path, data, name)
+    assert refused.code == "too_large"
+    assert message in refused.message
+
+
+def test_empty_cells_to_the_end_of_a_sheet_are_nothing_to_refuse(tmp_path: Path) -> None:
+    rows = open_row(2, 1) + open_row(1_048_574, 16_384, "")
+    assert "| x |" in read_bytes(tmp_path, open_sheet(rows), "sheet.ods").text
+
+
 def test_a_quotation_mark_that_stays_open_is_named(tmp_path: Path) -> None:
     refused = refusal(tmp_path, b'a,b\n"' + b"x,y\n" * 500_000, "open.csv")
     assert (refused.code, "quotation mark" in refused.message) == ("damaged", True)

@@ -97,6 +97,18 @@ def test_the_model_card_says_what_the_model_was_made_from_and_how(run: Path) -> 
     assert str(run.parent) not in card, "paths on this machine are nobody else's business"
 
 
+@pytest.mark.slow
+def test_a_later_evaluation_stands_in_the_card_of_the_released_model_and_its_sums_hold(
+    run: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (tmp_path / "fr.txt").write_text("Le vent souffle. " * 20)
+    assert run_aquilon(tmp_path, "eval", str(copy), "--task", "bpb", "--data", str(tmp_path / "fr.txt")).code == 0
+    assert "| bpb | bits_per_byte | " in (copy / "model" / "README.md").read_text()
+    test_the_sums_of_all_released_files_are_listed(copy)
+
+
 def test_measured_results_of_the_run_stand_in_the_card_of_an_export(unfinished: Path, tmp_path: Path) -> None:
     (unfinished / "evaluations").mkdir()
     measured = {"task": "bpb", "measures": {"bits_per_byte/fr": {"value": 1.25, "low": 1.2, "high": 1.3, "count": 40}}}

@@ -130,7 +130,7 @@ def evaluate(
     import msgspec
 
     from aquilon.checkpoints.store import ModelStore
-    from aquilon.cli.evaluations import keep, keep_scorecards, measure, show
+    from aquilon.cli.evaluations import keep, keep_scorecards, measure, renew_cards, show
     from aquilon.evaluation.protocol import Order, Sampling
     from aquilon.evaluation.scorecard import QUESTIONS, TEXT_BYTES
     from aquilon.evaluation.task_files import TaskFinder
@@ -178,6 +178,7 @@ def evaluate(
         show(evaluations, as_json=as_json)
     if scorecard:
         keep_scorecards(order, evaluations, store)
+    renew_cards(order)
 
 
 def _local(text: str, store: ModelStore) -> Candidate:

@@ -36,7 +36,7 @@ from aquilon.evaluation.results import Comparison, Evaluation, Measure
 from aquilon.evaluation.scorecard import scorecard, write_scorecard
 from aquilon.evaluation.statistics import compare
 from aquilon.starting_process import started_by_this_process
-from aquilon.training.protocol import JOB, MODEL
+from aquilon.training.protocol import CARD, JOB, MODEL
 from aquilon.wording import duration_text
 
 if TYPE_CHECKING:
@@ -161,6 +161,15 @@ def keep_scorecards(order: Order, evaluations: list[Evaluation], store: ModelSto
         else:
             where = f"{path} is no model of the store" if path.is_dir() else f"{path} is a file"
             err().print(f"The scorecard of {candidate.name} is not kept: {where}", markup=False)
+
+
+def renew_cards(order: Order) -> None:
+    """Write the cards of the runs' released models again: they say what was measured."""
+    for candidate in order.candidates:
+        if isinstance(candidate, LocalCandidate) and (Path(candidate.path) / MODEL / CARD).is_file():
+            from aquilon.training.release import renew_card
+
+            renew_card(Path(candidate.path))
 
 
 def _write(folder: Path, name: str, evaluation: Evaluation) -> None:

@@ -11,10 +11,12 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError, Shee
 
 from aquilon.extraction.document import Unreadable
 from aquilon.extraction.reading import Reading
+from aquilon.extraction.sheet_sizes import check_sheet_sizes
 
 
 def read_sheets(path: Path, reading: Reading) -> None:
     """A table for each visible sheet, whose page is the sheet's number. Raises Unreadable."""
+    check_sheet_sizes(path)
     try:
         workbook = CalamineWorkbook.from_path(str(path))
         reading.pages = len(workbook.sheets_metadata)

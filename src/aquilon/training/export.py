@@ -30,8 +30,8 @@ from aquilon.starting_process import when_starter_ends
 from aquilon.text.gguf_vocabulary_writing import vocabulary_from_folder
 from aquilon.text.tokenizer import TokenizerError
 from aquilon.training.export_protocol import Exported, Failed, Message, Order, Writing
-from aquilon.training.model_card import CARD, EVALUATIONS, SCORECARD, model_card
-from aquilon.training.protocol import JOB, MODEL, TOKENIZER, UnusableJob, base_of, read_job
+from aquilon.training.model_card import EVALUATIONS, SCORECARD, model_card
+from aquilon.training.protocol import CARD, JOB, MODEL, TOKENIZER, UnusableJob, base_of, read_job
 from aquilon.training.release import RunText
 from aquilon.training.run_weights import last_weights
 

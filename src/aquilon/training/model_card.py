@@ -27,7 +27,6 @@ from aquilon.training.report import documents_text, energy_words
 from aquilon.training.run_weights import architecture_of
 from aquilon.wording import counted, duration_text
 
-CARD = "README.md"
 EVALUATIONS = "evaluations"
 """The folder inside a run with what was measured, one file of JSON for each model and task."""
 

@@ -30,6 +30,9 @@ JOB, EVENTS, LOCK = "job.json", "events.jsonl", "lock"
 TOKENIZER, DATA, CHECKPOINTS, MODEL, REPORT = "tokenizer", "data", "checkpoints", "model", "report.html"
 """Names inside a run's folder. MODEL is the released result: a checkpoint, or an adapter."""
 
+CARD = "README.md"
+"""The model card, in MODEL and in exports."""
+
 FINISHED, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes."""
 
