@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from playwright.async_api import Browser, expect
 from tests.support.bad_network import bad_network
-from tests.support.browser import Visitor, visitor
+from tests.support.browser import visitor
 from tests.support.server import RunningServer
 
 
