@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { changeLanguage } from "../src/i18n/catalogue.svelte";
 import { problemOf } from "../src/api/problem";
+import { problemOfAnswer } from "../src/api/responses";
 
 vi.stubGlobal("navigator", { languages: ["en"] });
 
@@ -40,6 +41,16 @@ describe("what the server refuses", () => {
     const of = (code: string) => problemOf(answer(502, { message: "In English.", type: "server_error", code }));
     expect((await of("upstream_timeout")).kind).toBe("upstream");
     expect((await of("engine_stopped")).kind).toBe("engine");
+  });
+
+  test("of an answer that failed names its model, and says when other servers have no room", async () => {
+    await refused("limit_empty"); // loads the sentences
+    const of = (code: string) => problemOfAnswer({ code, message: "In English." }, "mistral-small");
+    expect(of("upstream_unavailable").said().text).toMatch(/^Die Upstreams von „mistral-small“ sind eben ausgefallen/);
+    expect(of("upstream_unavailable").kind).toBe("upstream");
+    expect(of("upstream_overloaded").kind).toBe("overloaded");
+    expect(of("disk_full").kind).toBe("unsaved");
+    expect(of("engine_stopped").kind).toBe("engine");
   });
 
   test("keeps another server's reason", async () => {

@@ -101,9 +101,11 @@ describe("a refusal is told from the others:", () => {
     expect((await problem()).kind).toBe("unreachable");
   });
 
-  test("an answer that is no JSON", async () => {
+  test("a proxy that doesn't reach the server, or finds a file too large", async () => {
     serve("<html>Bad gateway</html>", undefined, { status: 502 });
-    expect((await problem()).kind).toBe("engine");
+    expect((await problem()).kind).toBe("unreachable");
+    serve("<html>Request Entity Too Large</html>", undefined, { status: 413 });
+    expect(await problem()).toMatchObject({ kind: "invalid", code: "proxy_too_large" });
   });
 });
 

@@ -52,6 +52,16 @@ def test_the_scheme_is_taken_only_from_trusted_proxies(gateway: RunningServer, r
     assert ("strict-transport-security" in headers) == trusts(gateway, request)
 
 
+def test_a_page_behind_a_proxy_that_hides_its_address_is_refused_and_the_log_has_both(gateway: RunningServer) -> None:
+    headers = FORWARDED | {"origin": "https://ai.example.org"}
+    answer = httpx.post(f"{gateway.url}/auth/login", headers=headers, json={"token": "t"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+    [line] = [line for line in gateway.log.splitlines() if "its origin is not this server's address" in line]
+    assert "origin=https://ai.example.org" in line
+    assert gateway.url.removeprefix("http://") in line
+    assert "trusted_proxies" in line
+
+
 def test_a_forwarded_request_never_counts_as_local(gateway: RunningServer) -> None:
     """``/metrics`` needs no key on this machine, but requests through a proxy on it do."""
     assert httpx.get(f"{gateway.url}/metrics").status_code == 200

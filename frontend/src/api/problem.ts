@@ -123,7 +123,14 @@ export async function problemOf(response: Response): Promise<Problem> {
   const wait = Number(response.headers.get("retry-after"));
   const retryAfter = Number.isFinite(wait) && wait > 0 ? wait : null;
   await loadRefusals();
+  if (body === null) return problemOfProxy(response.status, message);
   return new Problem(kindOf(response.status, body), message, { ...body, retryAfter });
+}
+
+/** What answers without the server's error shape stands before it: it doesn't reach the server, or lets this not through. */
+function problemOfProxy(status: number, message: string): Problem {
+  if ([502, 503, 504].includes(status)) return new Problem("unreachable", message);
+  return new Problem(kindOf(status, null), message, { code: status === 413 ? "proxy_too_large" : "" });
 }
 
 /** The problem that an error event in mid-stream describes: the status was sent long before. */

@@ -116,16 +116,17 @@ export async function cancelResponse(id: string): Promise<void> {
   await postJson(`${path(id)}/cancel`, {});
 }
 
-/** Why an answer failed, as a person is told. */
-export function problemOfAnswer(error: ResponseError): Problem {
+/** Why an answer of a model's failed, as a person is told. An answer's error has no values: all that name one name it. */
+export function problemOfAnswer(error: ResponseError, model: string): Problem {
   const kinds: Record<string, ProblemKind> = {
     server_restarted: "interrupted",
     overloaded: "overloaded",
+    upstream_overloaded: "overloaded",
     context_length_exceeded: "context",
   };
   const kind =
     kinds[error.code] ?? (isOfStorage(error.code) ? "unsaved" : isOfUpstream(error.code) ? "upstream" : "engine");
-  return new Problem(kind, error.message, { code: error.code });
+  return new Problem(kind, error.message, { code: error.code, values: { name: model } });
 }
 
 function path(id: string): string {

@@ -117,7 +117,7 @@ export class Answer {
     if (facts.status === "cancelled") this.state = "stopped";
     if (facts.status === "failed") {
       this.state = "failed";
-      this.problem = problemOfAnswer(facts.error ?? { code: "", message: "" });
+      this.problem = problemOfAnswer(facts.error ?? { code: "", message: "" }, facts.model);
     }
   }
 
@@ -198,7 +198,7 @@ export class Answer {
       this.figures = this.#meter.figures();
     }
     this.cut = end.incomplete?.reason === "max_output_tokens";
-    if (end.status === "failed") this.fail(problemOfAnswer(end.error ?? { code: "", message: "" }));
+    if (end.status === "failed") this.fail(problemOfAnswer(end.error ?? { code: "", message: "" }, end.model));
     else this.state = end.status === "cancelled" ? "stopped" : "finished";
   }
 }

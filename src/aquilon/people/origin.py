@@ -7,11 +7,14 @@ import ipaddress
 from starlette.requests import HTTPConnection, Request
 
 from aquilon.errors import forbidden
+from aquilon.log import get_logger
 from aquilon.people.proxies import was_forwarded
 
 IN_PROCESS = "aquilon.principal"
 """The key, in the ASGI scope, of the principal of a request that the server makes to itself for a batch line."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+log = get_logger("aquilon.origin")
 
 
 def is_loopback_name(host: str) -> bool:
@@ -61,6 +64,12 @@ def require_same_origin(request: Request, *, allow_none: bool = False) -> None:
             return
     elif site == "same-origin" or (site is None and allow_none):
         return
+    log.warning(
+        "A page's request was refused: its origin is not this server's address",
+        origin=origin,
+        address=f"{request.scope['scheme']}://{request.headers.get('host', '')}",
+        advice="A proxy must pass Host and X-Forwarded-Proto on, and be named in trusted_proxies",
+    )
     raise forbidden(
         "This request comes from another site; open the page at this server's own address", code="cross_site"
     )

@@ -21,7 +21,8 @@ from aquilon.storage import Database
 
 _PAUSE_SECONDS = 0.1
 """Between two steps, so that requests never wait long for the database."""
-_EVERY_SECONDS = 3600
+_FIRST_SECONDS, _EVERY_SECONDS = 5.0, 3600.0
+"""After the start, and then: what a stop interrupted, such as the deletion of an account, goes on soon."""
 _AT_ONCE = 500
 _DAY = 86_400
 
@@ -77,8 +78,10 @@ def prunings(database: Database, files: Files, settings: Settings, *more: Prunin
 
 
 async def keep_pruned(prunings: Sequence[Pruning], *, stop: asyncio.Event) -> None:
-    """Run all prunings every hour, in small steps, until ``stop`` is set."""
-    while not await _waited(stop, _EVERY_SECONDS):
+    """Run all prunings soon, and then every hour, in small steps, until ``stop`` is set."""
+    wait = _FIRST_SECONDS
+    while not await _waited(stop, wait):
+        wait = _EVERY_SECONDS
         for name, step in prunings:
             await prune(name, step, stop)
 

@@ -85,7 +85,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.provider_unusable": "Der Identitätsanbieter ist gerade nicht nutzbar.",
   "error.https_required": "Zum Anmelden braucht es https oder einen Browser auf dem Rechner des Servers.",
   "error.cross_site":
-    "Diese Anfrage kommt von einer anderen Website: Öffnen Sie die Seite unter der Adresse dieses Servers.",
+    "Diese Anfrage kommt von einer anderen Website: Öffnen Sie die Seite unter der Adresse dieses Servers. Ist es diese Adresse, so ist ein Proxy davor falsch eingestellt: Ein Administrator findet den Grund im Protokoll des Servers.",
   "error.session_required": "Das darf nur eine angemeldete Person.",
   "error.invitation_not_open":
     "Diese Einladung ist unbekannt, aufgebraucht, zurückgezogen oder abgelaufen: Bitten Sie um eine neue.",
@@ -200,6 +200,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "Die Datei ist zu groß: höchstens {most} Bytes.",
   "error.files_quota_exceeded":
     "Die Dateien Ihrer Organisation dürfen zusammen {most} Bytes haben: Löschen Sie nicht mehr gebrauchte.",
+  "error.proxy_too_large": "Das ist mehr, als der Proxy vor dem Server durchlässt.",
   "error.disk_full":
     "Die Festplatte des Servers ist voll. Erst wenn ein Administrator Platz schafft, kann wieder gespeichert werden.",
   "error.database_unavailable":

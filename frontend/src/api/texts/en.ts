@@ -77,7 +77,8 @@ export const texts = {
   "error.provider_refused": "The identity provider refused the sign-in.",
   "error.provider_unusable": "The identity provider can’t be used now.",
   "error.https_required": "Signing in needs https, or a browser on the server’s own machine.",
-  "error.cross_site": "This request comes from another site: open the page at this server’s own address.",
+  "error.cross_site":
+    "This request comes from another site: open the page at this server’s own address. If this is that address, a proxy before it isn’t set up right: an administrator finds the reason in the server’s log.",
   "error.session_required": "Only a person who is signed in may do this.",
   "error.invitation_not_open": "This invitation is unknown, used up, withdrawn or expired: ask for another.",
   "error.note_invalid": "A note has at most {most} printable characters.",
@@ -188,6 +189,7 @@ export const texts = {
   "error.file_too_large": "The file is too large: at most {most} bytes.",
   "error.files_quota_exceeded":
     "Your organization’s files may have {most} bytes together: delete some that are no longer needed.",
+  "error.proxy_too_large": "This is larger than what the proxy before the server lets through.",
   "error.disk_full": "The server’s disk is full. Nothing can be saved until an administrator makes room.",
   "error.database_unavailable":
     "The server’s database can’t be reached now. Try again in a moment; if it stays so, tell an administrator.",

@@ -83,7 +83,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.provider_refused": "El proveedor de identidad ha rechazado el acceso.",
   "error.provider_unusable": "El proveedor de identidad no se puede usar ahora.",
   "error.https_required": "Para iniciar sesión hace falta https o un navegador en la propia máquina del servidor.",
-  "error.cross_site": "Esta solicitud viene de otro sitio: hay que abrir la página en la dirección de este servidor.",
+  "error.cross_site":
+    "Esta solicitud viene de otro sitio: hay que abrir la página en la dirección de este servidor. Si ya es esa dirección, un proxy que está delante no está bien configurado: un administrador encuentra el motivo en el registro del servidor.",
   "error.session_required": "Solo puede hacerlo una persona con la sesión iniciada.",
   "error.invitation_not_open":
     "Esta invitación es desconocida o está agotada, retirada o caducada: hay que pedir otra.",
@@ -198,6 +199,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "El archivo es demasiado grande: como máximo {most} bytes.",
   "error.files_quota_exceeded":
     "Los archivos de la organización pueden tener {most} bytes en total: hay que borrar los que ya no hagan falta.",
+  "error.proxy_too_large": "Es más de lo que deja pasar el proxy que está delante del servidor.",
   "error.disk_full":
     "El disco del servidor está lleno. No se puede guardar nada hasta que un administrador haga sitio.",
   "error.database_unavailable":

@@ -87,7 +87,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.provider_refused": "Le fournisseur d’identité a refusé la connexion.",
   "error.provider_unusable": "Le fournisseur d’identité est inutilisable pour l’instant.",
   "error.https_required": "Se connecter demande https, ou un navigateur sur la machine du serveur.",
-  "error.cross_site": "Cette requête vient d’un autre site\u00a0: ouvrez la page à l’adresse de ce serveur.",
+  "error.cross_site":
+    "Cette requête vient d’un autre site\u00a0: ouvrez la page à l’adresse de ce serveur. Si c’est bien celle-ci, un mandataire placé devant est mal réglé\u00a0: un administrateur en trouve la raison dans le journal du serveur.",
   "error.session_required": "Seule une personne connectée peut le faire.",
   "error.invitation_not_open":
     "Cette invitation est inconnue, épuisée, retirée ou expirée\u00a0: demandez-en une autre.",
@@ -208,6 +209,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "Le fichier est trop grand\u00a0: au plus {most} octets.",
   "error.files_quota_exceeded":
     "Les fichiers de votre organisation peuvent avoir {most} octets ensemble\u00a0: supprimez ceux qui ne servent plus.",
+  "error.proxy_too_large": "C’est plus que ce que laisse passer le mandataire placé devant le serveur.",
   "error.disk_full":
     "Le disque du serveur est plein. Rien ne peut être enregistré tant qu’un administrateur n’a pas fait de la place.",
   "error.database_unavailable":

@@ -86,7 +86,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.provider_unusable": "Il fornitore di identità ora non è utilizzabile.",
   "error.https_required": "Per accedere serve https, o un browser sulla macchina stessa del server.",
   "error.cross_site":
-    "Questa richiesta viene da un altro sito: bisogna aprire la pagina all’indirizzo di questo server.",
+    "Questa richiesta viene da un altro sito: bisogna aprire la pagina all’indirizzo di questo server. Se è già quello, un proxy che sta davanti non è configurato bene: un amministratore trova il motivo nel registro del server.",
   "error.session_required": "Può farlo solo una persona che ha effettuato l’accesso.",
   "error.invitation_not_open": "Questo invito è sconosciuto, esaurito, ritirato o scaduto: bisogna chiederne un altro.",
   "error.note_invalid": "Una nota ha al massimo {most} caratteri stampabili.",
@@ -199,6 +199,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.file_too_large": "Il file è troppo grande: al massimo {most} byte.",
   "error.files_quota_exceeded":
     "I file dell’organizzazione possono avere {most} byte in tutto: bisogna eliminare quelli che non servono più.",
+  "error.proxy_too_large": "È più di quanto lascia passare il proxy davanti al server.",
   "error.disk_full": "Il disco del server è pieno. Non si può salvare nulla finché un amministratore non fa spazio.",
   "error.database_unavailable":
     "Il database del server ora non è raggiungibile. Si può riprovare tra un momento; se continua, conviene avvisare un amministratore.",
