@@ -50,9 +50,9 @@ describe("what the server refuses", () => {
   });
 
   test("follows a change of language", async () => {
-    const problem = await refused("limit_empty");
+    const problem = await refused("budget_negative");
     await changeLanguage("fr");
-    expect(problem.said().text).toBe("Une limite a besoin d’au moins un nombre. Pour n’en avoir aucune, supprimez-la.");
+    expect(problem.said().text).toBe("Un budget ne peut pas être inférieur à 0.");
     await changeLanguage("de");
   });
 });
