@@ -61,11 +61,9 @@ describe("what the server refuses", () => {
   });
 
   test("follows a change of language", async () => {
-    const problem = await refused("limit_empty");
+    const problem = await refused("budget_negative");
     await changeLanguage("fr");
-    expect(problem.said().text).toBe(
-      "Il faut un nombre dans au moins un de ces champs\u00a0: requêtes par minute, tokens par minute, requêtes à la fois. Pour n’avoir aucune limite, supprimez-la.",
-    );
+    expect(problem.said().text).toBe("Un budget ne peut pas être inférieur à 0.");
     await changeLanguage("de");
   });
 });

@@ -1,14 +1,32 @@
-"""The process that started this one: what it started for itself alone must not go on when it is killed."""
+"""The process that started this one: what it started for itself alone must not go on when it is killed.
+
+There are two ways. `die_with_parent` is the kernel's: it reaches a process that hangs or executes another
+program, and leaves it no time for anything. `when_starter_ends` is a thread's: it lets the process end
+what it does or has started, and looks past processes between the two, such as an interpreter's launcher.
+"""
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import threading
 from collections.abc import Callable
 
 _STARTED_BY = "AQUILON_STARTED_BY"
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have Linux kill this process when its parent has died, even while it is stopped or after it executed a program.
+
+    Nothing happens on other systems. A child of this process must ask for itself.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def started_by_this_process() -> dict[str, str]:

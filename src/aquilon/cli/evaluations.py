@@ -167,9 +167,11 @@ def renew_cards(order: Order) -> None:
     """Write the cards of the runs' released models again: they say what was measured."""
     for candidate in order.candidates:
         if isinstance(candidate, LocalCandidate) and (Path(candidate.path) / MODEL / CARD).is_file():
-            from aquilon.training.release import renew_card
-
-            renew_card(Path(candidate.path))
+            command = [sys.executable, "-P", "-m", "aquilon.training.renewed_card", candidate.path]
+            renewing = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            if renewing.returncode != 0:
+                reason = renewing.stderr.strip()[-2000:]
+                raise CommandError(f"{candidate.name} was measured, but its card could not be written again: {reason}")
 
 
 def _write(folder: Path, name: str, evaluation: Evaluation) -> None:

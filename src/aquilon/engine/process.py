@@ -7,7 +7,6 @@ outlives the API process that started it.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import logging
 import os
 import signal
@@ -21,9 +20,9 @@ from aquilon.engine.framing import BrokenFrame, FrameDecoder, encode_frame
 from aquilon.engine.loop import EngineLoop
 from aquilon.engine.options import EngineOptions
 from aquilon.engine.protocol import FromEngine, ToEngine
+from aquilon.starting_process import die_with_parent
 from aquilon.text.printable import printable
 
-_PR_SET_PDEATHSIG = 1
 _RECEIVE_BYTES = 2**18
 
 log = logging.getLogger("aquilon.engine")
@@ -36,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     options = msgspec.json.decode(arguments.options, type=EngineOptions)
     _log_to_standard_error(options.log_level)
-    _end_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the API process too, which stops this one
     with socket.socket(fileno=arguments.socket_fd) as connection:
         loop = EngineLoop(options, lambda message: _send(connection, message))
@@ -59,12 +58,6 @@ def _log_to_standard_error(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s engine: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, even while it is stopped or hangs."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _send(connection: socket.socket, message: FromEngine) -> None:

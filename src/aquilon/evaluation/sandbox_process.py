@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import struct
 import sys
 from pathlib import Path
@@ -16,11 +15,12 @@ from pathlib import Path
 import msgspec
 
 from aquilon.process_limits import limit_process, start_no_process
+from aquilon.starting_process import die_with_parent
 
 PROGRAM = "program.py"
 
 _NEW_USER, _NEW_PROCESSES, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
-_PARENT_DIES, _NO_NEW_PRIVILEGES = 1, 38
+_NO_NEW_PRIVILEGES = 38
 """Of prctl."""
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """Landlock's system calls, the same on all processors but Alpha."""
@@ -56,14 +56,14 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
 def main(cell: Cell) -> None:
     limit_process(cpu_seconds=cell.cpu_seconds, memory_bytes=cell.memory_bytes, written_bytes=cell.written_bytes)
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PARENT_DIES, signal.SIGKILL)
+    die_with_parent()
     has_namespaces = libc.unshare(_NEW_USER | _NEW_PROCESSES | _NEW_NETWORK) == 0
     for _ in range(2 if has_namespaces else 0):  # the first process of a new numbering takes no signal, such as SIGXCPU
         child = os.fork()
         if child:
             _, status = os.waitpid(child, 0)
             os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
-        libc.prctl(_PARENT_DIES, signal.SIGKILL)
+        die_with_parent()
     os.chdir(cell.folder)
     version = _restrict_files(libc, Path(cell.folder))
     isolation = Isolation(network=has_namespaces, files=version > 0, processes=has_namespaces)

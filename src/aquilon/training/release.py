@@ -20,7 +20,7 @@ from aquilon.text.huggingface import tokenizer_from_folder
 from aquilon.training.data.preparing import ENDS_OF_DOCUMENTS
 from aquilon.training.model_card import model_card
 from aquilon.training.parallelize import whole
-from aquilon.training.protocol import CARD, MODEL, TOKENIZER, Job, Pretrain, UnusableJob, base_of, read_job
+from aquilon.training.protocol import CARD, MODEL, TOKENIZER, Job, Pretrain, UnusableJob, base_of
 
 _RECOMPUTED = "_checkpoint_wrapped_module."
 """What activation checkpointing puts into the names of parameters."""
@@ -52,11 +52,6 @@ def complete(run: Path, folder: Path, job: Job) -> None:
     """Write what a released folder has beside weights and tokenizer: the model card and the sums of its files."""
     (folder / CARD).write_text(model_card(run, job), "utf-8")
     write_sums(folder)
-
-
-def renew_card(run: Path) -> None:
-    """Write a released model's card again, with what was measured since, and the sums of its files."""
-    complete(run, run / MODEL, read_job(run))
 
 
 def require_releasable(base: Checkpoint) -> None:
