@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from playwright.async_api import Browser, expect
 from tests.support.bad_network import bad_network
-from tests.support.browser import visitor
+from tests.support.browser import Visitor, visitor
 from tests.support.server import RunningServer
+
+
+async def test_a_document_says_how_much_of_it_is_sent_and_a_removed_one_is_sent_no_further(person: Visitor) -> None:
+    devtools = await person.page.context.new_cdp_session(person.page)
+    slow = {"offline": False, "latency": 100, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
+    await devtools.send("Network.emulateNetworkConditions", slow)
+    text = "A fox jumps over the line.\n\n" * 100_000
+    await person.page.locator("input[type=file]").set_input_files(
+        {"name": "long.txt", "mimeType": "text/plain", "buffer": text.encode()}
+    )
+    await expect(person.page.get_by_text(re.compile(r"Sending, \d+%"))).to_be_visible()
+    async with person.page.expect_event("requestfailed", lambda request: request.url.endswith("/documents")):
+        await person.page.get_by_role("button", name=re.compile("Remove.*long.txt")).click()
+    await expect(person.page.get_by_text("long.txt")).to_have_count(0)
+    await devtools.detach()
 
 
 async def test_a_question_whose_answer_is_cut_off_before_it_begins_is_asked_once(

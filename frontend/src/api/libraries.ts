@@ -1,6 +1,7 @@
 /** Libraries of documents: made, filled, read and searched by the server. */
 import type { PassageBody, VectorStoreBody, VectorStoreFileBody, VectorStoreFilePage, VectorStorePage } from "./schema";
 import { call, postJson } from "./server";
+import { upload, type Sending } from "./upload";
 
 export type { PassageBody, VectorStoreBody, VectorStoreFileBody };
 
@@ -33,11 +34,11 @@ export async function libraries(): Promise<readonly VectorStoreBody[]> {
 }
 
 /** Uploads a file into a library, which then reads it; returns the file's id. */
-export async function uploadInto(libraryId: string, file: File, signal: AbortSignal): Promise<string> {
+export async function uploadInto(libraryId: string, file: File, sending: Sending): Promise<string> {
   const body = new FormData();
   body.append("file", file, file.name);
   const address = `/v1/libraries/${encodeURIComponent(libraryId)}/documents`;
-  return ((await (await call(address, { method: "POST", body, signal })).json()) as { id: string }).id;
+  return ((await (await upload(address, body, sending)).json()) as { id: string }).id;
 }
 
 /** All files of a library, the latest first, with how far they are read. */

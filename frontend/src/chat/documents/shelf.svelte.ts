@@ -87,6 +87,8 @@ export class Shelf {
   #nextKey = 1;
   #polling: ReturnType<typeof setTimeout> | undefined;
   #left = new AbortController();
+  /** What ends the sending of a file, by its key. */
+  #sending = new Map<number, AbortController>();
   readonly #owner: ShelfOwner;
 
   constructor(owner: ShelfOwner = OF_CONVERSATION) {
@@ -229,16 +231,22 @@ export class Shelf {
       notes: [],
     };
     this.files = [...this.files, one];
+    const removed = new AbortController();
+    this.#sending.set(key, removed);
     try {
       const library = await (this.#making ??= this.#library());
-      const id = await uploadInto(library, file, this.#left.signal);
+      const onProgress = (progress: number) => this.#change(key, { progress });
+      const signal = AbortSignal.any([this.#left.signal, removed.signal]);
+      const id = await uploadInto(library, file, { signal, onProgress });
       if (!this.files.some((other) => other.key === key)) await removeFile(library, id);
-      else this.#change(key, { id, status: "reading" });
+      else this.#change(key, { id, status: "reading", progress: 0 });
       await this.#poll();
     } catch (error) {
-      if (this.#left.signal.aborted) return;
+      if (this.#left.signal.aborted || removed.signal.aborted) return;
       if (this.#own === null) this.#making = null;
       this.#change(key, { status: "failed", problem: said(error) });
+    } finally {
+      this.#sending.delete(key);
     }
   }
 
@@ -261,6 +269,7 @@ export class Shelf {
 
   async remove(file: ShelfFile): Promise<void> {
     this.files = this.files.filter(({ key }) => key !== file.key);
+    if (file.progress < 1) this.#sending.get(file.key)?.abort(); // else the server has it, and is told
     const [own, id] = [this.#own, file.id];
     if (own !== null && id !== null) await this.#attempt(() => removeFile(own, id));
   }

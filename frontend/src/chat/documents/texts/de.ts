@@ -7,6 +7,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.list": "Dokumente dieser Unterhaltung",
   "doc.project": "Dokumente des Projekts „{name}“",
   "doc.sending": "Wird gesendet…",
+  "doc.sendingShare": "Wird gesendet, {percent}",
   "doc.reading": "Wird gelesen, {percent}",
   "doc.ready": "Gelesen",
   "doc.attached": "Bibliothek",

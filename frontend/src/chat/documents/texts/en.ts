@@ -6,6 +6,7 @@ export const texts = {
   "doc.list": "Documents of this conversation",
   "doc.project": "Documents of the project “{name}”",
   "doc.sending": "Sending…",
+  "doc.sendingShare": "Sending, {percent}",
   "doc.reading": "Reading, {percent}",
   "doc.ready": "Read",
   "doc.attached": "Library",

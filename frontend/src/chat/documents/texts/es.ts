@@ -7,6 +7,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.list": "Documentos de esta conversación",
   "doc.project": "Documentos del proyecto «{name}»",
   "doc.sending": "Enviando…",
+  "doc.sendingShare": "Enviando, {percent}",
   "doc.reading": "Leyendo, {percent}",
   "doc.ready": "Leído",
   "doc.attached": "Biblioteca",

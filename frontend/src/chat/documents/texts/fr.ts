@@ -7,6 +7,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.list": "Documents de cette conversation",
   "doc.project": "Documents du projet «\u00a0{name}\u00a0»",
   "doc.sending": "Envoi…",
+  "doc.sendingShare": "Envoi, {percent}",
   "doc.reading": "Lecture, {percent}",
   "doc.ready": "Lu",
   "doc.attached": "Bibliothèque",

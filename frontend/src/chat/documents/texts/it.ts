@@ -7,6 +7,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.list": "Documenti di questa conversazione",
   "doc.project": "Documenti del progetto «{name}»",
   "doc.sending": "Invio…",
+  "doc.sendingShare": "Invio, {percent}",
   "doc.reading": "Lettura, {percent}",
   "doc.ready": "Letto",
   "doc.attached": "Raccolta",
