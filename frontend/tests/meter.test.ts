@@ -33,6 +33,7 @@ test.each([
   ["The north wind, and the sun.", 6],
   ["L’aquilon souffle", 2],
   ["今日は良い天気です", 4],
+  ["Le vent du nord et le soleil. ".repeat(100), 700],
   ["", 0],
 ])("words are counted alike in one piece and a character at a time: %s", (text, least) => {
   const whole = new WordCounter();

@@ -11,7 +11,8 @@ export interface Figures {
 }
 
 const SHORTEST_SPAN_MS = 250;
-const LONGEST_UNBROKEN = 512;
+/** Characters that are counted anew each time the words are asked for. */
+const LONGEST_OPEN = 512;
 
 /** Counts words as they stream, by Unicode's word boundaries: also right where words have no spaces between them. */
 export class WordCounter {
@@ -19,11 +20,12 @@ export class WordCounter {
   #open = "";
   #closed = 0;
 
+  /** Costs next to nothing: to begin a segmentation takes longer than to count a token's words. */
   add(text: string): void {
     this.#open += text;
+    if (this.#open.length <= LONGEST_OPEN) return;
     const lastSpace = Math.max(this.#open.lastIndexOf(" "), this.#open.lastIndexOf("\n"));
-    const border = this.#open.length > LONGEST_UNBROKEN ? this.#open.length : lastSpace + 1;
-    if (border === 0) return;
+    const border = lastSpace < 0 ? this.#open.length : lastSpace + 1;
     this.#closed += this.#count(this.#open.slice(0, border));
     this.#open = this.#open.slice(border);
   }

@@ -32,6 +32,21 @@ function sanitizer(config: Config): (html: string) => DocumentFragment {
   return (html) => DOMPurify.sanitize(html, { ...config, RETURN_DOM_FRAGMENT: true });
 }
 
-export const sanitizeProse = sanitizer(PROSE);
+const sanitizeProse = sanitizer(PROSE);
 export const sanitizeHighlighted = sanitizer(HIGHLIGHTED);
 export const sanitizeFormula = sanitizer(FORMULA);
+
+/** Each block by itself. They are cleaned together, since each call costs more than a block, where they come apart again. */
+export function sanitizeBlocks(htmls: readonly string[]): DocumentFragment[] {
+  if (htmls.length > 1) {
+    const elements = [...sanitizeProse(htmls.join("")).childNodes];
+    if (elements.length === htmls.length && elements.every((node) => node instanceof Element)) {
+      return elements.map((element) => {
+        const alone = document.createDocumentFragment();
+        alone.append(element);
+        return alone;
+      });
+    }
+  }
+  return htmls.map(sanitizeProse);
+}

@@ -9,13 +9,15 @@
 import { BlockSplitter } from "./blocks";
 import { codeFrame, colour, dress, type Labels, typeset } from "./enrich";
 import { blocksOf } from "./parse";
-import { sanitizeProse } from "./sanitize";
+import { sanitizeBlocks } from "./sanitize";
 
 /** A tail so long is rendered again only when it has grown by this share of itself. */
 const LONG_TAIL = 4096;
 const LONG_TAIL_SHARE = 1 / 256;
-/** How long one frame may add blocks; to lay them out and paint them takes about as long again. */
-const ADDING_MS = 14;
+/** How long one frame may add blocks; to lay them out and paint them takes twice as long again. */
+const ADDING_MS = 8;
+/** How many characters are frozen between two looks at the clock. */
+const FROZEN_AT_ONCE = 1024;
 
 interface Block {
   /** What it was made of: the same HTML keeps its nodes. */
@@ -52,7 +54,7 @@ export class MarkdownView {
     const until = performance.now() + ADDING_MS;
     while (this.#waiting.length > 0) {
       if (performance.now() > until) return false;
-      this.#freeze(this.#waiting.shift()!);
+      this.#freeze(this.#someWaiting());
     }
     if (openFence) this.#growFence(tail);
     else this.#showTail(tail);
@@ -68,9 +70,15 @@ export class MarkdownView {
     this.#settle();
   }
 
-  #freeze(text: string): void {
+  #someWaiting(): string[] {
+    let [length, count] = [0, 0];
+    while (count < this.#waiting.length && length < FROZEN_AT_ONCE) length += this.#waiting[count++]!.length;
+    return this.#waiting.splice(0, count);
+  }
+
+  #freeze(texts: string[]): void {
     this.#fence = null;
-    this.#put(this.#frozen, blocksOf(text));
+    this.#put(this.#frozen, texts.flatMap(blocksOf));
     this.#frozen = this.#blocks.length;
     this.#settle();
     this.#renderedTail = "";
@@ -115,12 +123,11 @@ export class MarkdownView {
       back--;
     }
     const next = this.#blocks.slice(back).flatMap((block) => block.nodes)[0] ?? null;
-    const blocks = fresh.map((html) => {
-      const fragment = sanitizeProse(html);
+    const blocks = sanitizeBlocks(fresh).map((fragment, index) => {
       dress(fragment, this.#labels);
       const nodes = [...fragment.childNodes];
       this.#container.insertBefore(fragment, next);
-      return { html, nodes, settled: false };
+      return { html: fresh[index]!, nodes, settled: false };
     });
     this.#replace(front, back, blocks);
   }
