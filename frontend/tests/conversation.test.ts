@@ -21,6 +21,7 @@ function serve({ refuses, titles = ["The sky"] }: { refuses?: () => Response | P
       parent_id,
       response_id: `resp_${answers}`,
       siblings: alone,
+      asked_by: null,
     });
     const message = (id: string, role: string, part: object) => ({
       type: "message",

@@ -37,7 +37,8 @@ export class Path {
 
   /** Puts a question below the last turn, or at the place of one: what is below that is taken off the page. */
   ask(text: string, parentId: string | null, place: Turn | null = null): Turn {
-    const question = { id: null, askedAs: newQuestionId(), parentId, text, answerId: null, siblings: ALONE };
+    const unplaced = { id: null, answerId: null, siblings: ALONE, askedBy: null };
+    const question = { ...unplaced, askedAs: newQuestionId(), parentId, text };
     const turn = new Turn(place?.key ?? this.#nextKey++, question);
     this.turns = [...(place === null ? this.turns : this.above(place)), turn];
     return turn;

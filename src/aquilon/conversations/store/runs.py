@@ -111,6 +111,12 @@ async def open_of_person(session: AsyncSession, scope: Scope) -> Sequence[Stored
     return list(await session.scalars(query))
 
 
+async def others_asked(session: AsyncSession, scope: Scope, conversation_id: str, user_id: str) -> bool:
+    """Whether somebody else than this user is known to have asked in a conversation."""
+    query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id, StoredRun.asked_by != user_id)
+    return await session.scalar(query.with_only_columns(StoredRun.id).limit(1)) is not None
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunState:
     """How far a run is, and what it has used."""
@@ -125,6 +131,7 @@ class RunState:
     usage: Usage
     created_at: int
     ended_at: int | None
+    asked_by: str | None
 
 
 async def states(
@@ -136,10 +143,10 @@ async def states(
         table.conversation_id == conversation_id, or_(table.id.in_(run_ids), table.status.in_(OPEN_RUNS))
     )
     columns = (table.id, table.status, table.model, table.leaf_id, table.reason, table.error)
-    times = (table.created_at, table.ended_at)
+    since = (table.created_at, table.ended_at, table.asked_by)
     tokens = (table.prompt_tokens, table.completion_tokens, table.cached_tokens, table.reasoning_tokens)
     rows = await session.execute(
-        query.with_only_columns(*columns, *times, *tokens).order_by(table.created_at, table.id)
+        query.with_only_columns(*columns, *since, *tokens).order_by(table.created_at, table.id)
     )
     return [
         RunState(
@@ -152,6 +159,7 @@ async def states(
             usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.reasoning_tokens),
             created_at=row.created_at,
             ended_at=row.ended_at,
+            asked_by=row.asked_by,
         )
         for row in rows
     ]

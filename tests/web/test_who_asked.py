@@ -1,0 +1,105 @@
+"""Several people ask in one conversation: who sees whose name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from tests.support.commands import aquilon
+from tests.support.people import browser, joined, signed_in_owner
+from tests.support.server import RunningServer, start_server
+from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+
+from aquilon.checkpoints.pull import pull
+from aquilon.checkpoints.store import ModelStore
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    home = tmp_path_factory.mktemp("asked")
+    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
+    pull(str(folder), ModelStore(home / "models"), name="tiny")
+    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def owner(server: RunningServer) -> httpx.Client:
+    return signed_in_owner(server)
+
+
+def shared(person: httpx.Client, **more: Any) -> str:
+    body = {"visibility": "workspace", **more}
+    id_: str = person.post("/v1/conversations", json=body).raise_for_status().json()["id"]
+    return id_
+
+
+def ask(person: httpx.Client, conversation: str, question: str | None, **place: Any) -> str:
+    """Returns the answer's id. ``question``: None answers what is above once more."""
+    body = {
+        "model": "tiny",
+        "input": [] if question is None else [{"role": "user", "content": question}],
+        "conversation": {"id": conversation, **place},
+        "max_output_tokens": 2,
+    }
+    id_: str = person.post("/v1/responses", json=body).raise_for_status().json()["id"]
+    return id_
+
+
+def path(person: httpx.Client, conversation: str, **of: Any) -> list[tuple[str, Any]]:
+    """The questions of the path to the head, each with who asked it."""
+    query = {"tree": "true", "limit": 100, "order": "asc", **of}
+    page = person.get(f"/v1/conversations/{conversation}/items", params=query).raise_for_status().json()
+    return [
+        (item["content"][0]["text"], place["asked_by"] and place["asked_by"]["name"])
+        for item, place in zip(page["data"], page["places"], strict=True)
+        if item["role"] == "user" or place["asked_by"] is not None
+    ]
+
+
+def id_of(person: httpx.Client, conversation: str, text: str) -> str:
+    items = person.get(f"/v1/conversations/{conversation}/items", params={"limit": 100}).json()["data"]
+    return next(item["id"] for item in items if item["content"][0]["text"] == text)
+
+
+def test_a_question_bears_the_name_of_who_asked_it_for_everybody_else(
+    server: RunningServer, owner: httpx.Client
+) -> None:
+    rosa, emil, lena = (joined(server, owner, name) for name in ("rosa", "emil", "lena"))
+    talk = shared(rosa)
+    ask(rosa, talk, "Rosa's first")
+    assert path(emil, talk) == [("Rosa's first", None)]  # nobody else has asked in it
+    ask(emil, talk, "Emil's")
+    assert path(rosa, talk) == [("Rosa's first", None), ("Emil's", "emil")]
+    assert path(emil, talk) == [("Rosa's first", "rosa"), ("Emil's", None)]
+    assert path(lena, talk) == [("Rosa's first", "rosa"), ("Emil's", "emil")]
+    assert path(lena, talk, limit=2) == [("Rosa's first", "rosa")]  # a page on which only one of them asks
+    ask(lena, talk, None, parent_id=id_of(rosa, talk, "Emil's"))
+    assert path(rosa, talk)[-1] == ("Emil's", "emil")  # who asks for another answer hasn't asked the question
+    emil.post("/v1/me", json={"name": "emilio"})
+    keyed = joined(server, owner, "keyed", role="developer")
+    secret = keyed.post("/v1/organization/api_keys", json={"name": "mine"}).json()["value"]
+    with httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {secret}"}, timeout=60) as key:
+        ask(key, talk, "By a key")
+    assert path(rosa, talk)[-1] == ("By a key", "keyed")
+
+
+def test_names_leave_neither_the_organization_nor_by_a_link(server: RunningServer, owner: httpx.Client) -> None:
+    anna, bert = (joined(server, owner, name) for name in ("anna-lea", "bert-ole"))
+    talk = shared(anna)
+    ask(anna, talk, "One")
+    ask(bert, talk, "Two")
+    link = aquilon(server.home, "orgs", "create", "elsewhere", "--owner", "stranger")
+    with browser(server) as stranger:
+        stranger.post("/auth/login", json={"token": link.partition("#login=")[2]}).raise_for_status()
+        refused = stranger.get(f"/v1/conversations/{talk}/items", params={"tree": "true"})
+        assert refused.status_code == 404
+        assert "bert-ole" not in refused.text
+    share = anna.post("/v1/shares", json={"conversation_id": talk}).raise_for_status().json()
+    shown = httpx.post(f"{server.url}/v1/shares/snapshot", json={"token": share["token"]}).raise_for_status().text
+    assert "Two" in shown
+    assert "bert-ole" not in shown
+    assert "anna-lea" not in shown
