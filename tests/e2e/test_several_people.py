@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.support.people import joined
+from tests.support.people import PASSWORD, joined
 from tests.support.talker import Talker, at_the_page, talking_server
 
 
@@ -45,3 +45,9 @@ async def test_two_people_see_each_other_s_names_as_their_questions_come(browser
             await expect(guest.page.get_by_role("group", name="Votre question")).to_contain_text("Et les mouettes ?")
             await expect(host.page.locator(".asker")).to_have_text("Zoé")
             assert await host.serious_issues() == []
+
+            leaving = {"confirm": "Zoé", "password": PASSWORD}
+            colleague.post("/v1/me/deletion", json=leaving).raise_for_status()
+            await host.reload()
+            await expect(host.page.locator(".bubble")).to_have_text(["Tell me of herons", "And terns?"])
+            await expect(host.page.locator(".asker")).to_have_count(0)

@@ -1,14 +1,17 @@
-"""Several people ask in one conversation: who sees whose name."""
+"""Several people ask in one conversation: who sees whose name, and what of it is in whose archive and deletion."""
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from tests.support.commands import aquilon
-from tests.support.people import browser, joined, signed_in_owner
+from tests.support.people import PASSWORD, browser, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
@@ -65,6 +68,12 @@ def id_of(person: httpx.Client, conversation: str, text: str) -> str:
     return next(item["id"] for item in items if item["content"][0]["text"] == text)
 
 
+def leave(person: httpx.Client, name: str) -> dict[str, int]:
+    left = person.post("/v1/me/deletion", json={"confirm": name, "password": PASSWORD}).raise_for_status()
+    deleted: dict[str, int] = left.json()["deleted"]
+    return deleted
+
+
 def test_a_question_bears_the_name_of_who_asked_it_for_everybody_else(
     server: RunningServer, owner: httpx.Client
 ) -> None:
@@ -103,3 +112,50 @@ def test_names_leave_neither_the_organization_nor_by_a_link(server: RunningServe
     assert "Two" in shown
     assert "bert-ole" not in shown
     assert "anna-lea" not in shown
+
+
+def test_the_archive_has_what_a_person_asked_in_the_conversations_of_others(
+    server: RunningServer, owner: httpx.Client
+) -> None:
+    host, guest = (joined(server, owner, name) for name in ("host", "guest"))
+    talk = shared(host, title="The host's talk")
+    ask(host, talk, "Where is the Quendel?")
+    ask(guest, talk, "Where is the Kerbel?")
+    ask(guest, shared(guest, title="The guest's own"), "Where is the Estragon?")
+    packed = zipfile.ZipFile(io.BytesIO(guest.get("/v1/me/export").raise_for_status().content))
+    [question] = [json.loads(line) for line in packed.read("questions.jsonl").splitlines()]
+    assert (question["conversation_title"], question["model"]) == ("The host's talk", "tiny")
+    asked, answer = question["items"]
+    assert (asked["content"]["content"][0]["text"], asked["output"]) == ("Where is the Kerbel?", False)
+    assert (answer["content"]["role"], answer["output"]) == ("assistant", True)
+    markdown = packed.read("questions.md").decode()
+    assert markdown.startswith("# The host's talk\n")
+    assert "## User\n\nWhere is the Kerbel?\n\n## Assistant\n" in markdown
+    assert b"Quendel" not in b"".join(packed.read(name) for name in packed.namelist())
+    assert "`questions.md`" in packed.read("README.md").decode()
+    alone = zipfile.ZipFile(io.BytesIO(host.get("/v1/me/export").raise_for_status().content))
+    assert "questions.jsonl" not in alone.namelist()
+
+
+def test_a_deleted_account_s_questions_go_with_their_answers_and_what_was_below_stays(
+    server: RunningServer, owner: httpx.Client
+) -> None:
+    stays, goes = (joined(server, owner, name) for name in ("stays", "goes"))
+    talk = shared(stays)
+    first = ask(goes, talk, "The first, of who goes")
+    assert stays.get(f"/v1/conversations/{talk}").json()["title"] == "The first, of who goes"
+    ask(stays, talk, "Between")
+    again = ask(goes, talk, None, parent_id=id_of(stays, talk, "Between"))
+    ask(goes, talk, "The second, of who goes")
+    of_gone = id_of(stays, talk, "The second, of who goes")
+    other = ask(stays, talk, None, parent_id=of_gone)
+    ask(stays, talk, "Below")
+    assert leave(goes, "goes")["questions_to_others"] == 2
+    assert path(stays, talk) == [("Between", None), ("Below", None)]
+    assert stays.get(f"/v1/conversations/{talk}").json()["title"] == "Between"
+    assert stays.get(f"/v1/responses/{again}").status_code == 200  # an answer to a question of who stays
+    for gone in (first, other):
+        assert stays.get(f"/v1/responses/{gone}").status_code == 404
+    assert stays.get("/v1/conversations/search", params={"query": "second"}).json().get("data", []) == []
+    ask(stays, talk, "And on")
+    assert path(stays, talk)[-2:] == [("Below", None), ("And on", None)]

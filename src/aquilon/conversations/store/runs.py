@@ -105,10 +105,36 @@ async def open_in(session: AsyncSession, principal: Principal, conversation_ids:
 
 
 async def open_of_person(session: AsyncSession, scope: Scope) -> Sequence[StoredRun]:
-    """The runs in all conversations of the scope's user that have not ended."""
+    """The runs that have not ended in all conversations of the scope's user, and what they asked for elsewhere."""
     own = scope.select(StoredConversation).with_only_columns(StoredConversation.id)
-    query = scope.select(StoredRun).where(StoredRun.conversation_id.in_(own), StoredRun.status.in_(OPEN_RUNS))
-    return list(await session.scalars(query))
+    theirs = or_(StoredRun.conversation_id.in_(own), StoredRun.asked_by == scope.user_id)
+    return list(await session.scalars(scope.select(StoredRun).where(theirs, StoredRun.status.in_(OPEN_RUNS))))
+
+
+async def asked_elsewhere(session: AsyncSession, scope: Scope, *, after: str, most: int) -> Sequence[StoredRun]:
+    """Runs with ids above ``after`` that answer questions of the scope's user in conversations of other people."""
+    own = scope.select(StoredConversation).with_only_columns(StoredConversation.id)
+    asks = scope.select(StoredItem).where(StoredItem.run_id == StoredRun.id, ~StoredItem.output).exists()
+    query = scope.select(StoredRun).where(StoredRun.asked_by == scope.user_id, StoredRun.id > after, asks)
+    query = query.where(StoredRun.conversation_id.not_in(own))
+    return list(await session.scalars(query.order_by(StoredRun.id).limit(most)))
+
+
+async def forget_asker(session: AsyncSession, scope: Scope) -> None:
+    """Answers to other people's questions that the scope's user asked for once more stay, beside no name."""
+    await session.execute(scope.update(StoredRun).where(StoredRun.asked_by == scope.user_id).values(asked_by=None))
+
+
+async def answering(session: AsyncSession, scope: Scope, run: StoredRun) -> Sequence[str]:
+    """The ids of the runs that answer a run's question: itself, and those that were asked for below it once more."""
+    asked = scope.select(StoredItem).where(StoredItem.run_id == run.id, ~StoredItem.output)
+    below = scope.select(StoredItem).where(
+        StoredItem.conversation_id == run.conversation_id,
+        StoredItem.output,
+        StoredItem.run_id.is_not(None),
+        StoredItem.parent_id.in_(asked.with_only_columns(StoredItem.id)),
+    )
+    return sorted({run.id, *await session.scalars(below.with_only_columns(StoredItem.run_id))})
 
 
 async def others_asked(session: AsyncSession, scope: Scope, conversation_id: str, user_id: str) -> bool:
