@@ -99,6 +99,7 @@ describe("a conversation", () => {
       project_id: null,
       head_id: "elsewhere",
       running: [],
+      edition: 0,
     });
     await vi.waitFor(() => expect(arrive).not.toBeNull());
     await conversation.ask("Second?");

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import Browser, expect
 from tests.support.people import PASSWORD, joined
-from tests.support.talker import Talker, at_the_page, talking_server
+from tests.support.talker import MODEL, Talker, at_the_page, talking_server
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,30 @@ async def test_two_people_see_each_other_s_names_as_their_questions_come(browser
             await expect(host.page.locator(".asker")).to_have_text("Zoé")
             assert await host.serious_issues() == []
 
-            leaving = {"confirm": "Zoé", "password": PASSWORD}
-            colleague.post("/v1/me/deletion", json=leaving).raise_for_status()
-            await host.reload()
-            await expect(host.page.locator(".bubble")).to_have_text(["Tell me of herons", "And terns?"])
+
+async def test_what_a_person_asked_leaves_the_others_open_pages_with_their_account(
+    browser: Browser, talker: Talker
+) -> None:
+    with closing(joined(talker.server, talker.owner, "Leonid")) as colleague:
+        async with at_the_page(browser, talker) as host:
+            await host.ask("Tell me of swifts")
+            await host.expect_state("finished")
+            conversation = host.page.url.rpartition("/")[2]
+            shared = {"visibility": "workspace"}
+            talker.owner.post(f"/v1/conversations/{conversation}", json=shared).raise_for_status()
+            for number, person in enumerate((colleague, talker.owner, colleague), 2):
+                asked = {"model": MODEL, "conversation": conversation, "input": f"Question {number}"}
+                person.post("/v1/responses", json=asked).raise_for_status()
+                await expect(host.turns).to_have_count(number)
+                await host.expect_state("finished")
+            await expect(host.page.locator(".asker")).to_have_text(["Leonid", "Leonid"])
+
+            leaving = {"confirm": "Leonid", "password": PASSWORD}
+            deleted = colleague.post("/v1/me/deletion", json=leaving).raise_for_status().json()["deleted"]
+            assert deleted["questions_to_others"] == 2
+            bubbles = host.page.locator(".bubble")
+            await expect(bubbles).to_have_text(["Tell me of swifts", "Question 3"])
             await expect(host.page.locator(".asker")).to_have_count(0)
+            await host.ask("And on")
+            await expect(bubbles).to_have_text(["Tell me of swifts", "Question 3", "And on"])
+            await host.expect_state("finished")
