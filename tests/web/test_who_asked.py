@@ -65,7 +65,7 @@ def path(person: httpx.Client, conversation: str, **of: Any) -> list[tuple[str, 
 
 def id_of(person: httpx.Client, conversation: str, text: str) -> str:
     items = person.get(f"/v1/conversations/{conversation}/items", params={"limit": 100}).json()["data"]
-    return next(item["id"] for item in items if item["content"][0]["text"] == text)
+    return next(str(item["id"]) for item in items if item["content"][0]["text"] == text)
 
 
 def leave(person: httpx.Client, name: str) -> dict[str, int]:
@@ -112,6 +112,27 @@ def test_names_leave_neither_the_organization_nor_by_a_link(server: RunningServe
     assert "Two" in shown
     assert "bert-ole" not in shown
     assert "anna-lea" not in shown
+
+
+def test_an_export_names_who_asked_where_several_people_did_and_can_be_imported(
+    server: RunningServer, owner: httpx.Client
+) -> None:
+    olga, udo = (joined(server, owner, name) for name in ("olga", "udo"))
+    talk = shared(olga)
+    ask(olga, talk, "Olga's question")
+    address = f"/v1/conversations/{talk}/export"
+    alone = olga.get(address, params={"format": "json"}).raise_for_status()
+    assert "asked_by" not in alone.text
+    assert "(olga)" not in olga.get(address, params={"format": "markdown"}).text
+    ask(udo, talk, "Udo's question")
+    exported = olga.get(address, params={"format": "json"}).raise_for_status()
+    [conversation] = exported.json()["conversations"]
+    assert [answer["asked_by"] for answer in conversation["answers"]] == ["olga", "udo"]
+    markdown = olga.get(address, params={"format": "markdown"}).raise_for_status().text
+    assert "## User (olga)\n\nOlga's question\n" in markdown
+    assert "## User (udo)\n\nUdo's question\n" in markdown
+    [copy] = udo.post("/v1/conversations/import", json=exported.json()).raise_for_status().json()["imported"]
+    assert path(udo, copy["id"]) == [("Olga's question", None), ("Udo's question", None)]
 
 
 def test_the_archive_has_what_a_person_asked_in_the_conversations_of_others(

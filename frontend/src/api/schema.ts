@@ -1795,6 +1795,7 @@ export interface ExportDocument {
 export interface ExportedAnswer {
   id: string;
   model: string;
+  asked_by?: string | null;
 }
 
 export interface ExportedConversationBody {

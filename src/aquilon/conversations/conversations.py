@@ -379,6 +379,18 @@ class Conversations:
         async with self._database.reading() as session:
             return await stored_runs.models(session, Scope.of_organization(principal), conversation_id)
 
+    async def names_of_askers(self, principal: Principal, conversation_id: str) -> dict[str, str]:
+        """By run, the name of who asked, where several people have asked and the person still has an account.
+
+        The caller has checked that the conversation may be seen.
+        """
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            asked = await stored_runs.askers(session, scope, conversation_id)
+            people = set(asked.values())
+            names = await accounts.names_of(session, scope, people) if len(people) > 1 else {}
+        return {run_id: names[user_id] for run_id, user_id in asked.items() if user_id in names}
+
     async def set_retention(self, principal: Principal, conversation_id: str, days: int | None) -> StoredConversation:
         """Keep a conversation for this many days after its last change; None for as long as the organization does.
 

@@ -198,6 +198,13 @@ async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> d
     return {row[0]: row[1] for row in await session.execute(columns)}
 
 
+async def askers(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:
+    """By run, the user who asked, for all runs of a conversation of which that is known."""
+    query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)
+    rows = await session.execute(query.with_only_columns(StoredRun.id, StoredRun.asked_by))
+    return {run_id: user_id for run_id, user_id in rows if user_id is not None}
+
+
 def _has_label(key: str, value: str, *, database: str) -> ColumnElement[bool]:
     if database == "sqlite":
         labels = func.json_each(StoredRun.labels).table_valued("key", "value")
