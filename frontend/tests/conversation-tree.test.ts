@@ -104,6 +104,7 @@ const entry = (id: string, role: Entry["role"], text = "", thoughts = ""): Entry
   notes: [],
   answerId: "resp_1",
   siblings: ALONE,
+  askedBy: null,
 });
 
 describe("a path is shown as turns:", () => {
@@ -143,6 +144,7 @@ test("the server's page comes the other way round, with marks around thoughts ta
     response_id: null,
     created_at: 0,
     siblings: { number: 2, count: 3, previous_id: "x", next_id: "y" },
+    asked_by: { id: "user_1", name: null },
   });
   const message = (id: string, role: string, text: string) =>
     ({
@@ -166,5 +168,6 @@ test("the server's page comes the other way round, with marks around thoughts ta
     ["a", "Yes", "hm"],
   ]);
   expect(page.earlier).toBe(true);
+  expect(page.entries[0]?.askedBy).toEqual({ id: "user_1", name: null });
   expect(page.entries[0]?.siblings).toEqual({ number: 2, count: 3, previousId: "x", nextId: "y" });
 });

@@ -21,6 +21,7 @@ function serve({ refuses, titles = ["The sky"] }: { refuses?: () => Response | P
       parent_id,
       response_id: `resp_${answers}`,
       siblings: alone,
+      asked_by: null,
     });
     const message = (id: string, role: string, part: object) => ({
       type: "message",
@@ -98,6 +99,7 @@ describe("a conversation", () => {
       project_id: null,
       head_id: "elsewhere",
       running: [],
+      edition: 0,
     });
     await vi.waitFor(() => expect(arrive).not.toBeNull());
     await conversation.ask("Second?");

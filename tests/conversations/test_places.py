@@ -131,7 +131,7 @@ async def expect_siblings(tree: Tree) -> None:
     orders: dict[str | None, dict[int, str]] = {}
     for leaf in [*tree.texts][::2]:
         rows, _ = await conversations.page(key, tree.conversation_id, leaf=leaf, limit=2)
-        siblings, _ = await conversations.surroundings(key, tree.conversation_id, rows)
+        siblings = (await conversations.surroundings(key, tree.conversation_id, rows)).siblings
         for id_, place in siblings.items():
             family, parent = families[tree.parents[id_]], tree.parents[id_]
             assert place.count == len(family)

@@ -33,7 +33,7 @@ assert ROUTES  # and with them every table
 
 PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (1).to_bytes(4) * 2 + b"\x08\x06\x00\x00\x00" + bytes(4)
 
-NAMES_A_PERSON = {"user_id", "created_by", "owner", "actor_id", "email"}
+NAMES_A_PERSON = {"user_id", "created_by", "asked_by", "owner", "actor_id", "email"}
 """Columns by which a row belongs to a person."""
 
 PARTS = (TalkData, ConversationData, MemoryData, AssistantData, LibraryData, JobData, UsageData, AccountData)
@@ -200,7 +200,7 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
     preview = person.get("/v1/me/deletion").json()
     assert (preview["name"], preview["possible"]) == (name, True)
     assert any("Usage" in text for text in preview["kept"])
-    assert any("other people's shared conversations" in text for text in preview["kept"])
+    assert any("Copies that others made" in text for text in preview["kept"])
     for wrong in ({"confirm": "somebody", "password": PASSWORD}, {"confirm": name}):
         assert person.post("/v1/me/deletion", json=wrong).status_code == 400
     assert person.post("/v1/me/deletion", json={"confirm": name, "password": "not the one"}).status_code == 401

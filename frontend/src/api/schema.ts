@@ -472,6 +472,11 @@ export interface AskToJoin {
   organization?: string | null;
 }
 
+export interface AskerBody {
+  id: string;
+  name: string | null;
+}
+
 export interface AssistantMessage {
   role: string;
   content: string | null;
@@ -1790,6 +1795,7 @@ export interface ExportDocument {
 export interface ExportedAnswer {
   id: string;
   model: string;
+  asked_by?: string | null;
 }
 
 export interface ExportedConversationBody {
@@ -2414,6 +2420,7 @@ export interface ItemPlace {
   response_id: string | null;
   created_at: number;
   siblings: SiblingsBody;
+  asked_by: AskerBody | null;
 }
 
 export interface JoinRequest {

@@ -8,7 +8,7 @@ import { nameConversation, readConversation, type ConversationBody } from "../ap
 import { Problem } from "../api/problem";
 import { Answer } from "./answer.svelte";
 import { Beginning } from "./beginning";
-import { headPage, Path, pathThrough, placeOnPath } from "./path.svelte";
+import { headPage, Path, pathThrough, pathToStored, placeOnPath } from "./path.svelte";
 import { Queue, type Queued } from "./queue.svelte";
 import { ServerTalk, type Ask, type Events, type Talk } from "./talks";
 import { modelForTitle } from "./title";
@@ -67,6 +67,8 @@ export class Conversation {
   readonly #path = new Path();
   readonly #queue: Queue;
   #talk: Talk | null = null;
+  /** Of the state that is shown: it grows when something is deleted; null until it was heard. */
+  #edition: number | null = null;
   readonly #beginning = new Beginning();
   readonly #around: Surroundings;
   #left = new AbortController();
@@ -182,13 +184,14 @@ export class Conversation {
     return this.#talk !== null && !this.answering && this.phase === "ready" && this.last?.question?.id !== null;
   }
 
-  async #showAdded(): Promise<void> {
+  /** `anew`: something was deleted, so that nothing stays on the page that isn’t read again. */
+  async #showAdded({ anew = false } = {}): Promise<void> {
     const talk = this.#talk!;
     const leaf = this.#path.leafId;
     let page = await headPage(talk);
-    if (leaf !== null && !page.entries.some((entry) => entry.id === leaf)) page = await talk.path({ leaf });
+    if (leaf !== null && !page.entries.some((entry) => entry.id === leaf)) page = await pathToStored(talk, leaf, page);
     const isAsItWas = this.#path.leafId === leaf; // else something was asked or shown here meanwhile
-    if (isAsItWas && this.#mayBeShownAnew) this.#show(page, { begunElsewhere: true });
+    if (isAsItWas && this.#mayBeShownAnew) this.#show(page, { begunElsewhere: true, anew });
   }
 
   /** Reads the page above the first turn. */
@@ -291,14 +294,17 @@ export class Conversation {
 
   /** Takes in what was changed elsewhere: by others, or by the same person in another window. */
   async hear(
-    news: Pick<ConversationUpdated, "title" | "visibility" | "project_id" | "head_id" | "running">,
+    news: Pick<ConversationUpdated, "title" | "visibility" | "project_id" | "head_id" | "running" | "edition">,
   ): Promise<void> {
     this.#learn(news);
     await this.#settling;
+    this.#edition ??= news.edition;
+    const anew = news.edition !== this.#edition;
     const same = news.head_id === this.#path.leafId && news.running.length === 0;
-    if (same || !this.#mayBeShownAnew) return;
+    if ((same && !anew) || !this.#mayBeShownAnew) return;
     try {
-      await this.#showAdded();
+      await this.#showAdded({ anew });
+      this.#edition = news.edition;
     } catch (error) {
       this.problem = problemFrom(error);
     }
@@ -474,8 +480,8 @@ export class Conversation {
     this.#unplaced = null;
   }
 
-  #show(page: PathPage, { begunElsewhere = false } = {}): void {
-    const open = this.#path.show(page);
+  #show(page: PathPage, { begunElsewhere = false, anew = false } = {}): void {
+    const open = this.#path.show(page, { anew });
     if (open !== null) void this.#follow(this.last!, open, begunElsewhere);
   }
 

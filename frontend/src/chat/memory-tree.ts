@@ -39,7 +39,7 @@ export class MemoryTree {
     for (let id = leaf; id !== null;) {
       const node = this.#nodes.get(id);
       if (node === undefined) throw new Error(`There is no item ${id}`);
-      entries.push({ ...node, notes: [], answerId: null, siblings: this.#siblings(node) });
+      entries.push({ ...node, notes: [], answerId: null, siblings: this.#siblings(node), askedBy: null });
       id = node.parentId;
     }
     return { entries: entries.reverse(), answers: [], earlier: false };

@@ -1,4 +1,5 @@
 /** The turns on the page: the end of a path through the conversation's tree, as far up as it was read. */
+import { Problem } from "../api/problem";
 import { newQuestionId } from "../api/responses";
 import { Answer } from "./answer.svelte";
 import { PAGE_ITEMS, type Talk } from "./talks";
@@ -37,20 +38,21 @@ export class Path {
 
   /** Puts a question below the last turn, or at the place of one: what is below that is taken off the page. */
   ask(text: string, parentId: string | null, place: Turn | null = null): Turn {
-    const question = { id: null, askedAs: newQuestionId(), parentId, text, answerId: null, siblings: ALONE };
+    const unplaced = { id: null, answerId: null, siblings: ALONE, askedBy: null };
+    const question = { ...unplaced, askedAs: newQuestionId(), parentId, text };
     const turn = new Turn(place?.key ?? this.#nextKey++, question);
     this.turns = [...(place === null ? this.turns : this.above(place)), turn];
     return turn;
   }
 
   /**
-   * Shows a page of a path: below the turns above it that are on the page already, or alone. Returns the answer that
-   * is being written at its end.
+   * Shows a page of a path: below the turns above it that are on the page already or, with `anew`, alone. Returns the
+   * answer that is being written at its end.
    */
-  show(page: PathPage): AnswerFacts | null {
+  show(page: PathPage, { anew = false } = {}): AnswerFacts | null {
     const { turns, from } = turnsOf(page);
     const first = turns[0]?.question?.id ?? null;
-    const at = first === null ? -1 : this.turns.findIndex((turn) => turn.question?.id === first);
+    const at = first === null || anew ? -1 : this.turns.findIndex((turn) => turn.question?.id === first);
     const above = this.turns.slice(0, Math.max(0, at));
     const replaced = this.turns.slice(above.length);
     this.turns = [...above, ...turns.map((turn, index) => this.#turn(turn, page.answers, replaced[index]))];
@@ -101,6 +103,16 @@ export async function headPage(talk: Talk): Promise<PathPage> {
   const last = page.entries.at(-1);
   if (last?.role !== "user" || page.answers.some((facts) => isOpen(facts) && facts.leafId === last.id)) return page;
   return talk.path({ through: last.id });
+}
+
+/** The path to an item; where that was deleted, `otherwise`. */
+export async function pathToStored(talk: Talk, leaf: string, otherwise: PathPage): Promise<PathPage> {
+  try {
+    return await talk.path({ leaf });
+  } catch (error) {
+    if (error instanceof Problem && error.code === "item_not_found") return otherwise;
+    throw error;
+  }
 }
 
 /** The latest path through an item, from its end up to that item or as many pages further. */

@@ -3,7 +3,7 @@
  *
  * An answer is everything between two questions: thoughts, text, calls of functions. The functions here are pure.
  */
-import type { AnswerState, TreePage } from "../api/schema";
+import type { AnswerState, AskerBody, TreePage } from "../api/schema";
 import type { ResponseError, ResponseUsage } from "../api/schema";
 import { notesOf, type Note } from "./documents/notes";
 import { ThoughtSplitter } from "../api/thoughts";
@@ -26,6 +26,7 @@ export interface Entry {
   notes: readonly Note[];
   answerId: string | null;
   siblings: Siblings;
+  askedBy: AskerBody | null;
 }
 
 /** How far an answer is, and what it used. */
@@ -55,6 +56,8 @@ export interface QuestionOnPath {
   text: string;
   answerId: string | null;
   siblings: Siblings;
+  /** null for the reader, and where one person alone has asked. */
+  askedBy: AskerBody | null;
 }
 
 export interface AnswerOnPath {
@@ -99,6 +102,7 @@ export function pageOf(page: TreePage): PathPage {
         previousId: siblings.previous_id,
         nextId: siblings.next_id,
       },
+      askedBy: place.asked_by,
     };
   });
   return { entries: entries.reverse(), answers: page.responses.map(factsOf), earlier: page.has_more };
@@ -161,8 +165,8 @@ export function turnsOf(page: PathPage): { turns: TurnOnPath[]; from: string | n
   for (const entry of entries) {
     if (entry.role === "other") continue;
     if (entry.role === "user") {
-      const { id, parentId, text, answerId, siblings } = entry;
-      turns.push({ question: { id, parentId, text, answerId, siblings }, answer: null });
+      const { id, parentId, text, answerId, siblings, askedBy } = entry;
+      turns.push({ question: { id, parentId, text, answerId, siblings, askedBy }, answer: null });
       continue;
     }
     let turn = turns.at(-1);

@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.contexts import Contexts
 from aquilon.conversations.deletion import Deletion
@@ -36,6 +37,7 @@ from aquilon.errors import ApiError, invalid
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_feature
 from aquilon.people.scope import Scope
+from aquilon.people.store import accounts
 from aquilon.storage import Database
 from aquilon.storage.rows import Row, Write, write, write_in
 
@@ -58,6 +60,27 @@ class ConversationChange:
     """None takes it out of its project."""
     head_id: str | None = None
     """The item that the next one is added below; None leaves the head where it is."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asked a question, to somebody else."""
+
+    id: str
+    name: str | None
+    """None for a person who has no account any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What belongs to a page of a path."""
+
+    siblings: Mapping[str, Siblings]
+    """By item."""
+    runs: Sequence[RunState]
+    """Those that the items belong to, and the conversation's open ones."""
+    askers: Mapping[str, Asker]
+    """By run, who asked it if that isn't the reader; empty where one person alone has asked."""
 
 
 class Conversations:
@@ -207,11 +230,8 @@ class Conversations:
 
     async def surroundings(
         self, principal: Principal, conversation_id: str, rows: Sequence[StoredItem]
-    ) -> tuple[Mapping[str, Siblings], Sequence[RunState]]:
-        """Of a page of a path, which the caller may see: each item's siblings, and the runs that they belong to.
-
-        The conversation's open runs are among them. ``rows``: in either order.
-        """
+    ) -> Surroundings:
+        """Of a page of a path, which the caller may see. ``rows``: in either order."""
         scope = Scope.of_organization(principal)
         downwards = sorted(rows, key=lambda row: row.depth)
         async with self._database.reading() as session:
@@ -223,7 +243,22 @@ class Conversations:
                 )
                 siblings = await siblings_of(session, scope, conversation_id, parts, downwards)
             run_ids = {row.run_id for row in rows if row.run_id is not None}
-            return siblings, await stored_runs.states(session, scope, conversation_id, run_ids)
+            runs = await stored_runs.states(session, scope, conversation_id, run_ids)
+            askers = await self._askers(session, principal, conversation_id, runs)
+        return Surroundings(siblings=siblings, runs=runs, askers=askers)
+
+    async def _askers(
+        self, session: AsyncSession, principal: Principal, conversation_id: str, runs: Sequence[RunState]
+    ) -> dict[str, Asker]:
+        asked = {run.id: run.asked_by for run in runs if run.asked_by is not None}
+        people, scope = set(asked.values()), Scope.of_organization(principal)
+        others = people - {principal.user_id}
+        if not others:
+            return {}
+        if len(people) == 1 and not await stored_runs.others_asked(session, scope, conversation_id, *people):
+            return {}
+        names = await accounts.names_of(session, scope, others)
+        return {run_id: Asker(id_, names.get(id_)) for run_id, id_ in asked.items() if id_ in others}
 
     async def page(
         self,
@@ -343,6 +378,18 @@ class Conversations:
         """By run, the model that answered. The caller has checked that the conversation may be seen."""
         async with self._database.reading() as session:
             return await stored_runs.models(session, Scope.of_organization(principal), conversation_id)
+
+    async def names_of_askers(self, principal: Principal, conversation_id: str) -> dict[str, str]:
+        """By run, the name of who asked, where several people have asked and the person still has an account.
+
+        The caller has checked that the conversation may be seen.
+        """
+        scope = Scope.of_organization(principal)
+        async with self._database.reading() as session:
+            asked = await stored_runs.askers(session, scope, conversation_id)
+            people = set(asked.values())
+            names = await accounts.names_of(session, scope, people) if len(people) > 1 else {}
+        return {run_id: names[user_id] for run_id, user_id in asked.items() if user_id in names}
 
     async def set_retention(self, principal: Principal, conversation_id: str, days: int | None) -> StoredConversation:
         """Keep a conversation for this many days after its last change; None for as long as the organization does.

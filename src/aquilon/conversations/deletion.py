@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
+from aquilon.conversations.first_words import name_by_question, words_of_question
 from aquilon.conversations.histories import Histories
+from aquilon.conversations.items import decoded
+from aquilon.conversations.rows import title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
 from aquilon.conversations.store import runs as stored_runs
-from aquilon.conversations.tables import StoredItem, StoredRun
+from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
 from aquilon.conversations.visible import conversation_in, item_not_found
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.storage import Database
+from aquilon.storage.rows import write_in
 
 _PRUNED_AT_ONCE = 50
 
@@ -61,22 +67,7 @@ class Deletion:
         scope = Scope.of_organization(principal)
         async with self._database.writing(alone=True) as session:
             conversation = await conversation_in(session, principal, conversation_id)
-            for item_id in item_ids:
-                of_conversation = StoredItem.conversation_id == conversation_id
-                row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
-                if row is None:
-                    raise item_not_found(item_id, conversation_id)
-                above = await stored_items.above(session, scope, row)
-                children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
-                await session.execute(children.values(parent_id=above))
-                leaves = scope.update(StoredRun).where(
-                    StoredRun.leaf_id == item_id, StoredRun.conversation_id == conversation_id
-                )
-                await session.execute(leaves.values(leaf_id=above))
-                await session.execute(scope.delete(StoredItem).where(StoredItem.id == item_id))
-                if conversation.head_id == item_id:
-                    conversation.head_id = above
-            conversation.edition += 1
+            await _delete_items(session, scope, conversation, item_ids)
         self._forget(conversation_id)
 
     async def delete_run(self, principal: Principal, run: StoredRun) -> None:
@@ -105,6 +96,20 @@ class Deletion:
             self._forget(conversation_id)
         return len(ids)
 
+    async def delete_questions_of_person(self, scope: Scope) -> int:
+        """Delete some of the questions that the scope's user asked in others' conversations, with all answers to them.
+
+        Returns how many. What was below them is then below what was above them.
+        """
+        organization = Scope(scope.organization_id)
+        async with self._database.reading() as session:
+            questions = await stored_runs.asked_elsewhere(session, scope, after="", most=_PRUNED_AT_ONCE)
+        for run in questions:
+            async with self._database.writing(alone=True) as session:
+                await _delete_question(session, organization, run)
+            self._forget(run.conversation_id)
+        return len(questions)
+
     async def prune(self) -> int:
         """Delete some of the conversations that are kept no longer, with their documents; returns how many."""
         now = int(time.time())
@@ -127,3 +132,48 @@ class Deletion:
         """Something of the conversation was deleted: keep it nowhere else."""
         self._histories.forget(conversation_id)
         self.erasure.request()
+
+
+async def _delete_items(
+    session: AsyncSession, scope: Scope, conversation: StoredConversation, item_ids: Sequence[str]
+) -> None:
+    """Raises ApiError 404."""
+    of_conversation = StoredItem.conversation_id == conversation.id
+    for item_id in item_ids:
+        row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
+        if row is None:
+            raise item_not_found(item_id, conversation.id)
+        above = await stored_items.above(session, scope, row)
+        children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
+        await session.execute(children.values(parent_id=above))
+        leaves = scope.update(StoredRun).where(
+            StoredRun.leaf_id == item_id, StoredRun.conversation_id == conversation.id
+        )
+        await session.execute(leaves.values(leaf_id=above))
+        await session.execute(scope.delete(StoredItem).where(StoredItem.id == item_id))
+        if conversation.head_id == item_id:
+            conversation.head_id = above
+    conversation.edition += 1
+
+
+async def _delete_question(session: AsyncSession, scope: Scope, run: StoredRun) -> None:
+    """Delete a run with its question and all answers to that; a title that was the question's words goes with it."""
+    conversation = await session.scalar(
+        scope.select(StoredConversation).where(StoredConversation.id == run.conversation_id)
+    )
+    if conversation is None:  # it was deleted meanwhile
+        return
+    asked = await stored_runs.items_of(session, scope, run.id, output=False)
+    named_by_it = conversation.title == words_of_question(decoded(row.content) for row in asked)
+    for run_id in await stored_runs.answering(session, scope, run):
+        answer = await stored_runs.items_of(session, scope, run_id, output=True)
+        await _delete_items(session, scope, conversation, [row.id for row in answer])
+        if run_id != run.id:
+            await stored_runs.delete(session, scope, run_id)
+    await _delete_items(session, scope, conversation, [row.id for row in asked])
+    await stored_runs.delete(session, scope, run.id)
+    if named_by_it:
+        conversation.title = None
+        await write_in(session, title_writes(scope.organization_id, conversation.id, None))
+        await name_by_question(session, scope, conversation)
+    await stored_conversations.delete_if_empty(session, scope, run.conversation_id)

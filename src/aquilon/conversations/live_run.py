@@ -250,4 +250,5 @@ class LiveRun:
             "cancelling": False,
             "created_at": self.created_at,
             "ended_at": None,
+            "asked_by": self.principal.user_id,
         }

@@ -1,8 +1,11 @@
-"""A person's conversations in an archive, as JSON with all branches and as Markdown, and their deletion."""
+"""A person's conversations in an archive, as JSON with all branches and as Markdown, and their deletion.
+
+So are the questions that they asked in conversations of other people, each with its answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -23,6 +26,7 @@ from aquilon.conversations.items import (
 )
 from aquilon.conversations.runs import Runs
 from aquilon.conversations.store import items as stored_items
+from aquilon.conversations.store import runs as stored_runs
 from aquilon.conversations.tables import StoredConversation, StoredItem, StoredProject, StoredRun
 from aquilon.conversations.transfer.imports.storing import DIALECT as IMPORTED
 from aquilon.people.personal_data import ArchiveFile, Person, as_json
@@ -67,22 +71,65 @@ class ConversationData:
                 path = f"conversations/{_file_name(row)}"
                 yield ArchiveFile(f"{path}.json", self._json(row))
                 yield ArchiveFile(f"{path}.md", self._markdown(row, ARCHIVE_WORDS[person.language]))
+        if await self._asked_elsewhere(person, after=""):
+            yield ArchiveFile("questions.jsonl", self._questions_json(person))
+            yield ArchiveFile("questions.md", self._questions_markdown(person, ARCHIVE_WORDS[person.language]))
 
     async def erase(self, person: Person) -> Mapping[str, int]:
-        scope, deleted = person.scope, 0
+        scope, deleted, questions = person.scope, 0, 0
         await self._runs.end_of_person(scope)
         while number := await self._conversations.deletion.delete_of_person(scope):
             deleted += number
+        while number := await self._conversations.deletion.delete_questions_of_person(scope):
+            questions += number
         async with self._database.writing() as session:
             rows = await session.execute(scope.delete(StoredProject).returning(StoredProject.id))
             projects = len(rows.all())
-        return {"conversations": deleted, "projects": projects}
+            await stored_runs.forget_asker(session, scope)
+        return {"conversations": deleted, "questions_to_others": questions, "projects": projects}
 
     async def _after(self, person: Person, last: str) -> list[StoredConversation]:
         scope = person.scope
         query = scope.select(StoredConversation).where(StoredConversation.id > last)
         async with self._database.reading() as session:
             return list(await session.scalars(query.order_by(StoredConversation.id).limit(_AT_ONCE)))
+
+    async def _asked_elsewhere(self, person: Person, *, after: str) -> Sequence[StoredRun]:
+        async with self._database.reading() as session:
+            return await stored_runs.asked_elsewhere(session, person.scope, after=after, most=_AT_ONCE)
+
+    async def _questions(self, person: Person) -> AsyncIterator[tuple[StoredRun, str | None, list[StoredItem]]]:
+        """What the person asked in others' conversations: each run, the conversation's title, question and answer."""
+        scope, last = Scope(person.organization_id), ""
+        while runs := await self._asked_elsewhere(person, after=last):
+            for run in runs:
+                last = run.id
+                titles = scope.select(StoredConversation).where(StoredConversation.id == run.conversation_id)
+                async with self._database.reading() as session:
+                    title = await session.scalar(titles.with_only_columns(StoredConversation.title))
+                    question = await stored_runs.items_of(session, scope, run.id, output=False)
+                    answer = await stored_runs.items_of(session, scope, run.id, output=True)
+                yield run, title, [*question, *answer]
+
+    async def _questions_json(self, person: Person) -> AsyncIterator[bytes]:
+        async for run, title, rows in self._questions(person):
+            described = {
+                "id": run.id,
+                "conversation_id": run.conversation_id,
+                "conversation_title": title,
+                "model": run.model,
+                "status": run.status,
+                "created_at": run.created_at,
+                "items": [
+                    {"id": row.id, "output": row.output, "content": msgspec.Raw(row.content.encode())} for row in rows
+                ],
+            }
+            yield msgspec.json.encode(described) + b"\n"
+
+    async def _questions_markdown(self, person: Person, words: ArchiveWords) -> AsyncIterator[bytes]:
+        async for run, title, rows in self._questions(person):
+            yield f"# {_one_line(title or run.conversation_id)}\n\n{_day(run.created_at)}\n".encode()
+            yield "".join(markdown_of(decoded(row.content), words) for row in rows).encode() + b"\n"
 
     async def _json(self, conversation: StoredConversation) -> AsyncIterator[bytes]:
         head: dict[str, object] = {

@@ -153,6 +153,7 @@ class StoredRun(Owned, Base):
     __table_args__ = (
         Index("ix_runs_organization_id", "organization_id", "dialect", "id"),
         Index("ix_runs_status", "status"),
+        index_of_some("ix_runs_asked_by", "asked_by", "id", where="asked_by IS NOT NULL"),
         CheckConstraint(
             "status IN ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')", name="status"
         ),
@@ -188,6 +189,8 @@ class StoredRun(Owned, Base):
     """Whether somebody asked for its end."""
     created_at: Mapped[int]
     ended_at: Mapped[int | None] = mapped_column(index=True)
+    asked_by: Mapped[str | None]
+    """The user who asked, or whose key did; None for an imported answer, and for those from before this was kept."""
 
 
 class RunEvents(Owned, Base):

@@ -28,6 +28,13 @@ _PLACES: dict[str, dict[Language, str]] = {
         "es": "cada conversación en Markdown, tal como se ve, y en JSON con todas sus ramas",
         "it": "ogni conversazione in Markdown, come si vede, e in JSON con tutti i suoi rami",
     },
+    "`questions.md`, `questions.jsonl`": {
+        "en": "what you asked in conversations of other people, with the answers",
+        "fr": "ce que vous avez demandé dans les conversations d’autres personnes, avec les réponses",
+        "de": "was Sie in Unterhaltungen anderer gefragt haben, mit den Antworten",
+        "es": "lo que ha preguntado en conversaciones de otras personas, con las respuestas",
+        "it": "ciò che è stato chiesto nelle conversazioni di altre persone, con le risposte",
+    },
     "`projects.json`, `shares.jsonl`, `feedback.jsonl`, `comparisons.jsonl`, `votes.jsonl`, `prompts.jsonl`": {
         "en": "your projects, links that you shared, ratings, comparisons and saved prompts",
         "fr": "vos projets, liens partagés, évaluations, comparaisons et consignes enregistrées",
@@ -80,16 +87,11 @@ _PLACES: dict[str, dict[Language, str]] = {
 }
 
 _BEGIN: dict[Language, str] = {
-    "en": "Everything that {organization} has of you here, as of {moment}. What you have none of is left out, and "
-    "messages that you wrote in conversations that other people shared: they bear no name.",
-    "fr": "Tout ce que {organization} a de vous ici, au {moment}. Ce dont vous n’avez rien n’y figure pas, "
-    "ni les messages que vous avez écrits dans des conversations partagées par d’autres : ils ne portent aucun nom.",
-    "de": "Alles, was {organization} hier von Ihnen hat, Stand {moment}. Was es von Ihnen nicht gibt, fehlt; auch "
-    "Nachrichten, die Sie in geteilten Unterhaltungen anderer geschrieben haben: Bei ihnen steht kein Name.",
-    "es": "Todo lo que {organization} tiene aquí de usted, a fecha de {moment}. Lo que no existe no aparece, "
-    "ni los mensajes escritos en conversaciones que otras personas compartieron: no llevan nombre.",
-    "it": "Tutto ciò che {organization} ha qui della persona, al {moment}. Ciò che non esiste non compare, "
-    "né i messaggi scritti nelle conversazioni condivise da altri: non portano nome.",
+    "en": "Everything that {organization} has of you here, as of {moment}. What you have none of is left out.",
+    "fr": "Tout ce que {organization} a de vous ici, au {moment}. Ce dont vous n’avez rien n’y figure pas.",
+    "de": "Alles, was {organization} hier von Ihnen hat, Stand {moment}. Was es von Ihnen nicht gibt, fehlt.",
+    "es": "Todo lo que {organization} tiene aquí de usted, a fecha de {moment}. Lo que no existe no aparece.",
+    "it": "Tutto ciò che {organization} ha qui della persona, al {moment}. Ciò che non esiste non compare.",
 }
 _END: dict[Language, str] = {
     "en": "Times are UTC, or seconds since 1970.",

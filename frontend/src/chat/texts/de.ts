@@ -38,6 +38,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.temporary": "Flüchtige Unterhaltung",
   "talk.temporary.text":
     "Von dieser Unterhaltung wird nichts aufbewahrt. Sie endet, wenn Sie die Seite neu laden oder verlassen.",
+  "talk.question.by": "Frage von {name}",
+  "talk.question.former": "Ein früheres Mitglied",
   "talk.shared": "Alle im Arbeitsbereich „{workspace}“ sehen diese Unterhaltung und können darin schreiben.",
   "talk.neverKept":
     "Ihre Organisation bewahrt keine Unterhaltungen auf: Diese endet, wenn Sie die Seite neu laden oder verlassen.",

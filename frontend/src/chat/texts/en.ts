@@ -36,6 +36,8 @@ export const texts = {
   "talk.send.noModel": "There is no model that could answer.",
   "talk.temporary": "Temporary conversation",
   "talk.temporary.text": "Nothing of this conversation is kept. It ends when you reload or leave the page.",
+  "talk.question.by": "Question by {name}",
+  "talk.question.former": "A former member",
   "talk.shared": "Everyone in the workspace “{workspace}” sees this conversation and can write in it.",
   "talk.neverKept": "Your organization keeps no conversations: this one ends when you reload or leave the page.",
   "talk.undo.text": "A new conversation.",

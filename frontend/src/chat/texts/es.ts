@@ -37,6 +37,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.send.noModel": "No hay ningún modelo que pueda responder.",
   "talk.temporary": "Conversación temporal",
   "talk.temporary.text": "Nada de esta conversación se conserva. Termina al recargar la página o al salir de ella.",
+  "talk.question.by": "Pregunta de {name}",
+  "talk.question.former": "Una persona que ya no es miembro",
   "talk.shared":
     "Todas las personas del espacio de trabajo «{workspace}» ven esta conversación y pueden escribir en ella.",
   "talk.neverKept":

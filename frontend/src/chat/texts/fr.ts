@@ -38,6 +38,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.temporary": "Conversation temporaire",
   "talk.temporary.text":
     "Rien de cette conversation n’est conservé. Elle prend fin quand vous rechargez ou quittez la page.",
+  "talk.question.by": "Question posée par {name}",
+  "talk.question.former": "Une personne qui n’est plus membre",
   "talk.shared":
     "Tous les membres de l’espace de travail «\u00a0{workspace}\u00a0» voient cette conversation et peuvent y écrire.",
   "talk.neverKept":

@@ -38,6 +38,8 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.temporary": "Conversazione temporanea",
   "talk.temporary.text":
     "Nulla di questa conversazione viene conservato. Finisce quando si ricarica o si lascia la pagina.",
+  "talk.question.by": "Domanda di {name}",
+  "talk.question.former": "Una persona che non è più membro",
   "talk.shared": "Tutte le persone dell’area di lavoro «{workspace}» vedono questa conversazione e possono scrivervi.",
   "talk.neverKept":
     "L’organizzazione non conserva conversazioni: questa finisce quando si ricarica o si lascia la pagina.",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from aquilon.api.listing import PageOf
+from aquilon.conversations.conversations import Asker, Surroundings
 from aquilon.conversations.dialects.item_bodies import ItemBody
 from aquilon.conversations.dialects.responses_answers import (
     IncompleteDetails,
@@ -37,6 +38,12 @@ class SiblingsBody(msgspec.Struct, frozen=True, kw_only=True):
     next_id: str | None
 
 
+class AskerBody(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str | None
+    """Null for a person who has no account any more."""
+
+
 class ItemPlace(msgspec.Struct, frozen=True, kw_only=True):
     item_id: str
     parent_id: str | None
@@ -45,6 +52,9 @@ class ItemPlace(msgspec.Struct, frozen=True, kw_only=True):
     """The answer that it is part of, or whose input it is."""
     created_at: int
     siblings: SiblingsBody
+    asked_by: AskerBody | None
+    """Who asked this question, in a conversation that several people have asked in; null for the reader's own, and
+    where that isn't known."""
 
 
 class AnswerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,20 +83,19 @@ class TreePage(ItemPage, frozen=True, kw_only=True):
     """The answers that the items belong to, and all of the conversation that are being written; the oldest first."""
 
 
-def tree_page(
-    page: PageOf[ItemBody], rows: Sequence[StoredItem], siblings: Mapping[str, Siblings], runs: Sequence[RunState]
-) -> TreePage:
+def tree_page(page: PageOf[ItemBody], rows: Sequence[StoredItem], surroundings: Surroundings) -> TreePage:
     return TreePage(
         data=page.data,
         first_id=page.first_id,
         last_id=page.last_id,
         has_more=page.has_more,
-        places=[_place(row, siblings[row.id]) for row in rows],
-        responses=[_answer_state(run) for run in runs],
+        places=[_place(row, surroundings.siblings[row.id], surroundings.askers) for row in rows],
+        responses=[_answer_state(run) for run in surroundings.runs],
     )
 
 
-def _place(row: StoredItem, siblings: Siblings) -> ItemPlace:
+def _place(row: StoredItem, siblings: Siblings, askers: Mapping[str, Asker]) -> ItemPlace:
+    asker = None if row.output or row.run_id is None else askers.get(row.run_id)
     return ItemPlace(
         item_id=row.id,
         parent_id=row.parent_id,
@@ -98,6 +107,7 @@ def _place(row: StoredItem, siblings: Siblings) -> ItemPlace:
             previous_id=siblings.previous_id,
             next_id=siblings.next_id,
         ),
+        asked_by=None if asker is None else AskerBody(id=asker.id, name=asker.name),
     )
 
 

@@ -109,8 +109,7 @@ async def list_items(
     page = listed([_body(row) for row in rows], has_more=more)
     if not tree:
         return json_answer(page)
-    siblings, runs = await conversations.surroundings(caller, conversation_id, rows)
-    return json_answer(tree_page(page, rows, siblings, runs))
+    return json_answer(tree_page(page, rows, await conversations.surroundings(caller, conversation_id, rows)))
 
 
 @routes.get(

@@ -50,7 +50,7 @@ class ExportedConversationBody(msgspec.Struct, frozen=True, kw_only=True):
     head: str | None
     """The item below which the conversation goes on."""
     answers: list[ExportedAnswer]
-    """The models of the answers."""
+    """The models of the answers and, in a conversation that several people asked in, who asked for each."""
     items: list[ExportedItemBody]
 
 

@@ -105,10 +105,42 @@ async def open_in(session: AsyncSession, principal: Principal, conversation_ids:
 
 
 async def open_of_person(session: AsyncSession, scope: Scope) -> Sequence[StoredRun]:
-    """The runs in all conversations of the scope's user that have not ended."""
+    """The runs that have not ended in all conversations of the scope's user, and what they asked for elsewhere."""
     own = scope.select(StoredConversation).with_only_columns(StoredConversation.id)
-    query = scope.select(StoredRun).where(StoredRun.conversation_id.in_(own), StoredRun.status.in_(OPEN_RUNS))
-    return list(await session.scalars(query))
+    theirs = or_(StoredRun.conversation_id.in_(own), StoredRun.asked_by == scope.user_id)
+    return list(await session.scalars(scope.select(StoredRun).where(theirs, StoredRun.status.in_(OPEN_RUNS))))
+
+
+async def asked_elsewhere(session: AsyncSession, scope: Scope, *, after: str, most: int) -> Sequence[StoredRun]:
+    """Runs with ids above ``after`` that answer questions of the scope's user in conversations of other people."""
+    own = scope.select(StoredConversation).with_only_columns(StoredConversation.id)
+    asks = scope.select(StoredItem).where(StoredItem.run_id == StoredRun.id, ~StoredItem.output).exists()
+    query = scope.select(StoredRun).where(StoredRun.asked_by == scope.user_id, StoredRun.id > after, asks)
+    query = query.where(StoredRun.conversation_id.not_in(own))
+    return list(await session.scalars(query.order_by(StoredRun.id).limit(most)))
+
+
+async def forget_asker(session: AsyncSession, scope: Scope) -> None:
+    """Answers to other people's questions that the scope's user asked for once more stay, beside no name."""
+    await session.execute(scope.update(StoredRun).where(StoredRun.asked_by == scope.user_id).values(asked_by=None))
+
+
+async def answering(session: AsyncSession, scope: Scope, run: StoredRun) -> Sequence[str]:
+    """The ids of the runs that answer a run's question: itself, and those that were asked for below it once more."""
+    asked = scope.select(StoredItem).where(StoredItem.run_id == run.id, ~StoredItem.output)
+    below = scope.select(StoredItem).where(
+        StoredItem.conversation_id == run.conversation_id,
+        StoredItem.output,
+        StoredItem.run_id.is_not(None),
+        StoredItem.parent_id.in_(asked.with_only_columns(StoredItem.id)),
+    )
+    return sorted({run.id, *await session.scalars(below.with_only_columns(StoredItem.run_id))})
+
+
+async def others_asked(session: AsyncSession, scope: Scope, conversation_id: str, user_id: str) -> bool:
+    """Whether somebody else than this user is known to have asked in a conversation."""
+    query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id, StoredRun.asked_by != user_id)
+    return await session.scalar(query.with_only_columns(StoredRun.id).limit(1)) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +157,7 @@ class RunState:
     usage: Usage
     created_at: int
     ended_at: int | None
+    asked_by: str | None
 
 
 async def states(
@@ -136,10 +169,10 @@ async def states(
         table.conversation_id == conversation_id, or_(table.id.in_(run_ids), table.status.in_(OPEN_RUNS))
     )
     columns = (table.id, table.status, table.model, table.leaf_id, table.reason, table.error)
-    times = (table.created_at, table.ended_at)
+    since = (table.created_at, table.ended_at, table.asked_by)
     tokens = (table.prompt_tokens, table.completion_tokens, table.cached_tokens, table.reasoning_tokens)
     rows = await session.execute(
-        query.with_only_columns(*columns, *times, *tokens).order_by(table.created_at, table.id)
+        query.with_only_columns(*columns, *since, *tokens).order_by(table.created_at, table.id)
     )
     return [
         RunState(
@@ -152,6 +185,7 @@ async def states(
             usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.reasoning_tokens),
             created_at=row.created_at,
             ended_at=row.ended_at,
+            asked_by=row.asked_by,
         )
         for row in rows
     ]
@@ -162,6 +196,13 @@ async def models(session: AsyncSession, scope: Scope, conversation_id: str) -> d
     query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)
     columns = query.with_only_columns(StoredRun.id, StoredRun.model)
     return {row[0]: row[1] for row in await session.execute(columns)}
+
+
+async def askers(session: AsyncSession, scope: Scope, conversation_id: str) -> dict[str, str]:
+    """By run, the user who asked, for all runs of a conversation of which that is known."""
+    query = scope.select(StoredRun).where(StoredRun.conversation_id == conversation_id)
+    rows = await session.execute(query.with_only_columns(StoredRun.id, StoredRun.asked_by))
+    return {run_id: user_id for run_id, user_id in rows if user_id is not None}
 
 
 def _has_label(key: str, value: str, *, database: str) -> ColumnElement[bool]:

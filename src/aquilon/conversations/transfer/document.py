@@ -2,15 +2,15 @@
 
     {"format": "aquilon.conversations", "version": 1, "exported_at": …, "conversations": [
       {"title": …, "created_at": …, "updated_at": …, "metadata": {…}, "head": ID,
-       "answers": [{"id": ID, "model": NAME}],
+       "answers": [{"id": ID, "model": NAME, "asked_by": NAME}],
        "items": [{"id": ID, "parent_id": ID or null, "created_at": …, "complete": …,
                   "answer": ID or null, "output": …, "content": {"type": "message", …}}]}]}
 
 Each item stands behind its parent; several items below one parent are branches, the first one
 of them the oldest. ``head`` is the item below which the conversation goes on. ``answer`` is the
 same for a question and all that a model wrote to it; ``output`` says which of them the model
-wrote. Times are whole seconds since 1970. Later versions may add fields; readers ignore those
-that they don't know.
+wrote. ``asked_by`` is there only where several people asked. Times are whole seconds since 1970.
+Later versions may add fields; readers ignore those that they don't know.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ class ExportedItem(msgspec.Struct, frozen=True, kw_only=True):
     content: Item
 
 
-class ExportedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ExportedAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     model: str
+    asked_by: str | None = None
+    """Who asked for it, in a conversation of several people."""
 
 
 class ExportedHead(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,10 +52,11 @@ async def as_json(
     """One conversation as a `document`, with all of its branches. Raises ApiError 404 before the first piece."""
     conversation = await conversations.get(principal, conversation_id)
     models = await conversations.models_of_runs(principal, conversation_id)
+    askers = await conversations.names_of_askers(principal, conversation_id)
     scope = Scope.of_organization(principal)
     async with database.reading() as session:
         tree = await skeleton(session, scope, conversation_id)
-    return _json_pieces(database, scope, conversation, tree, models)
+    return _json_pieces(database, scope, conversation, tree, models, askers)
 
 
 async def _json_pieces(
@@ -64,6 +65,7 @@ async def _json_pieces(
     conversation: StoredConversation,
     tree: Skeleton,
     models: dict[str, str],
+    askers: dict[str, str],
 ) -> AsyncGenerator[bytes]:
     answered = list(dict.fromkeys(item.run_id for item in tree.items if item.output and item.run_id is not None))
     head = ExportedHead(
@@ -72,7 +74,9 @@ async def _json_pieces(
         updated_at=conversation.updated_at,
         metadata=msgspec.json.decode(conversation.labels),
         head=conversation.head_id,
-        answers=[ExportedAnswer(id=run_id, model=models.get(run_id, "")) for run_id in answered],
+        answers=[
+            ExportedAnswer(id=run_id, model=models.get(run_id, ""), asked_by=askers.get(run_id)) for run_id in answered
+        ],
     )
     yield (
         (f'{{"format":"{FORMAT}","version":{VERSION},"exported_at":{int(time.time())},"conversations":[\n').encode()
@@ -122,6 +126,7 @@ async def as_markdown(
     words = ARCHIVE_WORDS[language]
     conversation = await conversations.get(principal, conversation_id)
     models = await conversations.models_of_runs(principal, conversation_id)
+    askers = await conversations.names_of_askers(principal, conversation_id)
     first = await conversations.page(principal, conversation_id, leaf=leaf, order="asc", limit=_AT_ONCE)
 
     async def written() -> AsyncGenerator[bytes]:
@@ -129,7 +134,7 @@ async def as_markdown(
         rows, more = first
         while True:
             for row in rows:
-                yield _section(row, models, words).encode("utf-8", "replace")
+                yield _section(row, models, askers, words).encode("utf-8", "replace")
             if not more or not rows:
                 return
             rows, more = await conversations.page(
@@ -159,15 +164,16 @@ def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _section(row: StoredItem, models: dict[str, str], words: ArchiveWords) -> str:
+def _section(row: StoredItem, models: dict[str, str], askers: dict[str, str], words: ArchiveWords) -> str:
+    """``models`` and ``askers``: by run, which model answered, and who asked."""
     item = decoded(row.content)
     text = _text(item, words)
     if not text:
         return ""
     role = "assistant" if row.output else _role(item)
     name = words.speakers.get(role, words.speakers["tool"])
-    model = models.get(row.run_id or "") if row.output else None
-    heading = f"## {name}" + (f" ({cleaned_title(model)})" if model else "")
+    whose = (models if row.output else askers).get(row.run_id or "")
+    heading = f"## {name}" + (f" ({cleaned_title(whose)})" if whose else "")
     return f"\n{heading}\n\n{text.rstrip()}\n"
 
 

@@ -35,7 +35,8 @@ FRESH_SECONDS = 15 * 60
 KEPT = (
     "Usage and statements stay for billing, under an id that names nobody",
     "Entries of the audit log stay, without your name, address and file names",
-    "Messages that you wrote in other people's shared conversations stay there, beside no name",
+    "Copies that others made of their own conversations stay with them, and so do questions there from before this "
+    "server noted who asks: beside no name",
     "Backups that the operator has made stay until they are deleted",
 )
 """What a deletion leaves, and why."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -124,6 +124,12 @@ async def organization_by(session: AsyncSession, id_or_name: str) -> Organizatio
 
 async def list_users(session: AsyncSession, scope: Scope) -> list[User]:
     return list(await session.scalars(scope.select(User).order_by(User.name)))
+
+
+async def names_of(session: AsyncSession, scope: Scope, user_ids: Collection[str]) -> dict[str, str]:
+    """By id, the names of those of these users who still have an account in the organization."""
+    query = scope.select(User).where(User.id.in_(user_ids)).with_only_columns(User.id, User.name)
+    return {row[0]: row[1] for row in await session.execute(query)}
 
 
 async def user_by_id(session: AsyncSession, scope: Scope, user_id: str) -> User | None:

@@ -25,5 +25,6 @@ REVISIONS = (
     "0022",
     "0023",
     "0024",
+    "0025",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

@@ -988,11 +988,13 @@ CREATE TABLE runs (
 	unbilled VARCHAR,
 	cancelling BOOLEAN NOT NULL,
 	created_at BIGINT NOT NULL,
-	ended_at BIGINT,
+	ended_at BIGINT, asked_by VARCHAR,
 	CONSTRAINT ck_runs_status CHECK (status IN ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')),
 	CONSTRAINT fk_runs_conversation_id FOREIGN KEY(conversation_id) REFERENCES conversations (id) ON DELETE CASCADE,
 	CONSTRAINT pk_runs PRIMARY KEY (id)
 );
+
+CREATE INDEX ix_runs_asked_by ON runs (asked_by, id) WHERE asked_by IS NOT NULL;
 
 CREATE INDEX ix_runs_conversation_id ON runs (conversation_id);
 

@@ -192,4 +192,5 @@ def _run_row(id_: str, owner: Row, end: tuple[str, int], *, model: str) -> Row:
         "cancelling": False,
         "created_at": at,
         "ended_at": at,
+        "asked_by": None,
     }

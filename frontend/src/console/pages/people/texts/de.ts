@@ -95,9 +95,9 @@ export const texts: Record<keyof typeof en, string> = {
   "data.done": "Das Archiv liegt in Ihren Downloads: {size}.",
   "end.title": "Konto löschen",
   "end.text":
-    "Ihre Unterhaltungen, auch die geteilten, Ihr Gedächtnis, Ihre Projekte, Assistenten, Bibliotheken, Dateien, Batch-Aufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht, samt allen daraus gewonnenen Suchdaten.",
+    "Ihre Unterhaltungen, auch die geteilten, Ihre Fragen in denen anderer samt den Antworten, Ihr Gedächtnis, Ihre Projekte, Assistenten, Bibliotheken, Dateien, Batch-Aufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht, samt allen daraus gewonnenen Suchdaten.",
   "end.kept":
-    "Was bleibt: Verbrauch und Abrechnungen unter einer Kennung, die niemanden nennt; Einträge des Änderungsprotokolls ohne den Namen; Nachrichten, die Sie in Unterhaltungen anderer geschrieben haben und bei denen kein Name steht; Sicherungen, bis der Betreiber sie löscht.",
+    "Was bleibt: Verbrauch und Abrechnungen unter einer Kennung, die niemanden nennt; Einträge des Änderungsprotokolls ohne den Namen; Kopien, die andere von ihren Unterhaltungen gemacht haben, und Fragen darin aus der Zeit, als der Server noch nicht festhielt, wer fragt, ohne Namen; Sicherungen, bis der Betreiber sie löscht.",
   "end.lastOwner":
     "Sie sind die letzte Eigentümerin oder der letzte Eigentümer: Machen Sie zuerst jemand anderen dazu, unter Mitglieder.",
   "end.action": "Mein Konto löschen",
@@ -106,7 +106,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Alles löschen",
   "erase.title": "Konto und Daten von {name} löschen?",
   "erase.text":
-    "Unterhaltungen, auch geteilte, Gedächtnis, Projekte, Assistenten, Bibliotheken, Dateien, Batch-Aufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht. Der Verbrauch bleibt für die Abrechnung, Einträge des Änderungsprotokolls bleiben ohne den Namen.",
+    "Unterhaltungen, auch geteilte, Fragen in denen anderer samt den Antworten, Gedächtnis, Projekte, Assistenten, Bibliotheken, Dateien, Batch-Aufträge, Schlüssel und Sitzungen werden sofort und endgültig gelöscht. Der Verbrauch bleibt für die Abrechnung, Einträge des Änderungsprotokolls bleiben ohne den Namen.",
   "chat.title": "Chat",
   "chat.intro":
     "Womit Unterhaltungen beginnen, wer welches Modell und welchen Teil sieht, und was allen mitgeteilt wird.",

@@ -92,9 +92,9 @@ export const texts = {
   "data.done": "The archive is in your downloads: {size}.",
   "end.title": "Delete the account",
   "end.text":
-    "Your conversations, those that you shared too, your memory, projects, assistants, libraries, files, batch jobs, keys and sessions are deleted at once and for good, with all search data made from them.",
+    "Your conversations, those that you shared too, your questions in those of others with the answers, your memory, projects, assistants, libraries, files, batch jobs, keys and sessions are deleted at once and for good, with all search data made from them.",
   "end.kept":
-    "What stays: usage and statements, for billing, under an id that names nobody; entries of the audit log without the name; messages that you wrote in conversations that other people shared, beside no name; backups, until the operator deletes them.",
+    "What stays: usage and statements, for billing, under an id that names nobody; entries of the audit log without the name; copies that others made of their conversations, and questions there from before the server noted who asks, beside no name; backups, until the operator deletes them.",
   "end.lastOwner": "You are the organization’s last owner: make somebody else an owner first, under Members.",
   "end.action": "Delete my account",
   "end.write": "Write “{name}” to confirm",
@@ -102,7 +102,7 @@ export const texts = {
   "erase.action": "Delete everything",
   "erase.title": "Delete {name}’s account and data?",
   "erase.text":
-    "Conversations, shared ones too, memory, projects, assistants, libraries, files, batch jobs, keys and sessions are deleted at once and for good. Usage stays for billing, entries of the audit log stay without the name.",
+    "Conversations, shared ones too, questions in those of others with the answers, memory, projects, assistants, libraries, files, batch jobs, keys and sessions are deleted at once and for good. Usage stays for billing, entries of the audit log stay without the name.",
   "chat.title": "Chat",
   "chat.intro": "What conversations begin with, who sees which model and part, and what everybody is told.",
   "chat.begin": "How conversations begin",

@@ -95,9 +95,9 @@ export const texts: Record<keyof typeof en, string> = {
   "data.done": "El archivo está en las descargas: {size}.",
   "end.title": "Eliminar la cuenta",
   "end.text":
-    "Las conversaciones, también las compartidas, la memoria, los proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre, con todos los datos de búsqueda obtenidos de ellos.",
+    "Las conversaciones, también las compartidas, las preguntas en las de otras personas con sus respuestas, la memoria, los proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre, con todos los datos de búsqueda obtenidos de ellos.",
   "end.kept":
-    "Lo que queda: el consumo y los extractos, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; los mensajes escritos en conversaciones que otras personas compartieron, junto a los que no figura ningún nombre; las copias de seguridad, hasta que el operador las borre.",
+    "Lo que queda: el consumo y los extractos, por razones contables, con un identificador que no nombra a nadie; las entradas del registro de cambios, sin el nombre; las copias que otras personas hicieron de sus conversaciones y las preguntas que hay en ellas de cuando el servidor aún no anotaba quién pregunta, sin nombre; las copias de seguridad, hasta que el operador las borre.",
   "end.lastOwner": "Esta es la última cuenta propietaria de la organización: antes hay que nombrar otra, en Miembros.",
   "end.action": "Eliminar mi cuenta",
   "end.write": "Para confirmar, escribir «{name}»",
@@ -105,7 +105,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Borrar todo",
   "erase.title": "¿Eliminar la cuenta y los datos de {name}?",
   "erase.text":
-    "Conversaciones, también las compartidas, memoria, proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre. El consumo queda para la facturación y las entradas del registro de cambios quedan sin el nombre.",
+    "Conversaciones, también las compartidas, preguntas en las de otras personas con sus respuestas, memoria, proyectos, asistentes, bibliotecas, archivos, lotes, claves y sesiones se borran en el acto y para siempre. El consumo queda para la facturación y las entradas del registro de cambios quedan sin el nombre.",
   "chat.title": "Chat",
   "chat.intro":
     "Con qué empiezan las conversaciones, quién ve cada modelo y cada parte, y qué se anuncia a todas las personas.",

@@ -95,9 +95,9 @@ export const texts: Record<keyof typeof en, string> = {
   "data.done": "L’archive est dans vos téléchargements\u00a0: {size}.",
   "end.title": "Supprimer le compte",
   "end.text":
-    "Vos conversations, y compris celles que vous avez partagées, votre mémoire, vos projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement, avec tout ce qui servait à y chercher.",
+    "Vos conversations, y compris celles que vous avez partagées, vos questions dans celles des autres avec les réponses, votre mémoire, vos projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement, avec tout ce qui servait à y chercher.",
   "end.kept":
-    "Ce qui reste\u00a0: la consommation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les messages que vous avez écrits dans des conversations partagées par d’autres, où aucun nom ne figure\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
+    "Ce qui reste\u00a0: la consommation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les copies que d’autres ont faites de leurs conversations, et les questions qui y datent d’avant que le serveur note qui les pose, sans nom\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
   "end.lastOwner":
     "Vous êtes le dernier propriétaire de l’organisation\u00a0: nommez d’abord quelqu’un d’autre, sous Membres.",
   "end.action": "Supprimer mon compte",
@@ -106,7 +106,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Tout supprimer",
   "erase.title": "Supprimer le compte et les données de {name}\u00a0?",
   "erase.text":
-    "Conversations, même partagées, mémoire, projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement. La consommation reste pour la facturation, les entrées du journal d’audit restent sans le nom.",
+    "Conversations, même partagées, questions dans celles des autres avec les réponses, mémoire, projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement. La consommation reste pour la facturation, les entrées du journal d’audit restent sans le nom.",
   "chat.title": "Chat",
   "chat.intro":
     "Par quoi les conversations commencent, qui voit quel modèle et quelle partie, et ce qui est annoncé à tout le monde.",

@@ -94,9 +94,9 @@ export const texts: Record<keyof typeof en, string> = {
   "data.done": "L’archivio è nei download: {size}.",
   "end.title": "Elimina l’account",
   "end.text":
-    "Le conversazioni, anche quelle condivise, la memoria, i progetti, gli assistenti, le raccolte, i file, i lavori batch, le chiavi e le sessioni vengono eliminati subito e per sempre, con tutti i dati di ricerca che ne derivano.",
+    "Le conversazioni, anche quelle condivise, le domande in quelle di altri con le risposte, la memoria, i progetti, gli assistenti, le raccolte, i file, i lavori batch, le chiavi e le sessioni vengono eliminati subito e per sempre, con tutti i dati di ricerca che ne derivano.",
   "end.kept":
-    "Che cosa resta: consumi e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro delle modifiche, senza il nome; i messaggi scritti nelle conversazioni condivise da altri, accanto ai quali non c’è alcun nome; i backup, finché il gestore non li elimina.",
+    "Che cosa resta: consumi e rendiconti, per la fatturazione, sotto un identificativo che non nomina nessuno; le voci del registro delle modifiche, senza il nome; le copie che altri hanno fatto delle loro conversazioni e le domande che vi furono poste quando il server non annotava ancora chi le poneva, senza nome; i backup, finché il gestore non li elimina.",
   "end.lastOwner":
     "Questo è l’ultimo account proprietario dell’organizzazione: prima occorre nominarne un altro, in Membri.",
   "end.action": "Elimina il mio account",
@@ -105,7 +105,7 @@ export const texts: Record<keyof typeof en, string> = {
   "erase.action": "Elimina tutto",
   "erase.title": "Eliminare l’account e i dati di {name}?",
   "erase.text":
-    "Conversazioni, anche condivise, memoria, progetti, assistenti, raccolte, file, lavori batch, chiavi e sessioni vengono eliminati subito e per sempre. I consumi restano per la fatturazione, le voci del registro delle modifiche restano senza il nome.",
+    "Conversazioni, anche condivise, domande in quelle di altri con le risposte, memoria, progetti, assistenti, raccolte, file, lavori batch, chiavi e sessioni vengono eliminati subito e per sempre. I consumi restano per la fatturazione, le voci del registro delle modifiche restano senza il nome.",
   "chat.title": "Chat",
   "chat.intro":
     "Con che cosa iniziano le conversazioni, chi vede quale modello e quale parte, e che cosa si annuncia a tutti.",

@@ -1,0 +1,75 @@
+"""Two people write in one conversation, each at their own page: each sees the other's questions come, with the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import Browser, expect
+from tests.support.people import PASSWORD, joined
+from tests.support.talker import MODEL, Talker, at_the_page, talking_server
+
+
+@pytest.fixture(scope="module")
+def talker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talker]:
+    with talking_server(tmp_path_factory.mktemp("talker")) as running:
+        yield running
+
+
+async def test_two_people_see_each_other_s_names_as_their_questions_come(browser: Browser, talker: Talker) -> None:
+    with closing(joined(talker.server, talker.owner, "Zoé")) as colleague:
+        async with (
+            at_the_page(browser, talker) as host,
+            at_the_page(browser, replace(talker, owner=colleague), locale="fr-FR") as guest,
+        ):
+            await host.ask("Tell me of herons")
+            await host.expect_state("finished")
+            conversation = host.page.url.rpartition("/")[2]
+            shared = {"visibility": "workspace"}
+            talker.owner.post(f"/v1/conversations/{conversation}", json=shared).raise_for_status()
+            await guest.page.goto(host.page.url)
+            await expect(guest.turns).to_have_count(1)
+            await expect(guest.page.locator(".asker")).to_have_count(0)  # one person alone has asked
+
+            await guest.ask("Et les mouettes ?")
+            await expect(host.turns).to_have_count(2)
+            await expect(host.page.locator(".asker")).to_have_text("Zoé")
+            await expect(host.page.get_by_role("group", name="Question by Zoé")).to_contain_text("Et les mouettes ?")
+            await host.expect_state("finished")
+
+            await host.ask("And terns?")
+            await expect(guest.turns).to_have_count(3)
+            await expect(guest.page.locator(".asker")).to_have_text(["admin", "admin"])  # above the first one too
+            await expect(guest.page.get_by_role("group", name="Votre question")).to_contain_text("Et les mouettes ?")
+            await expect(host.page.locator(".asker")).to_have_text("Zoé")
+            assert await host.serious_issues() == []
+
+
+async def test_what_a_person_asked_leaves_the_others_open_pages_with_their_account(
+    browser: Browser, talker: Talker
+) -> None:
+    with closing(joined(talker.server, talker.owner, "Leonid")) as colleague:
+        async with at_the_page(browser, talker) as host:
+            await host.ask("Tell me of swifts")
+            await host.expect_state("finished")
+            conversation = host.page.url.rpartition("/")[2]
+            shared = {"visibility": "workspace"}
+            talker.owner.post(f"/v1/conversations/{conversation}", json=shared).raise_for_status()
+            for number, person in enumerate((colleague, talker.owner, colleague), 2):
+                asked = {"model": MODEL, "conversation": conversation, "input": f"Question {number}"}
+                person.post("/v1/responses", json=asked).raise_for_status()
+                await expect(host.turns).to_have_count(number)
+                await host.expect_state("finished")
+            await expect(host.page.locator(".asker")).to_have_text(["Leonid", "Leonid"])
+
+            leaving = {"confirm": "Leonid", "password": PASSWORD}
+            deleted = colleague.post("/v1/me/deletion", json=leaving).raise_for_status().json()["deleted"]
+            assert deleted["questions_to_others"] == 2
+            bubbles = host.page.locator(".bubble")
+            await expect(bubbles).to_have_text(["Tell me of swifts", "Question 3"])
+            await expect(host.page.locator(".asker")).to_have_count(0)
+            await host.ask("And on")
+            await expect(bubbles).to_have_text(["Tell me of swifts", "Question 3", "And on"])
+            await host.expect_state("finished")
