@@ -43,6 +43,7 @@ def example_arguments(path: tuple[str, ...]) -> list[str]:
             arguments += [value] if parameter.param_type_name == "argument" else [parameter.opts[0], value]
     extra = {
         "prices set": ["--prompt", "1", "--completion", "1"],
+        "limits set": ["--requests", "1"],
         "models fallbacks": [],
         "chat": ["Hi"],
         "aliases set": ["a", "b"],

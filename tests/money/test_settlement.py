@@ -391,7 +391,7 @@ class FailingDatabase:
         with sqlite3.connect(self.billing.database.name) as raw:
             raw.execute("DROP TRIGGER full")
         self.patches.undo()
-        await until(lambda: bool(self.billing.events()) and not self.billing.writer._broken)
+        await until(lambda: bool(self.billing.events()) and self.billing.writer._problem is None)
         [row] = self.billing.events().values()
         return dict(row)
 
@@ -402,10 +402,10 @@ async def test_an_answer_whose_usage_cannot_be_recorded_is_refused_and_costs_not
     await billing.set_price()
     budget = await billing.set_budget(10**6)
     failing = FailingDatabase(billing, monkeypatch)
-    with pytest.raises(ApiError, match="Usage can't be recorded now") as refused:
+    with pytest.raises(ApiError, match="The server's database can't be used now") as refused:
         await billing.whole("r1", billing.prepared(5))
     assert refused.value.status == 503
-    with pytest.raises(ApiError, match="Usage can't be recorded now"):
+    with pytest.raises(ApiError, match="The server's database can't be used now"):
         await billing.whole("never started", billing.prepared(5))
     row = await failing.repair()
     assert (row["request_id"], row["outcome"], row["cost"]) == ("r1", "failed", 0)
@@ -422,7 +422,7 @@ async def test_a_stream_whose_usage_cannot_be_recorded_fails_and_costs_what_was_
     budget = await billing.set_budget(10**6)
     failing = FailingDatabase(billing, monkeypatch)
     delivered: list[str] = []
-    with pytest.raises(ApiError, match="Usage can't be recorded now"):
+    with pytest.raises(ApiError, match="The server's database can't be used now"):
         await billing.stream("r1", delivered, billing.prepared(5))
     row = await failing.repair()
     cost = 16 * INPUT + 4 * CACHED + 5 * OUTPUT
@@ -438,7 +438,7 @@ async def test_a_client_that_leaves_while_its_usage_cannot_be_recorded_pays_noth
     failing = FailingDatabase(billing, monkeypatch)
     monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 60)
     asking = asyncio.create_task(billing.whole("r1", billing.prepared(5)))
-    await until(lambda: billing.writer._broken)
+    await until(lambda: billing.writer._problem is not None)
     asking.cancel()
     await asyncio.wait({asking})
     row = await failing.repair()
@@ -454,7 +454,7 @@ async def test_an_event_that_was_written_but_not_committed_when_its_answer_gave_
     monkeypatch.setattr(usage_writer, "PATIENCE_SECONDS", 0.1)
     lock = sqlite3.connect(billing.database.name, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
-    with pytest.raises(ApiError, match="Usage can't be recorded now"):
+    with pytest.raises(ApiError, match="The server's database can't be used now"):
         await billing.whole("r1", billing.prepared(5))
     lock.execute("ROLLBACK")
     lock.close()

@@ -77,7 +77,7 @@ def test_an_upload_on_a_full_disk_is_refused_and_leaves_no_file(own_server: Runn
     for answer in answers:
         assert answer.status_code == 503
         assert answer.json()["error"]["type"] == "overloaded"
-        assert "can't be written" in answer.json()["message"]
+        assert answer.json()["error"]["code"] == "disk_full"
     assert not list(own_server.home.glob("files/*/*"))
 
 

@@ -150,10 +150,14 @@ def operator(gateway: RunningServer, received: list[ReceivedRequest]) -> Iterato
         await (WELL[name] if name in WELL else BAD[name][0])(connection)
 
     with stand_in(script) as url, closing(signed_in_owner(gateway)) as owner:
-        models = [{"name": name, "capabilities": ["embeddings"]} for name in (*BAD, *WELL)]
-        quick = {"connect": 1, "first_token": 0.3, "total": 1}
-        body = {"name": "there", "base_url": url, "api_key": "sk-very-secret-key", "models": models, "timeouts": quick}
-        owner.post("/v1/server/upstreams", json=body).raise_for_status()
+        late = {name for name, (_, status) in BAD.items() if status == 504}
+        for upstream, names, timeouts in (
+            ("late", late, {"connect": 1, "first_token": 0.3, "total": 1}),
+            ("there", (BAD.keys() | WELL.keys()) - late, {}),
+        ):
+            models = [{"name": name, "capabilities": ["embeddings"]} for name in sorted(names)]
+            body = {"name": upstream, "base_url": url, "api_key": "sk-very-secret-key", "models": models}
+            owner.post("/v1/server/upstreams", json=body | {"timeouts": timeouts}).raise_for_status()
         yield owner
 
 
