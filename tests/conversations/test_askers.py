@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.support.stored_runs import Process
 
 from aquilon.conversations.conversations import Asker
+from aquilon.people.scope import Scope
 
 
 async def test_a_person_without_an_account_has_no_name(process: Process) -> None:
@@ -32,3 +33,18 @@ async def test_the_answers_of_one_person_alone_say_nobody_s_name(process: Proces
     surroundings = await process.services.conversations.surroundings(reader, conversation, rows)
     assert {run.id for run in surroundings.runs} == {first.id, second.id}
     assert surroundings.askers == {}
+
+
+async def test_a_person_s_questions_in_others_conversations_are_deleted_and_what_was_below_stays(
+    process: Process,
+) -> None:
+    leaver = replace(process, key=replace(process.key, user_id="user_leaver"))
+    first = await process.run("1 words")
+    asked = await leaver.run("2 words", await process.after(first))
+    below = await process.run("3 words", await process.after(asked))
+    scope, deletion = Scope(process.key.organization_id, "user_leaver"), process.services.conversations.deletion
+    assert [await deletion.delete_questions_of_person(scope) for _ in range(2)] == [1, 0]
+    assert await process.texts(first.request.place.conversation_id) == ["1 words", "w0 ", "3 words", "w0 w1 w2 "]
+    assert await process.services.runs.stored(process.key, asked.id) is None
+    assert (await process.stored(below)).asked_by == process.key.user_id
+    assert await deletion.delete_questions_of_person(Scope("org_elsewhere", process.key.user_id)) == 0

@@ -66,7 +66,7 @@ async def test_what_a_person_asked_leaves_the_others_open_pages_with_their_accou
 
             leaving = {"confirm": "Leonid", "password": PASSWORD}
             deleted = colleague.post("/v1/me/deletion", json=leaving).raise_for_status().json()["deleted"]
-            assert deleted["questions_to_others"] == 2
+            assert deleted["questions_elsewhere"] == 2
             bubbles = host.page.locator(".bubble")
             await expect(bubbles).to_have_text(["Tell me of swifts", "Question 3"])
             await expect(host.page.locator(".asker")).to_have_count(0)

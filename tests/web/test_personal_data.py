@@ -196,6 +196,9 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
     leave_traces(stays, "Hagebuttentee")
     leave_traces(person, word)
     key = person.post("/v1/organization/api_keys", json={"name": f"{name}'s laptop"}).json()
+    shared = stays.post("/v1/conversations", json={"title": "Tea", "visibility": "workspace"}).json()["id"]
+    asked = {"model": "tiny", "input": f"{word} in it?", "conversation": shared, "max_output_tokens": 2}
+    person.post("/v1/responses", json=asked).raise_for_status()
     user_id = person.get("/auth/session").json()["user"]["id"]
     preview = person.get("/v1/me/deletion").json()
     assert (preview["name"], preview["possible"]) == (name, True)
@@ -206,7 +209,15 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
     assert person.post("/v1/me/deletion", json={"confirm": name, "password": "not the one"}).status_code == 401
     answer = person.post("/v1/me/deletion", json={"confirm": name, "password": PASSWORD}).json()
     assert answer["kept"] == preview["kept"]
-    numbers = {"conversations": 3, "files": 2, "fine_tuning_jobs": 1, "libraries": 1, "projects": 1, "shares": 1}
+    numbers = {
+        "conversations": 3,
+        "questions_elsewhere": 1,
+        "files": 2,
+        "fine_tuning_jobs": 1,
+        "libraries": 1,
+        "projects": 1,
+        "shares": 1,
+    }
     assert answer["deleted"] == answer["deleted"] | numbers
     assert person.get("/auth/session").status_code == 401
     assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key['value']}"}).status_code == 401

@@ -171,7 +171,7 @@ def test_a_deleted_account_s_questions_go_with_their_answers_and_what_was_below_
     of_gone = id_of(stays, talk, "The second, of who goes")
     other = ask(stays, talk, None, parent_id=of_gone)
     ask(stays, talk, "Below")
-    assert leave(goes, "goes")["questions_to_others"] == 2
+    assert leave(goes, "goes")["questions_elsewhere"] == 2
     assert path(stays, talk) == [("Between", None), ("Below", None)]
     assert stays.get(f"/v1/conversations/{talk}").json()["title"] == "Between"
     assert stays.get(f"/v1/responses/{again}").status_code == 200  # an answer to a question of who stays

@@ -86,7 +86,7 @@ class ConversationData:
             rows = await session.execute(scope.delete(StoredProject).returning(StoredProject.id))
             projects = len(rows.all())
             await stored_runs.forget_asker(session, scope)
-        return {"conversations": deleted, "questions_to_others": questions, "projects": projects}
+        return {"conversations": deleted, "questions_elsewhere": questions, "projects": projects}
 
     async def _after(self, person: Person, last: str) -> list[StoredConversation]:
         scope = person.scope
