@@ -69,7 +69,7 @@ _SCRIPTED_ANSWER = """
     const data = [answer(), message("msg_question", "user", "input_text", asked)];
     const siblings = { number: 1, count: 1, previous_id: null, next_id: null };
     const places = data.map(({ id }, number) => ({
-      item_id: id, parent_id: data[number + 1]?.id ?? null, response_id: null, created_at: 0, siblings,
+      item_id: id, parent_id: data[number + 1]?.id ?? null, response_id: null, created_at: 0, siblings, asked_by: null,
     }));
     return { object: "list", data, places, responses: [], has_more: false };
   };

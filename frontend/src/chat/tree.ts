@@ -102,7 +102,7 @@ export function pageOf(page: TreePage): PathPage {
         previousId: siblings.previous_id,
         nextId: siblings.next_id,
       },
-      askedBy: place.asked_by,
+      askedBy: place.asked_by ?? null, // a server of the version before says nothing of it
     };
   });
   return { entries: entries.reverse(), answers: page.responses.map(factsOf), earlier: page.has_more };
