@@ -145,7 +145,7 @@ async def outage_of_runs(gateway: RunningServer, take_away: Callable[[], None], 
         await add_upstream(gateway, upstream.url)
         lengths = [50 + 100 * number for number in range(8)]
         asking = [asyncio.create_task(load.ask(http, None, words=words)) for words in lengths]
-        await until(lambda: sum(load.sent.values()) > 160)
+        await until(lambda: len(load.sent) == len(lengths) and sum(load.sent.values()) > 160)
         await asyncio.to_thread(take_away)
         gone_until = time.monotonic() + SECONDS
         while time.monotonic() < gone_until:
