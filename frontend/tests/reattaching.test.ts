@@ -9,7 +9,12 @@ const LAST = { ...END, text: "", thoughts: "", annotations: [], firstId: null, l
 /** An answer of ten words, as the server numbers its events. */
 const WHOLE: ResponseEvent[] = [
   { type: "begun", number: 0, id: "resp_1", model: "m" },
-  ...Array.from({ length: 10 }, (_, word) => ({ type: "text" as const, number: word + 1, text: `w${word} ` })),
+  ...Array.from({ length: 10 }, (_, word) => ({
+    type: "text" as const,
+    number: word + 1,
+    text: `w${word} `,
+    pieces: 1,
+  })),
   { type: "end", number: 11, end: LAST },
 ];
 

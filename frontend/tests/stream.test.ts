@@ -38,12 +38,11 @@ const problem = () =>
 describe("a streamed answer", () => {
   test.each([1, 2, 7, 1 << 20])("is the same when it comes %i bytes at a time", async (chunk) => {
     serve(`: waiting\n\n${piece("Été ")}${piece("🌬️", 4)}${END}`, chunk);
-    const [first, second, end, ...more] = await collect();
-    expect([first, second, more]).toEqual([
-      { type: "text", number: 3, text: "Été " },
-      { type: "text", number: 4, text: "🌬️" },
-      [],
-    ]);
+    const events = await collect();
+    const end = events.pop();
+    expect(events.map((one) => (one.type === "text" ? one.text : one.type)).join("")).toBe("Été 🌬️");
+    expect(events.reduce((sum, one) => sum + (one.type === "text" ? one.pieces : 0), 0)).toBe(2);
+    expect(events.at(-1)).toMatchObject({ number: 4 });
     expect(end).toMatchObject({ type: "end", number: 9, end: { status: "completed", leafId: null } });
   });
 

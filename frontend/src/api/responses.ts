@@ -46,8 +46,9 @@ export interface AnswerEnd {
 
 export type ResponseEvent = { number: number } & (
   | { type: "begun"; id: string; model: string }
-  | { type: "text"; text: string }
-  | { type: "thought"; text: string }
+  /** One or more pieces of the answer that arrived together; the number is the last one's. */
+  | { type: "text"; text: string; pieces: number }
+  | { type: "thought"; text: string; pieces: number }
   | { type: "annotation"; annotation: Annotation }
   | { type: "searched" }
   | { type: "end"; end: AnswerEnd }
@@ -148,12 +149,33 @@ async function* eventsOf(
   signal: AbortSignal,
   silence?: number,
 ): AsyncGenerator<ResponseEvent, void, void> {
-  for await (const data of serverSentData(response, signal, silence)) {
-    if (data === "[DONE]") return;
-    const event = eventOf(data);
-    if (event.type === "end" && event.end.error !== null) await loadRefusals();
-    yield event;
+  for await (const arrived of serverSentData(response, signal, silence)) {
+    const done = arrived.indexOf("[DONE]");
+    for (const event of joined(done < 0 ? arrived : arrived.slice(0, done))) {
+      if (event.type === "end" && event.end.error !== null) await loadRefusals();
+      yield event;
+    }
+    if (done >= 0) return;
   }
+}
+
+/** The events, with neighbouring pieces of one text as one: each event costs what it costs, however long it is. */
+function* joined(arrived: readonly string[]): Generator<ResponseEvent, void, void> {
+  let pieces: (ResponseEvent & { type: "text" | "thought" }) | null = null;
+  for (const data of arrived) {
+    const event = eventOf(data);
+    if (pieces !== null && event.type === pieces.type) {
+      pieces.text += event.text;
+      pieces.number = event.number;
+      pieces.pieces++;
+      continue;
+    }
+    if (pieces !== null) yield pieces;
+    pieces = null;
+    if (event.type === "text" || event.type === "thought") pieces = event;
+    else yield event;
+  }
+  if (pieces !== null) yield pieces;
 }
 
 function eventOf(data: string): ResponseEvent {
@@ -167,8 +189,9 @@ function eventOf(data: string): ResponseEvent {
   if (typeof raw.type !== "string" || typeof number !== "number") {
     throw new Problem("interrupted", "the stream is damaged");
   }
-  if (raw.type === "response.output_text.delta") return { type: "text", number, text: raw.delta ?? "" };
-  if (raw.type === "response.reasoning_text.delta") return { type: "thought", number, text: raw.delta ?? "" };
+  if (raw.type === "response.output_text.delta") return { type: "text", number, text: raw.delta ?? "", pieces: 1 };
+  if (raw.type === "response.reasoning_text.delta")
+    return { type: "thought", number, text: raw.delta ?? "", pieces: 1 };
   if (raw.type === "response.output_text.annotation.added") {
     return { type: "annotation", number, annotation: raw.annotation ?? {} };
   }

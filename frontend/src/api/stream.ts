@@ -37,9 +37,11 @@ export async function* streamEvents(
   signal: AbortSignal,
 ): AsyncGenerator<object, void, void> {
   const response = await postJson(path, body, { signal });
-  for await (const data of serverSentData(response, signal)) {
-    if (data === "[DONE]") return;
-    yield await parsedEvent(data);
+  for await (const arrived of serverSentData(response, signal)) {
+    for (const data of arrived) {
+      if (data === "[DONE]") return;
+      yield await parsedEvent(data);
+    }
   }
 }
 
@@ -57,14 +59,14 @@ async function parsedEvent(data: string): Promise<object> {
 }
 
 /**
- * The `data` of each event of an answer. Throws a Problem where it breaks off, or where nothing comes for `silence`
- * milliseconds; aborting the signal ends it.
+ * The `data` of each event of an answer, those together that arrive together. Throws a Problem where it breaks off, or
+ * where nothing comes for `silence` milliseconds; aborting the signal ends it.
  */
 export async function* serverSentData(
   response: Response,
   signal: AbortSignal,
   silence = Infinity,
-): AsyncGenerator<string, void, void> {
+): AsyncGenerator<string[], void, void> {
   const { body } = response;
   if (body === null) throw new Problem("interrupted", "the answer has no body");
   const arrived: string[] = [];
@@ -82,7 +84,7 @@ export async function* serverSentData(
       }
       if (result.done) return;
       parser.feed(decoder.decode(result.value, { stream: true }));
-      yield* arrived.splice(0);
+      yield arrived.splice(0);
     }
   } finally {
     await reader.cancel().catch(() => undefined); // a broken stream has nothing left to cancel

@@ -11,7 +11,7 @@ export type AnswerStatus = "waiting" | "streaming" | "finished" | "stopped" | "f
 
 const FIGURES_EVERY_MS = 250;
 /** Tokens that come faster than a page can be drawn are shown together. */
-const SHOWN_EVERY_MS = 32;
+const SHOWN_EVERY_MS = 48;
 
 export class Answer {
   /** The server's name for it, once it has begun there. */
@@ -130,7 +130,7 @@ export class Answer {
       this.#pending.push(...this.#splitter.read(delta));
       if (this.state === "waiting") this.#showPending();
       else this.#showing ??= setTimeout(() => this.#showPending(), SHOWN_EVERY_MS);
-      this.#count(event.text);
+      this.#count(event.text, event.pieces);
     } else if (event.type === "searched") {
       this.searching = false;
     } else if (event.type === "annotation") {
@@ -171,11 +171,11 @@ export class Answer {
     [this.text, this.thoughts, this.state] = [text, thoughts, "streaming"];
   }
 
-  #count(text: string): void {
+  #count(text: string, pieces: number): void {
     this.#repeated -= text.length;
     if (this.#meter === null || this.#repeated >= 0) return;
     const now = performance.now();
-    this.#meter.add(text, now);
+    this.#meter.add(text, now, pieces);
     if (now - this.#shown < FIGURES_EVERY_MS) return;
     this.figures = this.#meter.figures();
     this.#shown = now;

@@ -52,11 +52,11 @@ export class Meter {
     this.#asked = now;
   }
 
-  /** A piece of the answer: the server sends one a token, or one for the few tokens that make a character. */
-  add(text: string, now: number): void {
+  /** Pieces of the answer: the server sends one a token, or one for the few tokens that make a character. */
+  add(text: string, now: number, pieces = 1): void {
     this.#first ??= now;
     this.#last = now;
-    this.#tokens++;
+    this.#tokens += pieces;
     this.#words.add(text);
   }
 

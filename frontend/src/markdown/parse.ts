@@ -31,8 +31,9 @@ function createParser(): MarkdownIt {
     for (const [index, token] of state.tokens.entries()) {
       if (DIRECTED.has(token.type)) token.attrSet("dir", "auto");
       if (CONTAINERS.has(token.type)) token.attrSet("dir", directionFrom(state.tokens, index));
+      if (token.attrs === null) continue;
       const alignment = /text-align:(left|center|right)/.exec(String(token.attrGet("style")))?.[1];
-      if (token.attrs !== null) token.attrs = token.attrs.filter(([name]) => name !== "style");
+      token.attrs = token.attrs.filter(([name]) => name !== "style");
       if (alignment !== undefined) token.attrJoin("class", `align-${alignment}`);
     }
   });

@@ -65,9 +65,7 @@ export class MarkdownView {
   finish(text: string): void {
     this.#waiting = [];
     this.#fence = null;
-    this.#put(0, blocksOf(text));
-    this.#frozen = this.#blocks.length;
-    this.#settle();
+    this.#settle(0, blocksOf(text));
   }
 
   #someWaiting(): string[] {
@@ -78,9 +76,7 @@ export class MarkdownView {
 
   #freeze(texts: string[]): void {
     this.#fence = null;
-    this.#put(this.#frozen, texts.flatMap(blocksOf));
-    this.#frozen = this.#blocks.length;
-    this.#settle();
+    this.#settle(this.#frozen, texts.flatMap(blocksOf));
     this.#renderedTail = "";
   }
 
@@ -90,8 +86,7 @@ export class MarkdownView {
     const grown = tail.length - this.#renderedTail.length;
     if (tail.length > LONG_TAIL && this.#renderedTail !== "" && grown < tail.length * LONG_TAIL_SHARE) return;
     this.#renderedTail = tail;
-    this.#put(this.#frozen, blocksOf(tail));
-    for (const block of this.#blocks.slice(this.#frozen)) this.#typeset(block);
+    this.#put(this.#frozen, blocksOf(tail), false);
   }
 
   #growFence(tail: string): void {
@@ -112,8 +107,18 @@ export class MarkdownView {
     this.#fence.length = body.length;
   }
 
+  /** Makes the blocks from an index on be these, which no later text changes. */
+  #settle(from: number, htmls: string[]): void {
+    this.#put(from, htmls, true);
+    this.#frozen = this.#blocks.length;
+    for (const block of this.#blocks) {
+      if (!block.settled) for (const node of block.nodes) if (node instanceof HTMLElement) void colour(node);
+      block.settled = true;
+    }
+  }
+
   /** Makes the blocks from an index on be these; equal ones at the front and at the back keep their nodes. */
-  #put(from: number, htmls: string[]): void {
+  #put(from: number, htmls: string[], settled: boolean): void {
     let front = from;
     while (front - from < htmls.length && this.#blocks[front]?.html === htmls[front - from]) front++;
     const fresh = htmls.slice(front - from);
@@ -124,10 +129,13 @@ export class MarkdownView {
     }
     const next = this.#blocks.slice(back).flatMap((block) => block.nodes)[0] ?? null;
     const blocks = sanitizeBlocks(fresh).map((fragment, index) => {
+      // Before it is on the page, where each change of it costs more.
       dress(fragment, this.#labels);
+      void typeset(fragment, this.#labels);
+      if (settled) void colour(fragment);
       const nodes = [...fragment.childNodes];
       this.#container.insertBefore(fragment, next);
-      return { html: fresh[index]!, nodes, settled: false };
+      return { html: fresh[index]!, nodes, settled };
     });
     this.#replace(front, back, blocks);
   }
@@ -135,18 +143,5 @@ export class MarkdownView {
   /** Takes some blocks off the page; others, which are on it, have their place. */
   #replace(from: number, to: number, instead: Block[]): void {
     for (const block of this.#blocks.splice(from, to - from, ...instead)) for (const node of block.nodes) node.remove();
-  }
-
-  #settle(): void {
-    for (const block of this.#blocks) {
-      if (block.settled) continue;
-      block.settled = true;
-      for (const node of block.nodes) if (node instanceof HTMLElement) void colour(node);
-      this.#typeset(block);
-    }
-  }
-
-  #typeset(block: Block): void {
-    for (const node of block.nodes) if (node instanceof HTMLElement) void typeset(node, this.#labels);
   }
 }
