@@ -16,12 +16,13 @@ export async function* streamChunks(
   }
 }
 
+const TOO_LONG = "nothing has come for too long";
+
 /** What a promise gives, unless that takes too long: a connection may be dead without anybody being told. */
 export async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
-  if (milliseconds === Infinity) return promise;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Problem("interrupted", "nothing has come for too long")), milliseconds);
+    timer = setTimeout(() => reject(new Problem("interrupted", TOO_LONG)), milliseconds);
   });
   try {
     return await Promise.race([promise, late]);
@@ -73,20 +74,36 @@ export async function* serverSentData(
   const parser = createParser({ onEvent: (event) => arrived.push(event.data) });
   const reader = body.getReader();
   const decoder = new TextDecoder();
+  let heard = performance.now();
+  let fellSilent = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** One timer, which looks when something came last: to set one for each read would take longer than to read it. */
+  function listen(): void {
+    const left = heard + silence - performance.now();
+    if (left > 0) timer = setTimeout(listen, left);
+    else {
+      fellSilent = true;
+      void reader.cancel().catch(() => undefined);
+    }
+  }
+  if (silence !== Infinity) listen();
   try {
     for (;;) {
       let result: ReadableStreamReadResult<Uint8Array>;
       try {
-        result = await inTime(reader.read(), silence);
+        result = await reader.read();
       } catch (error) {
-        if (signal.aborted || error instanceof Problem) throw error;
+        if (signal.aborted) throw error;
         throw new Problem("interrupted", error instanceof Error ? error.message : String(error));
       }
+      if (fellSilent) throw new Problem("interrupted", TOO_LONG);
       if (result.done) return;
+      heard = performance.now();
       parser.feed(decoder.decode(result.value, { stream: true }));
       yield arrived.splice(0);
     }
   } finally {
+    clearTimeout(timer);
     await reader.cancel().catch(() => undefined); // a broken stream has nothing left to cancel
   }
 }
