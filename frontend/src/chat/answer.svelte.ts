@@ -128,9 +128,9 @@ export class Answer {
     } else if (event.type === "text" || event.type === "thought") {
       const delta = event.type === "text" ? { content: event.text } : { reasoning_content: event.text };
       this.#pending.push(...this.#splitter.read(delta));
+      this.#count(event.text, event.pieces);
       if (this.state === "waiting") this.#showPending();
       else this.#showing ??= setTimeout(() => this.#showPending(), SHOWN_EVERY_MS);
-      this.#count(event.text, event.pieces);
     } else if (event.type === "searched") {
       this.searching = false;
     } else if (event.type === "annotation") {
@@ -169,14 +169,18 @@ export class Answer {
       else thoughts += piece.text;
     }
     [this.text, this.thoughts, this.state] = [text, thoughts, "streaming"];
+    this.#showFigures();
   }
 
   #count(text: string, pieces: number): void {
     this.#repeated -= text.length;
-    if (this.#meter === null || this.#repeated >= 0) return;
+    if (this.#repeated < 0) this.#meter?.add(text, performance.now(), pieces);
+  }
+
+  /** With the text, since a frame of their own would cost half as much as one of text. */
+  #showFigures(): void {
     const now = performance.now();
-    this.#meter.add(text, now, pieces);
-    if (now - this.#shown < FIGURES_EVERY_MS) return;
+    if (this.#meter === null || this.#repeated >= 0 || now - this.#shown < FIGURES_EVERY_MS) return;
     this.figures = this.#meter.figures();
     this.#shown = now;
   }
