@@ -11,7 +11,7 @@ import pytest
 import typer
 from tests.support.server import RunningServer
 
-from aquilon.cli.main import app
+from aquilon.cli.main import command_line
 from aquilon.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ def collect(command: Any, path: str = "") -> None:
         collect(inner, f"{path} {name}".strip())
 
 
-collect(typer.main.get_command(app))
+collect(typer.main.get_command(command_line()))
 
 
 def examples() -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 import typer
 from tests.cli.conftest import Run
 
-from aquilon.cli.main import app
+from aquilon.cli.main import command_line
 from aquilon.settings import Settings
 from aquilon.storage import Database, DatabaseError
 
@@ -33,7 +33,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 def example_arguments(path: tuple[str, ...]) -> list[str]:
     """The least that a command takes: a value for each required argument and option."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(command_line())
     for name in path:
         command = command.commands[name]
     arguments = []
@@ -55,7 +55,7 @@ def example_arguments(path: tuple[str, ...]) -> list[str]:
     return (arguments if key not in extra or key == "prices set" else []) + extra.get(key, [])
 
 
-ALL = commands(typer.main.get_command(app))
+ALL = commands(typer.main.get_command(command_line()))
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if " ".join(path) not in BEGIN_A_HOME | NEED_NONE])

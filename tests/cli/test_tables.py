@@ -17,12 +17,12 @@ from tests.cli.test_homes import commands
 from tests.support.homes import begin_home
 from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
 
-from aquilon.cli.main import app, main
+from aquilon.cli.main import command_line, main
 from aquilon.cli.tables import Table, wrapped
 
 WIDTHS = [60, 72, 80, 100, 120, 160, 200]
 TABLES = [
-    *(path for path in commands(typer.main.get_command(app)) if path[-1] == "list"),
+    *(path for path in commands(typer.main.get_command(command_line())) if path[-1] == "list"),
     ("usage",),
     ("statement", "2026-11"),
     ("models", "fallbacks"),

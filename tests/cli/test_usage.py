@@ -64,15 +64,24 @@ def test_the_version_is_told(run: Run) -> None:
     assert run("--version").out == f"aquilon {__version__}\n"
 
 
-def test_help_loads_nothing_heavy() -> None:
+def loaded_by(*arguments: str) -> set[str]:
+    """The names of all modules that a new interpreter has loaded after this command line."""
     code = (
-        "import sys, json; from aquilon.cli.main import main; main(['--help']); "
-        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+        f"import sys, json; from aquilon.cli.main import main; main({arguments!r}); print(json.dumps([*sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_help_loads_nothing_heavy() -> None:
     heavy = {"torch", "numpy", "pydantic", "sqlalchemy", "fastapi", "httpx", "asyncio", "transformers", "jinja2"}
-    assert not loaded & heavy
+    assert not loaded_by("--help") & heavy
+
+
+def test_a_command_loads_no_other_command() -> None:
+    loaded = loaded_by("keys", "--help")
+    assert "aquilon.cli.keys" in loaded
+    assert not loaded & {"aquilon.cli.up", "aquilon.cli.money", "aquilon.cli.train"}
 
 
 @pytest.mark.parametrize(

@@ -1,46 +1,21 @@
 """The ``aquilon`` command: its subcommands, its version, and how errors are reported.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.
-Commands import what they need when they run, so that help comes at once.
+A command is imported where it is asked for, and imports what it needs when it runs, so that help comes at once.
 """
 
 from __future__ import annotations
 
-import copy
+import importlib
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
 
 import typer
 import typer.core
 
 from aquilon import __version__
-from aquilon.cli import (
-    accounts,
-    aliases,
-    backup,
-    batches,
-    chat,
-    conversations,
-    doctor,
-    documents,
-    files,
-    fine_tuning,
-    invitations,
-    keys,
-    limits,
-    loaded,
-    models,
-    money,
-    organizations,
-    pull,
-    sso,
-    train,
-    up,
-    upstreams,
-)
-from aquilon.cli.eval import evaluate
-from aquilon.cli.export import export
 
 _PANELS = _START, _MODELS, _TRAINING, _PEOPLE, _MONEY, _FILES = (
     "Start and chat",
@@ -67,16 +42,6 @@ class _GroupedHelp(typer.core.TyperGroup):
                 formatter.write_dl([(f"{name:<{longest}}", explained) for name, explained in rows])
 
 
-app = typer.Typer(
-    name="aquilon",
-    cls=_GroupedHelp,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help comes in half the time, and reads the same in a pipe
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: aquilon up",
-)
-
 _CommandLineError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """Click's base class; newer typers carry a click of their own."""
 
@@ -94,7 +59,6 @@ def _set_debug(is_set: bool) -> None:
     _debug = is_set or bool(os.environ.get("AQUILON_DEBUG"))
 
 
-@app.callback()
 def _aquilon(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
@@ -106,55 +70,75 @@ def _aquilon(
     """Run open language models on your own machine: serve them, chat with them, call them from programs."""
 
 
-app.command("up", rich_help_panel=_START, short_help="Start the server: chat page, API and documentation.")(up.up)
-app.command("chat", rich_help_panel=_START)(chat.chat)
-app.command("run", rich_help_panel=_START, short_help="Chat with a model; pull it first if it isn't there.")(loaded.run)
-app.command("doctor", rich_help_panel=_START, short_help="Check this machine and this home.")(doctor.doctor)
-app.command("pull", rich_help_panel=_MODELS)(pull.pull)
-app.add_typer(models.app, name="models", rich_help_panel=_MODELS)
-app.command("eval", rich_help_panel=_MODELS, short_help="Measure and compare models on texts and questions.")(evaluate)
-app.command("ps", rich_help_panel=_MODELS, short_help="List the models in the server's memory.")(loaded.list_loaded)
-app.command("stop", rich_help_panel=_MODELS, short_help="Take a model out of memory, or end the server.")(loaded.stop)
-app.add_typer(aliases.app, name="aliases", rich_help_panel=_MODELS)
-app.add_typer(upstreams.upstreams, name="upstreams", rich_help_panel=_MODELS)
-app.add_typer(train.app, name="train", rich_help_panel=_TRAINING)
-app.command("export", rich_help_panel=_TRAINING, short_help="Write a run's or a stored model for other programs.")(
-    export
+class _Command(NamedTuple):
+    name: str
+    panel: str
+    place: str
+    """Module and name in `aquilon.cli`, of a function or of a group of commands."""
+    short_help: str | None = None
+    """In the list of commands; None for the first sentence of its help."""
+
+
+_COMMANDS = (
+    _Command("up", _START, "up:up", "Start the server: chat page, API and documentation."),
+    _Command("chat", _START, "chat:chat"),
+    _Command("run", _START, "loaded:run", "Chat with a model; pull it first if it isn't there."),
+    _Command("doctor", _START, "doctor:doctor", "Check this machine and this home."),
+    _Command("pull", _MODELS, "pull:pull"),
+    _Command("models", _MODELS, "models:app"),
+    _Command("eval", _MODELS, "eval:evaluate", "Measure and compare models on texts and questions."),
+    _Command("ps", _MODELS, "loaded:list_loaded", "List the models in the server's memory."),
+    _Command("stop", _MODELS, "loaded:stop", "Take a model out of memory, or end the server."),
+    _Command("aliases", _MODELS, "aliases:app"),
+    _Command("upstreams", _MODELS, "upstreams:upstreams"),
+    _Command("train", _TRAINING, "train:app"),
+    _Command("export", _TRAINING, "export:export", "Write a run's or a stored model for other programs."),
+    _Command("users", _PEOPLE, "accounts:users"),
+    _Command("invitations", _PEOPLE, "invitations:invitations"),
+    _Command("keys", _PEOPLE, "keys:keys"),
+    _Command("sso", _PEOPLE, "sso:sso"),
+    _Command("orgs", _PEOPLE, "organizations:organizations"),
+    _Command("workspaces", _PEOPLE, "organizations:workspaces"),
+    _Command("members", _PEOPLE, "organizations:members"),
+    _Command("usage", _MONEY, "money:usage", "Show requests, tokens and cost by day or hour."),
+    _Command("prices", _MONEY, "money:prices"),
+    _Command("budgets", _MONEY, "money:budgets"),
+    _Command("limits", _MONEY, "limits:limits"),
+    _Command("statement", _MONEY, "money:statement", "Show a month's bill; write it as a PDF."),
+    _Command("batches", _FILES, "batches:batches"),
+    _Command("fine-tuning", _FILES, "fine_tuning:fine_tuning"),
+    _Command("files", _FILES, "files:files"),
+    _Command("conversations", _FILES, "conversations:conversations"),
+    _Command("documents", _FILES, "documents:documents"),
+    _Command("backup", _FILES, "backup:backup", "Write database and files to one archive."),
+    _Command("restore", _FILES, "backup:restore", "Put a backup in place."),
 )
-app.add_typer(accounts.users, name="users", rich_help_panel=_PEOPLE)
-app.add_typer(invitations.invitations, name="invitations", rich_help_panel=_PEOPLE)
-app.add_typer(keys.keys, name="keys", rich_help_panel=_PEOPLE)
-app.add_typer(sso.sso, name="sso", rich_help_panel=_PEOPLE)
-app.add_typer(organizations.organizations, name="orgs", rich_help_panel=_PEOPLE)
-app.add_typer(organizations.workspaces, name="workspaces", rich_help_panel=_PEOPLE)
-app.add_typer(organizations.members, name="members", rich_help_panel=_PEOPLE)
-app.command("usage", rich_help_panel=_MONEY, short_help="Show requests, tokens and cost by day or hour.")(money.usage)
-app.add_typer(money.prices, name="prices", rich_help_panel=_MONEY)
-app.add_typer(money.budgets, name="budgets", rich_help_panel=_MONEY)
-app.add_typer(limits.limits, name="limits", rich_help_panel=_MONEY)
-app.command("statement", rich_help_panel=_MONEY, short_help="Show a month's bill; write it as a PDF.")(money.statement)
-app.add_typer(batches.batches, name="batches", rich_help_panel=_FILES)
-app.add_typer(fine_tuning.fine_tuning, name="fine-tuning", rich_help_panel=_FILES)
-app.add_typer(files.files, name="files", rich_help_panel=_FILES)
-app.add_typer(conversations.conversations, name="conversations", rich_help_panel=_FILES)
-app.add_typer(documents.documents, name="documents", rich_help_panel=_FILES)
-app.command("backup", rich_help_panel=_FILES, short_help="Write database and files to one archive.")(backup.backup)
-app.command("restore", rich_help_panel=_FILES, short_help="Put a backup in place.")(backup.restore)
 
 
-def _with_named_command(arguments: list[str]) -> typer.Typer:
-    """`app` with only the command that the arguments name: building all 85 takes half of a short command's time.
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The commands; only the one that the arguments name, if they name one.
 
-    With all of them where the arguments name none, as for help and for completion.
+    All 85 take most of a short command's time to import and build, and 1 MB of a server's memory.
     """
+    program = typer.Typer(
+        name="aquilon",
+        cls=_GroupedHelp,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help comes in half the time, and reads the same in a pipe
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Start with: aquilon up",
+    )
+    program.callback()(_aquilon)
     name = next((argument for argument in arguments if not argument.startswith("-")), None)
-    commands = [command for command in app.registered_commands if command.name == name]
-    groups = [group for group in app.registered_groups if group.name == name]
-    if not commands and not groups:
-        return app
-    named = copy.copy(app)
-    named.registered_commands, named.registered_groups = commands, groups
-    return named
+    for command in [command for command in _COMMANDS if command.name == name] or _COMMANDS:
+        module, _, attribute = command.place.partition(":")
+        commands = getattr(importlib.import_module(f"aquilon.cli.{module}"), attribute)
+        if isinstance(commands, typer.Typer):
+            program.add_typer(commands, name=command.name, rich_help_panel=command.panel)
+        else:
+            program.command(command.name, rich_help_panel=command.panel, short_help=command.short_help)(commands)
+    return program
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -165,8 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
     prepare_streams()
     former = os.umask(0o077)  # files that a command writes are for its user alone
     try:
-        command_line = _with_named_command(sys.argv[1:] if arguments is None else arguments)
-        result = command_line(args=arguments, prog_name="aquilon", standalone_mode=False)
+        program = command_line(sys.argv[1:] if arguments is None else arguments)
+        result = program(args=arguments, prog_name="aquilon", standalone_mode=False)
         sys.stdout.flush()  # here, because a full or closed output can still be reported
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
