@@ -103,6 +103,7 @@ class Database:
                 make_private(file)
             await database._migrate(create=create)
             if file is not None:
+                await engine.dispose()  # a connection that made the tables would keep its statements, 1.5 MB
                 database._file = OpenFile(file)
         except (DBAPIError, OSError) as error:
             await engine.dispose()
