@@ -154,6 +154,9 @@ class StoredRun(Owned, Base):
         Index("ix_runs_organization_id", "organization_id", "dialect", "id"),
         Index("ix_runs_status", "status"),
         index_of_some("ix_runs_asked_by", "asked_by", "id", where="asked_by IS NOT NULL"),
+        index_of_some(
+            "ix_runs_request_id", "conversation_id", "request_id", where="request_id IS NOT NULL", unique=True
+        ),
         CheckConstraint(
             "status IN ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')", name="status"
         ),
@@ -191,6 +194,8 @@ class StoredRun(Owned, Base):
     ended_at: Mapped[int | None] = mapped_column(index=True)
     asked_by: Mapped[str | None]
     """The user who asked, or whose key did; None for an imported answer, and for those from before this was kept."""
+    request_id: Mapped[str | None]
+    """The client's own id of its request, by which a conversation answers it once, however often it arrives."""
 
 
 class RunEvents(Owned, Base):
