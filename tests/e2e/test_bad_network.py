@@ -70,3 +70,19 @@ async def test_a_question_whose_answer_is_cut_off_before_it_begins_is_asked_once
             ["Say one word.", "Say another word.", "And one more."]
         )
         await expect(someone.page.get_by_role("button", name="Previous version")).to_have_count(0)
+
+
+async def test_a_conversation_whose_making_is_cut_off_is_made_once(browser: Browser, server: RunningServer) -> None:
+    async with (
+        bad_network(server.url) as network,
+        visitor(browser, replace(server, url=network.url)) as someone,
+    ):
+        await someone.sign_in()
+        await someone.shorten_answers()
+        count = "fetch('/v1/conversations?limit=100').then((answer) => answer.json()).then(({ data }) => data.length)"
+        before = await someone.page.evaluate(count)
+        network.fates["POST /v1/conversations "] = "cut"
+        await someone.ask("Say one word.")
+        await someone.expect_state("finished")
+        assert network.lost == ["POST /v1/conversations "]
+        assert await someone.page.evaluate(count) == before + 1
