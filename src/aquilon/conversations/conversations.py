@@ -50,6 +50,8 @@ Order = Literal["asc", "desc"]
 @dataclass(frozen=True, kw_only=True)
 class ConversationChange:
     title: str | UnsetType | None = UNSET
+    named_by_person: bool = True
+    """Whether somebody wrote the title."""
     visibility: str | None = None
     """None leaves it as it is."""
     labels: str | None = None
@@ -353,7 +355,7 @@ class Conversations:
                 )
             conversation.visibility, conversation.project_id = visibility, project_id
             if change.title is not UNSET:
-                conversation.title = change.title
+                conversation.title, conversation.named_by_person = change.title, change.named_by_person
                 await write_in(session, title_writes(principal.organization_id, conversation_id, change.title))
                 await name_by_question(session, Scope.of_organization(principal), conversation)
             if change.labels is not None:

@@ -65,6 +65,8 @@ class StoredConversation(Owned, Base):
     implicit: Mapped[bool] = mapped_column(Boolean)
     """Whether it came about with stored responses or chat completions alone."""
     title: Mapped[str | None]
+    named_by_person: Mapped[bool | None] = mapped_column(Boolean)
+    """Whether somebody wrote the title. Else it was made of the first question, with which it goes."""
     labels: Mapped[str]
     """JSON: the client's ``metadata``."""
     settings: Mapped[str]

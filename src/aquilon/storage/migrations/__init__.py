@@ -27,5 +27,6 @@ REVISIONS = (
     "0024",
     "0025",
     "0026",
+    "0027",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

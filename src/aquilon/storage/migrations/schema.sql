@@ -350,7 +350,7 @@ CREATE TABLE conversations (
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL,
 	retention_days BIGINT,
-	expires_at BIGINT, pinned_at BIGINT, archived_at BIGINT, project_id VARCHAR CONSTRAINT fk_conversations_project_id REFERENCES projects (id) ON DELETE SET NULL,
+	expires_at BIGINT, pinned_at BIGINT, archived_at BIGINT, project_id VARCHAR CONSTRAINT fk_conversations_project_id REFERENCES projects (id) ON DELETE SET NULL, named_by_person BOOLEAN,
 	CONSTRAINT ck_conversations_visibility CHECK (visibility IN ('workspace', 'user')),
 	CONSTRAINT fk_conversations_organization_id FOREIGN KEY(organization_id) REFERENCES organizations (id) ON DELETE CASCADE,
 	CONSTRAINT pk_conversations PRIMARY KEY (id)
