@@ -13,8 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.contexts import Contexts
 from aquilon.conversations.deletion import Deletion
-from aquilon.conversations.documents import ConversationDocuments
-from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.first_words import name_by_question, words_of_question, words_of_stored_question
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.items import Item
@@ -86,20 +84,13 @@ class Surroundings:
 
 
 class Conversations:
-    def __init__(
-        self,
-        database: Database,
-        histories: Histories,
-        *,
-        erasure: Erasure | None = None,
-        documents: ConversationDocuments | None = None,
-    ) -> None:
-        """``documents``: None where no conversation has any."""
+    def __init__(self, database: Database, histories: Histories, deletion: Deletion | None = None) -> None:
+        """``deletion``: None where no conversation has documents."""
         self._database = database
         self._histories = histories
         self._policies = Policies(database)
         self.contexts = Contexts(database, histories)
-        self.deletion = Deletion(database, histories, erasure=erasure, documents=documents)
+        self.deletion = deletion or Deletion(database, histories)
 
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
