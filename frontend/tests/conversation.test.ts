@@ -138,7 +138,7 @@ describe("a conversation", () => {
     expect(begun).toEqual(["conv_1"]);
   });
 
-  test("stays where nobody knows whether the server has its question, which keeps its id", async () => {
+  test("stays where nobody knows whether the server has its question, and sends it as the same request", async () => {
     for (const name of ["addEventListener", "removeEventListener"]) vi.stubGlobal(name, () => undefined);
     vi.stubGlobal("document", new EventTarget());
     const calls = serve({ refuses: () => Promise.reject(new TypeError("no connection")) });
@@ -146,7 +146,7 @@ describe("a conversation", () => {
     const sent: string[] = [];
     const served = fetch;
     vi.stubGlobal("fetch", (path: string, init: RequestInit = {}) => {
-      if (path === "/v1/responses") sent.push(JSON.parse(init.body as string).conversation.question_id);
+      if (path === "/v1/responses") sent.push(JSON.parse(init.body as string).conversation.request_id);
       return served(path, init);
     });
     await conversation.ask(QUESTION);
@@ -155,7 +155,7 @@ describe("a conversation", () => {
     await conversation.answerAgain(conversation.turns[0]!);
     expect(sent.length).toBe(4);
     expect(new Set(sent).size).toBe(1);
-    expect(sent[0]).toMatch(/^msg_[0-9a-f]{28}$/);
+    expect(sent[0]!.length).toBeGreaterThan(15);
   });
 
   test("that is named by its question's words only gets a model's title at one of the next answers", async () => {

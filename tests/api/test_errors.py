@@ -83,6 +83,12 @@ class TestALimitThatWasReached:
         assert set(body["error"]) == {"message", "type", "param", "code"}
 
 
+def test_memory_that_ran_out_is_told_as_that_and_worth_another_try() -> None:
+    error = api_error(MemoryError())
+    assert (error.status, error.type, error.retry_after) == (503, "overloaded", 30)
+    assert "ran out of memory" in error.message
+
+
 def read(error: ApiError) -> dict[str, Any]:
     """The limit as it is sent to both kinds of client."""
     body = json.loads(error_body(error))

@@ -127,11 +127,31 @@ def test_a_bug_asks_for_a_report_and_shows_where_only_on_demand(
         run("--debug", "models", "list")
 
 
+def test_memory_that_ran_out_under_a_limit_names_the_limit() -> None:
+    program = (
+        "import resource; from aquilon.cli.errors import words; "
+        "resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); print(words(MemoryError()))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Memory ran out: this process may use 1024 MiB, as `ulimit -v` says." in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("error", "says"),
     [
         (OSError(28, "No space left on device", "/home/x"), "The disk is full (/home/x)"),
         (PermissionError(13, "Permission denied", "/root/x"), "Not allowed to write there (/root/x)"),
+        (MemoryError(), "Memory ran out. Raise the limit"),
+        (
+            MemoryError("Unable to allocate 1.2 GiB for an array with shape (9)"),
+            "when 1.2 GiB more were needed",
+        ),
+        (
+            RuntimeError("can't allocate memory: you tried to allocate 4096 bytes."),
+            "when 4096 bytes more were needed",
+        ),
+        (RuntimeError("can't start new thread"), "Memory ran out"),
+        (OSError(12, "Cannot allocate memory"), "Memory ran out"),
         (sqlite3.OperationalError("database or disk is full"), "The disk is full: free some space"),
         (OSError(30, "Read-only file system"), "use another home with --home"),
     ],

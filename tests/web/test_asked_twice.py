@@ -1,4 +1,4 @@
-"""A question that arrives twice, as over a bad network, is answered once."""
+"""A request that arrives twice, as over a bad network, is answered once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def clients(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 def question(conversation: str, **more: Any) -> dict[str, Any]:
-    place = {"id": conversation, "parent_id": None, "question_id": f"msg_{secrets.token_hex(14)}"}
+    place = {"id": conversation, "parent_id": None, "request_id": secrets.token_hex(14)}
     return {
         "model": MODEL,
         "input": [{"role": "user", "content": "30 words"}],
@@ -94,22 +94,37 @@ async def test_the_same_text_under_another_id_is_another_question(clients: list[
     assert first.json()["id"] != other.json()["id"]
 
 
-async def test_an_id_is_for_one_message_and_has_its_form(clients: list[httpx.AsyncClient]) -> None:
-    http = clients[0]
-    conversation = await new_conversation(http)
-    two = question(conversation, input=[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}])
-    refused = await http.post("/v1/responses", json=two)
-    assert (refused.status_code, refused.json()["param"]) == (400, "conversation.question_id")
-    body = question(conversation)
-    body["conversation"]["question_id"] = "msg_1"
-    refused = await http.post("/v1/responses", json=body)
-    assert (refused.status_code, refused.json()["param"]) == (400, "conversation.question_id")
+@pytest.mark.parametrize("more", [{}, {"prefix": "30 words"}], ids=["answered again", "continued"])
+async def test_an_answer_to_what_stands_there_is_given_once_too(
+    clients: list[httpx.AsyncClient], more: dict[str, Any]
+) -> None:
+    conversation = await new_conversation(clients[0])
+    await clients[0].post("/v1/responses", json=question(conversation, background=False))
+    items = (await clients[0].get(f"/v1/conversations/{conversation}/items?order=asc")).json()
+    body = question(conversation, input=[], **more)
+    body["conversation"]["parent_id"] = items["data"][0]["id"]
+    answers = await asyncio.gather(
+        *(clients[number % len(clients)].post("/v1/responses", json=body) for number in range(TIMES))
+    )
+    assert [answer.status_code for answer in answers] == [200] * TIMES
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    whole = await clients[-1].post("/v1/responses", json={**body, "background": False})
+    assert whole.json()["id"] == answers[0].json()["id"]
+    tree = (await clients[0].get(f"/v1/conversations/{conversation}/items?order=asc&tree=true")).json()
+    assert [place["siblings"]["count"] for place in tree["places"][:2]] == [1, 2]
 
 
-async def test_another_s_question_is_neither_shown_nor_taken(clients: list[httpx.AsyncClient]) -> None:
+async def test_an_id_is_long_enough_to_be_random(clients: list[httpx.AsyncClient]) -> None:
+    body = question(await new_conversation(clients[0]))
+    body["conversation"]["request_id"] = "1"
+    refused = await clients[0].post("/v1/responses", json=body)
+    assert (refused.status_code, refused.json()["param"]) == (400, "conversation.request_id")
+
+
+async def test_the_same_id_in_another_conversation_is_another_request(clients: list[httpx.AsyncClient]) -> None:
     http = clients[0]
     body = question(await new_conversation(http), background=False)
-    await http.post("/v1/responses", json=body)
+    first = await http.post("/v1/responses", json=body)
     elsewhere = {**body, "conversation": {**body["conversation"], "id": await new_conversation(http)}}
-    refused = await http.post("/v1/responses", json=elsewhere)
-    assert (refused.status_code, refused.json()["code"]) == (409, "conversation_busy")
+    other = await http.post("/v1/responses", json=elsewhere)
+    assert (other.status_code, other.json()["id"] == first.json()["id"]) == (200, False)

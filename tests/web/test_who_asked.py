@@ -158,6 +158,21 @@ def test_the_archive_has_what_a_person_asked_in_the_conversations_of_others(
     assert "questions.jsonl" not in alone.namelist()
 
 
+def test_a_deleted_account_s_questions_are_shown_by_no_link_that_others_made(
+    server: RunningServer, owner: httpx.Client
+) -> None:
+    sharer, asker = (joined(server, owner, name) for name in ("sharer", "asker"))
+    together, alone = shared(sharer), shared(sharer)
+    for talk in (together, alone):
+        ask(sharer, talk, "Where is the Quendel?")
+    ask(asker, together, "Where is the Kerbel?")
+    for talk in (together, alone):
+        sharer.post("/v1/shares", json={"conversation_id": talk}).raise_for_status()
+    leave(asker, "asker")
+    links = sharer.get("/v1/shares").raise_for_status().json()["data"]
+    assert [link["conversation_id"] for link in links] == [alone]
+
+
 def test_a_deleted_account_s_questions_go_with_their_answers_and_what_was_below_stays(
     server: RunningServer, owner: httpx.Client
 ) -> None:

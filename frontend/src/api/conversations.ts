@@ -1,7 +1,7 @@
 /** Conversations that the server keeps, and a page of the path through one. */
 import { loadRefusals } from "./problem";
 import type { ConversationBody, TreePage } from "./schema";
-import { call, postJson } from "./server";
+import { call, postJson, postOnce } from "./server";
 
 export type { ConversationBody, TreePage };
 
@@ -14,7 +14,7 @@ export async function createConversation(fields: {
   agent_id?: string | undefined;
   project_id?: string | undefined;
 }): Promise<ConversationBody> {
-  return (await (await postJson("/v1/conversations", fields)).json()) as ConversationBody;
+  return (await (await postOnce("/v1/conversations", fields)).json()) as ConversationBody;
 }
 
 export async function readConversation(id: string): Promise<ConversationBody> {

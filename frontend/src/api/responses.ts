@@ -16,8 +16,8 @@ export interface ResponseRequest {
   /** What the answer begins with. */
   prefix?: string;
   instructions?: string;
-  /** `question_id`: the question's id, under which it is answered once, however often it arrives. */
-  conversation?: { id: string; parent_id: string | null; question_id?: string };
+  /** `request_id`: it is answered once, however often it arrives. */
+  conversation?: { id: string; parent_id: string | null; request_id: string };
   background?: boolean;
   store?: boolean;
   truncation?: "auto";
@@ -59,12 +59,6 @@ export type ResponseEvent = { number: number } & (
 const SILENCE_MS = 35_000;
 /** Longer than it searches documents before it begins. */
 const BEGINNING_MS = 60_000;
-
-/** An id for a question that the server doesn't have yet. */
-export function newQuestionId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(14));
-  return `msg_${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-}
 
 /** Begins an answer and yields its events. Throws a Problem where it is refused or breaks off. */
 export async function* beginResponse(

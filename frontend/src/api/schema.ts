@@ -1264,8 +1264,8 @@ export interface ConversationRefFields {
   id: string;
   /** The item below which the input is added: on another branch, if something is below it. With null, at the beginning; without it, below the conversation's last item. */
   parent_id?: string | null;
-  /** The id that the input's one message gets, chosen by the client: `msg_` and 28 random hexadecimal digits. A request that arrives twice, as over a bad network, is answered once: both get the same response. */
-  question_id?: string | null;
+  /** An id that the client chooses for this request, at random. A request that arrives twice in the conversation, as over a bad network, is answered once: both get the same response. */
+  request_id?: string | null;
 }
 
 /** What an answer added to a conversation. */

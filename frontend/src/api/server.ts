@@ -27,6 +27,12 @@ export function postJson(path: string, body: unknown, init: RequestInit = {}): P
   });
 }
 
+/** The same for what is made once, though a browser sends it again by itself when its connection is cut. */
+export function postOnce(path: string, body: unknown): Promise<Response> {
+  const headers = { "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+  return postJson(path, body, { headers });
+}
+
 /** Trades a one-time token for the session cookie. */
 export async function logIn(token: string): Promise<SessionInfo> {
   return (await (await postJson("/auth/login", { token })).json()) as SessionInfo;

@@ -16,6 +16,8 @@ const SHOWN_EVERY_MS = 48;
 export class Answer {
   /** The server's name for it, once it has begun there. */
   id: string | null = null;
+  /** The page's own, of the request for it; null where this page asked for nothing. */
+  requestId: string | null = null;
   model = $state("");
   text = $state("");
   /** What the model said to itself before it answered. */

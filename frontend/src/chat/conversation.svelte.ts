@@ -357,17 +357,22 @@ export class Conversation {
   }
 
   #ask(turn: Turn, model: string): Promise<void> {
-    const { parentId, text, askedAs } = turn.question!;
-    return this.#answer(turn, new Answer(model), { model, parentId, question: text, questionId: askedAs });
+    const { parentId, text } = turn.question!;
+    return this.#answer(turn, new Answer(model), { model, parentId, question: text });
   }
 
-  async #answer(turn: Turn, answer: Answer, asked: Omit<Ask, "instructions" | "libraries">): Promise<void> {
+  async #answer(
+    turn: Turn,
+    answer: Answer,
+    asked: Omit<Ask, "requestId" | "instructions" | "libraries">,
+  ): Promise<void> {
     const former = turn.answer;
     if (former !== null && former.firstId !== null) {
       const number = former.siblings.count + 1;
       answer.siblings = { number, count: number, previousId: former.firstId, nextId: null };
     }
     answer.measure();
+    const requestId = (answer.requestId = turn.nextRequestId);
     await this.#receive(turn, answer, async () => {
       await Promise.all([this.#around.settled(), this.#settling]);
       if (this.#unplaced !== null) await this.#place(this.#unplaced);
@@ -375,7 +380,7 @@ export class Conversation {
       const model = this.agent === null ? asked.model : `assistant/${this.agent.id}`;
       const libraries = this.temporary ? [] : this.#around.libraries();
       answer.searching = libraries.length > 0;
-      const ask = { ...asked, model, parentId, instructions: this.#around.instructions(), libraries };
+      const ask = { ...asked, requestId, model, parentId, instructions: this.#around.instructions(), libraries };
       return (this.#talk ??= await this.#begin()).answer(ask, this.#follower(answer));
     });
   }

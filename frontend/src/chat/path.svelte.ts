@@ -1,6 +1,5 @@
 /** The turns on the page: the end of a path through the conversation's tree, as far up as it was read. */
 import { Problem } from "../api/problem";
-import { newQuestionId } from "../api/responses";
 import { Answer } from "./answer.svelte";
 import { PAGE_ITEMS, type Talk } from "./talks";
 import { ALONE, isOpen, turnsOf, type AnswerFacts, type PathPage, type TurnOnPath } from "./tree";
@@ -39,8 +38,7 @@ export class Path {
   /** Puts a question below the last turn, or at the place of one: what is below that is taken off the page. */
   ask(text: string, parentId: string | null, place: Turn | null = null): Turn {
     const unplaced = { id: null, answerId: null, siblings: ALONE, askedBy: null };
-    const question = { ...unplaced, askedAs: newQuestionId(), parentId, text };
-    const turn = new Turn(place?.key ?? this.#nextKey++, question);
+    const turn = new Turn(place?.key ?? this.#nextKey++, { ...unplaced, parentId, text });
     this.turns = [...(place === null ? this.turns : this.above(place)), turn];
     return turn;
   }

@@ -8,10 +8,8 @@ const LONGEST_MS = 10_000;
 type Events = AsyncGenerator<ResponseEvent, void, void>;
 
 export interface Connection {
-  /** The stream with which the answer is followed first. */
+  /** The stream with which the answer is followed first: the server answers once, however often it is asked. */
   begin: () => Events;
-  /** Whether it may begin again: the server answers once, however often it is asked. */
-  mayBeginAgain: boolean;
   /** The events of an answer after a number. */
   resume: (id: string, after: number) => Events;
   /** Waits before another attempt; ends early when the network is back. Rejects when nobody waits any longer. */
@@ -45,7 +43,7 @@ export async function* reattaching(connection: Connection, id: string | null = n
       }
       throw new Problem("interrupted", "the stream ended before the answer did");
     } catch (error) {
-      const goesOn = id === null ? connection.mayBeginAgain && ++beginnings < mostBeginnings(error) : passes(error);
+      const goesOn = id === null ? ++beginnings < mostBeginnings(error) : passes(error);
       if (!goesOn) throw error;
     }
     if (!lost) connection.onLost((lost = true));

@@ -13,8 +13,8 @@ export interface Ask {
   parentId: string | null;
   /** null to answer the parent once more. */
   question: string | null;
-  /** The id that the question gets. */
-  questionId?: string | undefined;
+  /** Under which it is answered once, however often it is sent. */
+  requestId: string;
   /** What the answer begins with. */
   prefix?: string;
   /** What the model is told before the conversation; empty for nothing. */
@@ -53,15 +53,11 @@ export class ServerTalk implements Talk {
     return pageOf(await readPath(this.id, of, limit, after));
   }
 
-  answer({ model, parentId, question, questionId, prefix, instructions, libraries }: Ask, follower: Follower): Events {
+  answer({ model, parentId, question, requestId, prefix, instructions, libraries }: Ask, follower: Follower): Events {
     const request = {
       model,
       input: question === null ? [] : [{ role: "user" as const, content: question }],
-      conversation: {
-        id: this.id,
-        parent_id: parentId,
-        ...(questionId === undefined ? {} : { question_id: questionId }),
-      },
+      conversation: { id: this.id, parent_id: parentId, request_id: requestId },
       background: true,
       truncation: "auto" as const,
       ...(prefix === undefined ? {} : { prefix }),
@@ -71,12 +67,12 @@ export class ServerTalk implements Talk {
         : { tools: [{ type: "file_search" as const, vector_store_ids: [...libraries] }] }),
     };
     const begin = () => beginStoredResponse(request, follower.signal);
-    return reattaching({ ...this.#connection(follower), begin, mayBeginAgain: questionId !== undefined });
+    return reattaching({ ...this.#connection(follower), begin });
   }
 
   follow(answerId: string, follower: Follower): Events {
     const begin = () => followResponse(answerId, -1, follower.signal);
-    return reattaching({ ...this.#connection(follower), begin, mayBeginAgain: true }, answerId);
+    return reattaching({ ...this.#connection(follower), begin }, answerId);
   }
 
   stop(answerId: string): Promise<void> {

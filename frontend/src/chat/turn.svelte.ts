@@ -5,8 +5,6 @@ import type { QuestionOnPath } from "./tree";
 export interface Question extends Omit<QuestionOnPath, "id"> {
   /** null until the server has it. */
   id: string | null;
-  /** The id that it gets there. */
-  askedAs?: string;
 }
 
 export class Turn {
@@ -23,6 +21,12 @@ export class Turn {
   /** The item that the next question is below. */
   get leafId(): string | null {
     return this.answer?.leafId ?? this.question?.id ?? null;
+  }
+
+  /** The id of a request for another answer: the last one's, where the server may have it without this page's knowing. */
+  get nextRequestId(): string {
+    const isUnheard = this.question?.id === null || this.answer?.id === null;
+    return (isUnheard && this.answer?.requestId) || crypto.randomUUID();
   }
 
   has(itemId: string): boolean {

@@ -97,6 +97,7 @@ export class Visit {
   send(text: string): void {
     const { conversation, shelf, writing } = this;
     writing.text = "";
+    shelf.pasted = null;
     if (connection.offline && !conversation.answering) {
       writing.awaitConnection(text);
       this.#page.announce(o("offline.notice"));

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.conversations.dialects.error_bodies import REQUEST_ID, ErrorResponse
-from aquilon.errors import ApiError, ErrorType, Refusal, invalid, server_error
+from aquilon.errors import ApiError, ErrorType, Refusal, invalid, overloaded, server_error
 from aquilon.log import get_logger
 from aquilon.storage.unwritable import unwritable
 
@@ -67,9 +67,16 @@ def api_error(error: Exception) -> ApiError:
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _UNTRANSLATABLE:
         return invalid("A text contains a NUL character, which no name or id contains", code="invalid_characters")
     log.error("unexpected", exc_info=error)
-    return unwritable(error) or server_error(
+    return _without_room(error) or server_error(
         "Something went wrong on the server; its log has the reason under this answer's x-request-id"
     )
+
+
+def _without_room(error: Exception) -> ApiError | None:
+    """For a full disk or database, and for memory that ran out. None for any other exception."""
+    if isinstance(error, MemoryError):
+        return overloaded("The server ran out of memory: try again later, or send less at once", retry_after=30)
+    return unwritable(error)
 
 
 async def as_api_errors(events: AsyncGenerator[T]) -> AsyncGenerator[T]:
@@ -84,7 +91,7 @@ async def as_api_errors(events: AsyncGenerator[T]) -> AsyncGenerator[T]:
 
 def unexpected_error(error: Exception, request_id: str) -> ApiError:
     """The error that a client gets for an exception that no route handles; the caller has logged it."""
-    return unwritable(error) or server_error(
+    return _without_room(error) or server_error(
         f"Something went wrong on the server; its log has the reason under {request_id}"
     )
 

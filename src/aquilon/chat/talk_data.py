@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select
 
+from aquilon.chat.store import shares
 from aquilon.chat.tables.comparisons import ComparisonVote, StoredComparison
 from aquilon.chat.tables.feedback import Feedback
 from aquilon.chat.tables.prompts import StoredPrompt
@@ -60,11 +61,13 @@ class TalkData:
                 yield ArchiveFile(f"{name}.jsonl", self._lines(person, kind, first))
 
     async def erase(self, person: Person) -> Mapping[str, int]:
+        """Others' shares go too where they may show what the person asked."""
         numbers: dict[str, int] = {}
         async with self._database.writing() as session:
             for name, kind in _KINDS.items():
                 deleted = person.scope.delete(kind.table).returning(getattr(kind.table, kind.key))
                 numbers[name] = len((await session.execute(deleted)).all())
+            await shares.delete_with_questions_of(session, person.scope)
         return numbers
 
     async def _lines(self, person: Person, kind: _Kind, rows: Sequence[Any]) -> AsyncIterator[bytes]:

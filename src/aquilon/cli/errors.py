@@ -24,6 +24,8 @@ def words(error: BaseException) -> str:
         return _machine_words(OSError(errno.ENOSPC, ""))
     if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
         return f"The database can't be used: {error}. `aquilon doctor` says more"
+    if _is_out_of_memory(error):
+        return _memory_words(error)
     if isinstance(error, OSError) and error.errno is not None:
         return _machine_words(error)
     if isinstance(error, UnicodeError):
@@ -69,6 +71,36 @@ def _unicode_words(error: UnicodeError) -> str:
         shown = ascii(error.object[max(error.start - 20, 0) : error.end + 20])
         return f"{shown} can't be used here: it has characters that aren't {error.encoding.upper()}"
     return f"The input isn't text: {error}"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Libraries in C, and the start of threads, have errors of their own for it."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    signs = ("allocate memory", "start new thread", "failed to map segment")
+    return isinstance(error, RuntimeError | ImportError) and any(sign in str(error) for sign in signs)
+
+
+def _memory_words(error: BaseException) -> str:
+    """The message of an allocation says mostly for how much it was."""
+    size = re.search(r"allocate (\d[\d.]* \w+)", str(error))
+    wanted = f" when {size[1]} more were needed" if size else ""
+    limit = _memory_limit()
+    limited = f": this process may use {limit // 2**20} MiB, as `ulimit -v` says" if limit is not None else ""
+    return (
+        f"Memory ran out{wanted}{limited}. Raise the limit, of the shell or the container, or end other programs; "
+        "a smaller model, or a shorter context of it, needs less"
+    )
+
+
+def _memory_limit() -> int | None:
+    """Bytes of address space; None where this system or shell sets no limit."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _machine_words(error: OSError) -> str:

@@ -167,12 +167,15 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         if _debug:
             raise
-        from aquilon.cli.output import printable
+        message = words(error)
+        if not isinstance(error, MemoryError):  # what follows is imported, which takes some
+            from aquilon.cli.output import printable
 
+            message = printable(message)
         if isinstance(error, OSError):
             _give_up_output()
 
-        print(f"aquilon: {printable(words(error))}", file=sys.stderr)
+        print(f"aquilon: {message}", file=sys.stderr)
         return 2 if is_wrong_setting(error) else 1
     finally:
         os.umask(former)

@@ -13,8 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.contexts import Contexts
 from aquilon.conversations.deletion import Deletion
-from aquilon.conversations.documents import ConversationDocuments
-from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.first_words import name_by_question, words_of_question, words_of_stored_question
 from aquilon.conversations.histories import Histories
 from aquilon.conversations.items import Item
@@ -50,6 +48,8 @@ Order = Literal["asc", "desc"]
 @dataclass(frozen=True, kw_only=True)
 class ConversationChange:
     title: str | UnsetType | None = UNSET
+    named_by_person: bool = True
+    """Whether somebody wrote the title."""
     visibility: str | None = None
     """None leaves it as it is."""
     labels: str | None = None
@@ -84,20 +84,13 @@ class Surroundings:
 
 
 class Conversations:
-    def __init__(
-        self,
-        database: Database,
-        histories: Histories,
-        *,
-        erasure: Erasure | None = None,
-        documents: ConversationDocuments | None = None,
-    ) -> None:
-        """``documents``: None where no conversation has any."""
+    def __init__(self, database: Database, histories: Histories, deletion: Deletion | None = None) -> None:
+        """``deletion``: None where no conversation has documents."""
         self._database = database
         self._histories = histories
         self._policies = Policies(database)
         self.contexts = Contexts(database, histories)
-        self.deletion = Deletion(database, histories, erasure=erasure, documents=documents)
+        self.deletion = deletion or Deletion(database, histories)
 
     async def kept_days(self, principal: Principal) -> int | None:
         """For how many days the organization's conversations are kept: 0 if none is stored, None for ever."""
@@ -353,7 +346,7 @@ class Conversations:
                 )
             conversation.visibility, conversation.project_id = visibility, project_id
             if change.title is not UNSET:
-                conversation.title = change.title
+                conversation.title, conversation.named_by_person = change.title, change.named_by_person
                 await write_in(session, title_writes(principal.organization_id, conversation_id, change.title))
                 await name_by_question(session, Scope.of_organization(principal), conversation)
             if change.labels is not None:

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
-from aquilon.conversations.first_words import name_by_question, words_of_question
+from aquilon.conversations.first_words import MOST_BEFORE, name_by_question
 from aquilon.conversations.histories import Histories
-from aquilon.conversations.items import decoded
+from aquilon.conversations.items import MessageItem, decoded
 from aquilon.conversations.rows import title_writes
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import items as stored_items
@@ -24,6 +24,8 @@ from aquilon.storage import Database
 from aquilon.storage.rows import write_in
 
 _PRUNED_AT_ONCE = 50
+_SUMMARY = '{"type":"compaction",'
+"""What the text of a stored `CompactionItem` begins with."""
 
 
 class Deletion:
@@ -137,12 +139,16 @@ class Deletion:
 async def _delete_items(
     session: AsyncSession, scope: Scope, conversation: StoredConversation, item_ids: Sequence[str]
 ) -> None:
-    """Raises ApiError 404."""
+    """Delete items, and what a model made of the questions among them: a title, summaries. Raises ApiError 404."""
     of_conversation = StoredItem.conversation_id == conversation.id
+    named_by_them, summaries = False, set[str]()
     for item_id in item_ids:
         row = await session.scalar(scope.select(StoredItem).where(StoredItem.id == item_id, of_conversation))
         if row is None:
             raise item_not_found(item_id, conversation.id)
+        if _is_question(row):
+            named_by_them |= await _is_first_question(session, scope, row)
+            summaries.update(await _summaries_since(session, scope, row))
         above = await stored_items.above(session, scope, row)
         children = scope.update(StoredItem).where(StoredItem.parent_id == item_id, of_conversation)
         await session.execute(children.values(parent_id=above))
@@ -154,17 +160,42 @@ async def _delete_items(
         if conversation.head_id == item_id:
             conversation.head_id = above
     conversation.edition += 1
+    if summaries:
+        await _delete_items(session, scope, conversation, sorted(summaries.difference(item_ids)))
+    if named_by_them and not conversation.named_by_person:
+        conversation.title = None
+        await write_in(session, title_writes(scope.organization_id, conversation.id, None))
+        await name_by_question(session, scope, conversation)
+
+
+async def _is_first_question(session: AsyncSession, scope: Scope, row: StoredItem) -> bool:
+    """Whether a question has none above it: of such a one, and its answer, a title is made."""
+    id_ = row.conversation_id
+    path = await stored_items.segments(session, scope, id_, branch=row.branch, depth=row.depth)
+    higher = stored_items.clipped(path, above=row.depth)
+    return not any(map(_is_question, await stored_items.page_down(session, scope, id_, higher, limit=MOST_BEFORE)))
+
+
+async def _summaries_since(session: AsyncSession, scope: Scope, row: StoredItem) -> Sequence[str]:
+    """The summaries that may have words of an item. Without one, its conversation's items are read again."""
+    query = scope.select(StoredItem).where(StoredItem.conversation_id == row.conversation_id)
+    query = query.where(StoredItem.created_at >= row.created_at, StoredItem.content.startswith(_SUMMARY))
+    return list(await session.scalars(query.with_only_columns(StoredItem.id)))
+
+
+def _is_question(row: StoredItem) -> bool:
+    item = decoded(row.content)
+    return isinstance(item, MessageItem) and item.role == "user"
 
 
 async def _delete_question(session: AsyncSession, scope: Scope, run: StoredRun) -> None:
-    """Delete a run with its question and all answers to that; a title that was the question's words goes with it."""
+    """Delete a run with its question and all answers to that."""
     conversation = await session.scalar(
         scope.select(StoredConversation).where(StoredConversation.id == run.conversation_id)
     )
     if conversation is None:  # it was deleted meanwhile
         return
     asked = await stored_runs.items_of(session, scope, run.id, output=False)
-    named_by_it = conversation.title == words_of_question(decoded(row.content) for row in asked)
     for run_id in await stored_runs.answering(session, scope, run):
         answer = await stored_runs.items_of(session, scope, run_id, output=True)
         await _delete_items(session, scope, conversation, [row.id for row in answer])
@@ -172,8 +203,4 @@ async def _delete_question(session: AsyncSession, scope: Scope, run: StoredRun) 
             await stored_runs.delete(session, scope, run_id)
     await _delete_items(session, scope, conversation, [row.id for row in asked])
     await stored_runs.delete(session, scope, run.id)
-    if named_by_it:
-        conversation.title = None
-        await write_in(session, title_writes(scope.organization_id, conversation.id, None))
-        await name_by_question(session, scope, conversation)
     await stored_conversations.delete_if_empty(session, scope, run.conversation_id)

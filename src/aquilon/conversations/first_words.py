@@ -18,7 +18,7 @@ from aquilon.storage.rows import write_in
 LONGEST_TITLE = 60
 _MOST_READ = 4000
 """Characters of a question."""
-_MOST_BEFORE = 20
+MOST_BEFORE = 20
 """Items that may be above the first question: instructions, an assistant's greeting."""
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -59,7 +59,7 @@ def words_of_question(items: Iterable[Item]) -> str | None:
 
 async def words_of_stored_question(session: AsyncSession, scope: Scope, conversation_id: str) -> str | None:
     """Of the first question that was asked in a conversation."""
-    rows = await stored_items.first(session, scope, conversation_id, limit=_MOST_BEFORE)
+    rows = await stored_items.first(session, scope, conversation_id, limit=MOST_BEFORE)
     return words_of_question(decoded(row.content) for row in rows)
 
 
@@ -69,5 +69,5 @@ async def name_by_question(session: AsyncSession, scope: Scope, conversation: St
         return
     title = await words_of_stored_question(session, scope, conversation.id)
     if title is not None:
-        conversation.title = title
+        conversation.title, conversation.named_by_person = title, False
         await write_in(session, title_writes(conversation.organization_id, conversation.id, title))

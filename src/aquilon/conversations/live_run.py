@@ -52,6 +52,8 @@ class RunRequest:
     """Whether its conversation has no title: the question names it until a model does."""
     input: Sequence[tuple[str, Item]]
     """The new items with their ids. Without any, what is at the place is answered again, on another branch."""
+    request_id: str | None = None
+    """As in `StoredRun`."""
     labels: str = "{}"
     background: bool = False
     tools: Mapping[str, CalledTool] = field(default_factory=dict)
@@ -198,13 +200,14 @@ class LiveRun:
             branches=[self.branch, *range(self.first_branch, self.first_branch + len(self.answers) - 1)],
             depth=self.depth,
         )
+        # the conversation first, as in `beginning`: writers that lock it and the run in two orders wait for each other
         return [
+            (conversations.MOVE_HEAD_ON, [self._head(leaf_id) | {"former_head_id": self.input_leaf}]),
             *rows.writes,
             *self._events(
                 [event for event in self.log.events[self.noted :] if not isinstance(event, RunEnded)] + [ended]
             ),
             (runs.END, [end_row(self.key, ended, model=self.model, leaf_id=leaf_id, at=event.ended_at)]),
-            (conversations.MOVE_HEAD_ON, [self._head(leaf_id) | {"former_head_id": self.input_leaf}]),
         ]
 
     @property
@@ -251,4 +254,5 @@ class LiveRun:
             "created_at": self.created_at,
             "ended_at": None,
             "asked_by": self.principal.user_id,
+            "request_id": request.request_id,
         }

@@ -27,6 +27,7 @@ class NewConversation:
     visibility: str
     implicit: bool = True
     title: str | None = None
+    named_by_person: bool = False
     labels: str = "{}"
     settings: str = "{}"
     pinned: bool = False
@@ -111,6 +112,7 @@ def conversation_row(new: NewConversation, principal: Principal, *, now: int) ->
         "visibility": new.visibility,
         "implicit": new.implicit,
         "title": new.title,
+        "named_by_person": new.named_by_person,
         "labels": new.labels,
         "settings": new.settings,
         "edition": 0,

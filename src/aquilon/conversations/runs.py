@@ -48,8 +48,8 @@ _RECOVER_SECONDS = 2.0
 EVENTS_SECONDS = 3600
 """How long the events of a run that has ended are kept, for readers who come back."""
 _PRUNED_AT_ONCE = 200
-QUESTION_ASKED = "question_asked"
-"""The code of the error for a message whose id, which its client chose, was stored meanwhile."""
+REQUEST_ARRIVED = "request_arrived"
+"""The code of the error for a request that began a run meanwhile, under the same id of its client's."""
 MOST_RUNS = 5_000
 """At once in one process: nobody waits for an answer in the background, so that its connection bounds nothing."""
 _RETRY_AFTER = 5
@@ -79,7 +79,7 @@ class Runs:
         """Begin to answer; returns when the run and its input are stored.
 
         Raises ApiError: as `Pipeline.answer` does before its first event, 404 if the
-        conversation or the item above the input was deleted meanwhile, 409 `QUESTION_ASKED`.
+        conversation or the item above the input was deleted meanwhile, 409 `REQUEST_ARRIVED`.
         """
         if len(self._live) >= MOST_RUNS:
             raise overloaded("Too many answers are being written; try again in a moment", retry_after=_RETRY_AFTER)
@@ -102,13 +102,15 @@ class Runs:
         async with self._database.reading() as session:
             return await stored_runs.by_id(session, principal, run_id)
 
-    async def of_question(self, principal: Principal, conversation_id: str, item_id: str) -> StoredRun | None:
-        """The run that answers this message of a conversation; None if it wasn't asked, or the caller may not see it.
+    async def of_request(self, principal: Principal, conversation_id: str, request_id: str | None) -> StoredRun | None:
+        """The run that a client's request began; None if it began none, or the caller may not see it.
 
         Raises DBAPIError.
         """
+        if request_id is None:
+            return None
         async with self._database.reading() as session:
-            return await stored_runs.of_question(session, principal, conversation_id, item_id)
+            return await stored_runs.of_request(session, principal, conversation_id, request_id)
 
     async def required(self, principal: Principal, run_id: str, *, kind: str, dialect: str | None = None) -> StoredRun:
         """A run, whose answers are called ``kind``: one that was asked in this dialect, or in any.
@@ -289,11 +291,10 @@ class Runs:
             except IntegrityError:
                 if run.request.new_conversation is not None:
                     raise
-                for id_, _ in run.request.input[:1]:
-                    if await self.of_question(run.principal, place.conversation_id, id_) is not None:
-                        raise ApiError(
-                            409, "invalid_request_error", "This question was asked already", code=QUESTION_ASKED
-                        ) from None
+                if await self.of_request(run.principal, place.conversation_id, run.request.request_id) is not None:
+                    raise ApiError(
+                        409, "invalid_request_error", "This request arrived already", code=REQUEST_ARRIVED
+                    ) from None
                 place = await self._place_again(run.principal, place)
         raise ApiError(
             409,

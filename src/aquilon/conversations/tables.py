@@ -65,6 +65,8 @@ class StoredConversation(Owned, Base):
     implicit: Mapped[bool] = mapped_column(Boolean)
     """Whether it came about with stored responses or chat completions alone."""
     title: Mapped[str | None]
+    named_by_person: Mapped[bool | None] = mapped_column(Boolean)
+    """Whether somebody wrote the title. Else it was made of the first question, with which it goes."""
     labels: Mapped[str]
     """JSON: the client's ``metadata``."""
     settings: Mapped[str]
@@ -154,6 +156,9 @@ class StoredRun(Owned, Base):
         Index("ix_runs_organization_id", "organization_id", "dialect", "id"),
         Index("ix_runs_status", "status"),
         index_of_some("ix_runs_asked_by", "asked_by", "id", where="asked_by IS NOT NULL"),
+        index_of_some(
+            "ix_runs_request_id", "conversation_id", "request_id", where="request_id IS NOT NULL", unique=True
+        ),
         CheckConstraint(
             "status IN ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')", name="status"
         ),
@@ -191,6 +196,8 @@ class StoredRun(Owned, Base):
     ended_at: Mapped[int | None] = mapped_column(index=True)
     asked_by: Mapped[str | None]
     """The user who asked, or whose key did; None for an imported answer, and for those from before this was kept."""
+    request_id: Mapped[str | None]
+    """The client's own id of its request, by which a conversation answers it once, however often it arrives."""
 
 
 class RunEvents(Owned, Base):

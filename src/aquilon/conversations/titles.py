@@ -70,7 +70,8 @@ class Titles:
         now = await self.conversations.get(principal, conversation_id)
         if now.title != former:  # somebody was quicker
             return now
-        return await self.conversations.change(principal, conversation_id, ConversationChange(title=title or UNSET))
+        change = ConversationChange(title=title or UNSET, named_by_person=False)
+        return await self.conversations.change(principal, conversation_id, change)
 
     async def _written(self, principal: Principal, model: str, talk: str) -> str:
         """Nothing where the model can't be asked: the question has words too."""

@@ -30,12 +30,12 @@ class Base(DeclarativeBase):
     }
 
 
-def index_of_some(name: str, *columns: str, where: str) -> Index:
+def index_of_some(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of the rows for which ``where`` holds.
 
     In every database: the migrations say so. To name PostgreSQL here too would load its dialect, 2 MB.
     """
-    return Index(name, *columns, sqlite_where=text(where))
+    return Index(name, *columns, unique=unique, sqlite_where=text(where))
 
 
 class Owned:

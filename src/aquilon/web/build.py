@@ -25,6 +25,7 @@ from aquilon.chat.shares import Shares
 from aquilon.chat.talk_data import TalkData
 from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.conversations import Conversations
+from aquilon.conversations.deletion import Deletion
 from aquilon.conversations.documents import ConversationDocuments
 from aquilon.conversations.erasure import Erasure
 from aquilon.conversations.histories import Histories
@@ -139,7 +140,8 @@ def build_services(settings: Settings, database: Database) -> Services:
     memories = Memories(database, embedder, on_deletion=erase)
     libraries = Libraries(database, files, loaded=loaded, on_deletion=erase)
     documents = ConversationDocuments(database, libraries)
-    conversations = Conversations(database, histories, erasure=erasure, documents=documents)
+    deletion = Deletion(database, histories, erasure=erasure, documents=documents)
+    conversations = Conversations(database, histories, deletion)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     runs = Runs(database, pipeline, histories, process_id=process_id)
     sign_in = SignIn(database, passwords)

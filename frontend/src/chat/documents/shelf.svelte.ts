@@ -71,6 +71,8 @@ const isOnItsWay = ({ status }: ShelfFile) => status === "sending" || status ===
 export class Shelf {
   files = $state.raw<readonly ShelfFile[]>([]);
   attached = $state.raw<readonly AttachedLibrary[]>([]);
+  /** The long text that was pasted last, and its document's key: it may still go into the question instead. */
+  pasted = $state.raw<{ key: number; text: string } | null>(null);
   /** What the last change failed with. */
   problem = $state<string | null>(null);
   #own = $state<string | null>(null);
@@ -218,6 +220,20 @@ export class Shelf {
     await Promise.all(files.map((file) => this.#add(file)));
   }
 
+  /** Makes a document with this title of a text. */
+  paste(text: string, title: string): void {
+    const before = this.files.filter(({ name }) => name.startsWith(title)).length;
+    this.pasted = { key: this.#nextKey, text };
+    void this.add([new File([text], `${title}${before === 0 ? "" : ` ${before + 1}`}.txt`, { type: "text/plain" })]);
+  }
+
+  /** The text that was pasted last, which is no document any more. */
+  takePasted(): string {
+    const { key, text } = this.pasted!;
+    void this.remove(this.files.find((file) => file.key === key)!);
+    return text;
+  }
+
   async #add(file: File): Promise<void> {
     const key = this.#nextKey++;
     const one: ShelfFile = {
@@ -268,6 +284,7 @@ export class Shelf {
   }
 
   async remove(file: ShelfFile): Promise<void> {
+    if (file.key === this.pasted?.key) this.pasted = null;
     this.files = this.files.filter(({ key }) => key !== file.key);
     if (file.progress < 1) this.#sending.get(file.key)?.abort(); // else the server has it, and is told
     const [own, id] = [this.#own, file.id];

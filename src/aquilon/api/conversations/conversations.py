@@ -136,6 +136,7 @@ async def create_conversation(request: Request, caller: Caller) -> Response:
         visibility=fields.visibility or default,
         implicit=False,
         title=fields.title,
+        named_by_person=fields.title is not None,
         labels=_labels(fields.metadata or {}),
         settings=settings.stored,
         pinned=fields.pinned is True,

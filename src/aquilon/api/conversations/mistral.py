@@ -86,6 +86,7 @@ async def start(request: Request, caller: Principal, fields: StartConversation) 
         visibility=default_visibility(caller),
         implicit=False,
         title=fields.name,
+        named_by_person=fields.name is not None,
         labels=labels_of(fields.metadata or {}),
         settings=settings.stored,
     )
@@ -133,6 +134,7 @@ async def restart_conversation(request: Request, caller: Caller, conversation_id
         visibility=old.conversation.visibility,
         implicit=False,
         title=old.conversation.title,
+        named_by_person=bool(old.conversation.named_by_person),
         labels=old.conversation.labels if fields.metadata is None else labels_of(fields.metadata),
         settings=kept.stored,
         project_id=old.conversation.project_id,

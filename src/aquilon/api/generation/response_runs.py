@@ -32,7 +32,7 @@ from aquilon.conversations.dialects.responses_items import referred_items
 from aquilon.conversations.dialects.responses_tools import called_tools, echoes
 from aquilon.conversations.footnotes import Footnote, Footnotes
 from aquilon.conversations.histories import History
-from aquilon.conversations.items import Item, MessageItem
+from aquilon.conversations.items import Item
 from aquilon.conversations.live_run import LiveRun, RunRequest
 from aquilon.conversations.new_items import new_items
 from aquilon.conversations.rows import NewConversation
@@ -214,7 +214,8 @@ async def begin_response(
             place=context.place,
             new_conversation=_new_conversation(ready, context, caller),
             names_conversation=context.untitled,
-            input=new_items([*ready.history.items, *ready.items]) if is_new else _named(fields, new_items(ready.items)),
+            input=new_items([*ready.history.items, *ready.items] if is_new else ready.items),
+            request_id=fields.request_id,
             labels=msgspec.json.encode(response.metadata).decode(),
             background=bool(fields.background),
             tools=called_tools(response.tools),
@@ -229,15 +230,6 @@ async def begin_response(
     return RunningResponse(
         response=response, writing=writing, events=as_api_errors(unnumbered(run.log.read())), run=run
     )
-
-
-def _named(fields: ResponsesRequest, input_: list[tuple[str, Item]]) -> list[tuple[str, Item]]:
-    """The new items, the question under the id that the client chose. Raises ApiError 400 if there is no such one."""
-    if fields.question_id is None:
-        return input_
-    if len(input_) != 1 or not isinstance(input_[0][1], MessageItem):
-        raise invalid("A 'question_id' is for an input of one message", param="conversation.question_id")
-    return [(fields.question_id, input_[0][1])]
 
 
 def _new_conversation(ready: PreparedResponse, context: Context, caller: Principal) -> NewConversation | None:

@@ -42,7 +42,7 @@ from aquilon.conversations.items import decoded
 from aquilon.conversations.recovery import KILLED
 from aquilon.conversations.replay import last_event
 from aquilon.conversations.run import RunEnded, RunEvent
-from aquilon.conversations.runs import QUESTION_ASKED
+from aquilon.conversations.runs import REQUEST_ARRIVED
 from aquilon.conversations.tables import StoredRun
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.fallbacks import Unprepared
@@ -69,16 +69,16 @@ class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def create_response(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, ResponsesRequest)
-    if (asked := await _asked_before(request, caller, fields)) is not None:
-        return await _answer_again(request, caller, asked, fields)
+    if (begun := await _begun_before(request, caller, fields)) is not None:
+        return await _answer_again(request, caller, begun, fields)
     prepared_response = await prepare_response(request, caller, fields)
     try:
         answering = await begin_response(request, caller, fields, prepared_response)
     except ApiError as error:
-        asked = await _asked_before(request, caller, fields) if error.code == QUESTION_ASKED else None
-        if asked is None:
+        begun = await _begun_before(request, caller, fields) if error.code == REQUEST_ARRIVED else None
+        if begun is None:
             raise
-        return await _answer_again(request, caller, asked, fields)
+        return await _answer_again(request, caller, begun, fields)
     response = answering.response
     if fields.stream:
         return EventStream(frames(answering.events, answering.writing, waits=not fields.background))
@@ -183,11 +183,11 @@ async def list_input_items(
     return json_answer(listed(page, has_more=has_more))
 
 
-async def _asked_before(request: Request, caller: Principal, fields: ResponsesRequest) -> StoredRun | None:
-    """The run that answers this very question, if the request arrived before."""
-    if fields.question_id is None or fields.conversation_id is None:
+async def _begun_before(request: Request, caller: Principal, fields: ResponsesRequest) -> StoredRun | None:
+    """The run that this very request began, if it arrived before."""
+    if fields.conversation_id is None:
         return None
-    return await services(request).runs.of_question(caller, fields.conversation_id, fields.question_id)
+    return await services(request).runs.of_request(caller, fields.conversation_id, fields.request_id)
 
 
 async def _answer_again(request: Request, caller: Principal, run: StoredRun, fields: ResponsesRequest) -> Response:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import defer
 
 from aquilon.chat.tables.shares import Share
 from aquilon.conversations.store.conversations import visible
-from aquilon.conversations.tables import StoredConversation
+from aquilon.conversations.tables import StoredConversation, StoredItem, StoredRun
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Everyone, Scope
 from aquilon.people.tables import User
@@ -73,6 +73,18 @@ async def of_link(session: AsyncSession, token_hash: str, *, now: int) -> Share 
         person.exists(),
     )
     return await session.scalar(query)
+
+
+async def delete_with_questions_of(session: AsyncSession, person: Scope) -> None:
+    """Delete the shares, whoever made them, that may show what the scope's user asked."""
+    scope = Scope(person.organization_id)
+    asked = scope.select(StoredRun).where(
+        StoredRun.asked_by == person.user_id,
+        StoredRun.conversation_id == Share.conversation_id,
+        StoredRun.created_at <= Share.created_at,
+        scope.select(StoredItem).where(StoredItem.run_id == StoredRun.id, ~StoredItem.output).exists(),
+    )
+    await session.execute(scope.delete(Share).where(asked.exists()))
 
 
 async def delete_expired(session: AsyncSession, *, now: int, most: int) -> int:

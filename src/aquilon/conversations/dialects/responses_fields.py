@@ -73,12 +73,12 @@ class ConversationRefFields(Fields):
         description="The item below which the input is added: on another branch, if something is below it. With null, "
         "at the beginning; without it, below the conversation's last item.",
     )
-
-    question_id: str | None = Field(
+    request_id: str | None = Field(
         None,
-        pattern=r"^msg_[0-9a-f]{28}$",
-        description="The id that the input's one message gets, chosen by the client: `msg_` and 28 random hexadecimal "
-        "digits. A request that arrives twice, as over a bad network, is answered once: both get the same response.",
+        min_length=16,
+        max_length=64,
+        description="An id that the client chooses for this request, at random. A request that arrives twice in the "
+        "conversation, as over a bad network, is answered once: both get the same response.",
     )
 
     @property
@@ -198,8 +198,8 @@ class ResponsesRequest(Fields):
         return self.conversation if isinstance(self.conversation, str | None) else self.conversation.id
 
     @property
-    def question_id(self) -> str | None:
-        return self.conversation.question_id if isinstance(self.conversation, ConversationRefFields) else None
+    def request_id(self) -> str | None:
+        return self.conversation.request_id if isinstance(self.conversation, ConversationRefFields) else None
 
     @property
     def below(self) -> str | None:

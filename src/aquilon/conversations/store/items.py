@@ -253,9 +253,9 @@ async def page_down(
 
 
 async def first(session: AsyncSession, scope: Scope, conversation_id: str, *, limit: int) -> Sequence[StoredItem]:
-    """The items that a conversation began with, in order."""
-    query = scope.select(StoredItem).where(StoredItem.conversation_id == conversation_id, StoredItem.branch == 0)
-    return list(await session.scalars(query.order_by(StoredItem.depth).limit(limit)))
+    """The items that a conversation began with, in order; of the next branch, where the first has no more."""
+    query = scope.select(StoredItem).where(StoredItem.conversation_id == conversation_id)
+    return list(await session.scalars(query.order_by(StoredItem.branch, StoredItem.depth).limit(limit)))
 
 
 async def above(session: AsyncSession, scope: Scope, item: StoredItem) -> str | None:

@@ -64,14 +64,12 @@ async def by_id(session: AsyncSession, principal: Principal, run_id: str) -> Sto
     return await session.scalar(_visible(principal).where(StoredRun.id == run_id))
 
 
-async def of_question(
-    session: AsyncSession, principal: Principal, conversation_id: str, item_id: str
+async def of_request(
+    session: AsyncSession, principal: Principal, conversation_id: str, request_id: str
 ) -> StoredRun | None:
-    """The run with this item in its input, of a conversation that the caller may see."""
-    asked = Scope.of_organization(principal).select(StoredItem).where(StoredItem.id == item_id, ~StoredItem.output)
-    run_id = asked.with_only_columns(StoredItem.run_id).scalar_subquery()
+    """The run that a client's request began, in a conversation that the caller may see."""
     of_conversation = _visible(principal).where(StoredRun.conversation_id == conversation_id)
-    return await session.scalar(of_conversation.where(StoredRun.id == run_id))
+    return await session.scalar(of_conversation.where(StoredRun.request_id == request_id))
 
 
 async def page(

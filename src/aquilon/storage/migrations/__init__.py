@@ -26,5 +26,7 @@ REVISIONS = (
     "0023",
     "0024",
     "0025",
+    "0026",
+    "0027",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

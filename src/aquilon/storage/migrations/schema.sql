@@ -350,7 +350,7 @@ CREATE TABLE conversations (
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL,
 	retention_days BIGINT,
-	expires_at BIGINT, pinned_at BIGINT, archived_at BIGINT, project_id VARCHAR CONSTRAINT fk_conversations_project_id REFERENCES projects (id) ON DELETE SET NULL,
+	expires_at BIGINT, pinned_at BIGINT, archived_at BIGINT, project_id VARCHAR CONSTRAINT fk_conversations_project_id REFERENCES projects (id) ON DELETE SET NULL, named_by_person BOOLEAN,
 	CONSTRAINT ck_conversations_visibility CHECK (visibility IN ('workspace', 'user')),
 	CONSTRAINT fk_conversations_organization_id FOREIGN KEY(organization_id) REFERENCES organizations (id) ON DELETE CASCADE,
 	CONSTRAINT pk_conversations PRIMARY KEY (id)
@@ -988,7 +988,7 @@ CREATE TABLE runs (
 	unbilled VARCHAR,
 	cancelling BOOLEAN NOT NULL,
 	created_at BIGINT NOT NULL,
-	ended_at BIGINT, asked_by VARCHAR,
+	ended_at BIGINT, asked_by VARCHAR, request_id VARCHAR,
 	CONSTRAINT ck_runs_status CHECK (status IN ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')),
 	CONSTRAINT fk_runs_conversation_id FOREIGN KEY(conversation_id) REFERENCES conversations (id) ON DELETE CASCADE,
 	CONSTRAINT pk_runs PRIMARY KEY (id)
@@ -1001,6 +1001,8 @@ CREATE INDEX ix_runs_conversation_id ON runs (conversation_id);
 CREATE INDEX ix_runs_ended_at ON runs (ended_at);
 
 CREATE INDEX ix_runs_organization_id ON runs (organization_id, dialect, id);
+
+CREATE UNIQUE INDEX ix_runs_request_id ON runs (conversation_id, request_id) WHERE request_id IS NOT NULL;
 
 CREATE INDEX ix_runs_status ON runs (status);
 

@@ -17,6 +17,10 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.queue": "Nachrichten, die auf Ihre Dokumente warten",
   "doc.takeBack": "Zurücknehmen",
   "doc.drop": "Dateien hier ablegen: Die Antworten nutzen sie dann",
+  "doc.pasted": "Eingefügter Text",
+  "doc.pasted.note":
+    "Der eingefügte Text ist lang und daher jetzt ein Dokument: Antworten nutzen die Stellen daraus, die zur Frage passen.",
+  "doc.pasted.back": "In die Frage setzen",
   "doc.searching": "Ihre Dokumente werden durchsucht…",
   "doc.failed.unsupported":
     "Der Inhalt der Datei kann nicht gelesen werden, was auch immer ihr Name sagt. Entpacken Sie Archive; speichern Sie anderes als PDF, DOCX oder Text.",

@@ -16,6 +16,10 @@ export const texts = {
   "doc.queue": "Messages that wait for your documents",
   "doc.takeBack": "Take back",
   "doc.drop": "Drop the files here: answers will then use them",
+  "doc.pasted": "Pasted text",
+  "doc.pasted.note":
+    "What you pasted is long, so it is a document now: answers use the passages of it that fit the question.",
+  "doc.pasted.back": "Put it into the question",
   "doc.searching": "Searching your documents…",
   "doc.failed.unsupported":
     "What is in the file can’t be read, whatever its name says. Unpack archives; save other files as PDF, DOCX or text.",

@@ -17,6 +17,10 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.queue": "Mensajes que esperan los documentos",
   "doc.takeBack": "Recuperar",
   "doc.drop": "Soltar aquí los archivos: las respuestas los usarán",
+  "doc.pasted": "Texto pegado",
+  "doc.pasted.note":
+    "El texto pegado es largo, así que ahora es un documento: las respuestas usan los pasajes que convienen a la pregunta.",
+  "doc.pasted.back": "Ponerlo en la pregunta",
   "doc.searching": "Buscando en los documentos…",
   "doc.failed.unsupported":
     "El contenido del archivo no se puede leer, diga lo que diga su nombre. Hay que descomprimir los archivos ZIP; lo demás conviene guardarlo como PDF, DOCX o texto.",

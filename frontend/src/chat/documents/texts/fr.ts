@@ -17,6 +17,10 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.queue": "Messages qui attendent vos documents",
   "doc.takeBack": "Reprendre",
   "doc.drop": "Déposez les fichiers ici\u00a0: les réponses s’en serviront",
+  "doc.pasted": "Texte collé",
+  "doc.pasted.note":
+    "Le texte collé est long\u00a0: c’est maintenant un document, dont les réponses utilisent les passages utiles à la question.",
+  "doc.pasted.back": "Le mettre dans la question",
   "doc.searching": "Recherche dans vos documents…",
   "doc.failed.unsupported":
     "Le contenu du fichier ne peut pas être lu, quoi qu’en dise son nom. Décompressez les archives\u00a0; enregistrez le reste en PDF, DOCX ou texte.",

@@ -17,6 +17,10 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.queue": "Messaggi che aspettano i documenti",
   "doc.takeBack": "Riprendi",
   "doc.drop": "Rilascia qui i file: le risposte li useranno",
+  "doc.pasted": "Testo incollato",
+  "doc.pasted.note":
+    "Il testo incollato è lungo, quindi ora è un documento: le risposte usano i passaggi che riguardano la domanda.",
+  "doc.pasted.back": "Metterlo nella domanda",
   "doc.searching": "Ricerca nei documenti…",
   "doc.failed.unsupported":
     "Il contenuto del file non è leggibile, qualunque cosa dica il nome. Gli archivi vanno estratti; il resto conviene salvarlo come PDF, DOCX o testo.",

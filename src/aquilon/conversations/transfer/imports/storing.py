@@ -193,4 +193,5 @@ def _run_row(id_: str, owner: Row, end: tuple[str, int], *, model: str) -> Row:
         "created_at": at,
         "ended_at": at,
         "asked_by": None,
+        "request_id": None,
     }
