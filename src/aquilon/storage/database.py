@@ -22,7 +22,8 @@ from aquilon.storage.change_news import NOTIFY, ChangeNews
 from aquilon.storage.changes import Changes, WatchedSession
 from aquilon.storage.database_file import OpenFile, make_private
 from aquilon.storage.group_commit import GroupCommit
-from aquilon.storage.upgrade import DatabaseError, upgrade
+from aquilon.storage.upgrade import DatabaseError, keep_copy, upgrade
+from aquilon.storage.unwritable import is_disk_full
 
 T = TypeVar("T")
 
@@ -103,10 +104,13 @@ class Database:
                 make_private(file)
             await database._migrate(create=create)
             if file is not None:
+                keep_copy(file)
                 database._file = OpenFile(file)
         except (DBAPIError, OSError) as error:
             await engine.dispose()
             problem = error.orig if isinstance(error, DBAPIError) else error
+            if is_disk_full(error):
+                problem = f"{problem}. Nothing was changed: make room on its disk and try again"
             raise DatabaseError(f"The database {name} can't be used: {problem}") from error
         except DatabaseError:
             await engine.dispose()
@@ -257,8 +261,8 @@ class Database:
             await connection.execution_options(aquilon_writes=True)
             if connection.dialect.name == "sqlite":  # replacing a table must not delete the rows that refer to it
                 await _set_foreign_keys(connection, "OFF")
-            async with connection.begin():
-                await connection.run_sync(upgrade, self.name, create=create)
+            await connection.run_sync(upgrade, self.name, create=create)
+            await connection.rollback()  # ends the transaction that found nothing to do
             if connection.dialect.name == "sqlite":
                 await _set_foreign_keys(connection, "ON")
 
