@@ -19,7 +19,7 @@ def test_a_home_belongs_to_one_server_which_others_find(tmp_path: Path) -> None:
     with own_home(tmp_path) as announce:
         announce(here)
         assert running_server(tmp_path) == here
-        with pytest.raises(HomeInUse, match="at http://127.0.0.1:1"), own_home(tmp_path):
+        with pytest.raises(HomeInUse, match=r"at http://127\.0\.0\.1:1"), own_home(tmp_path):
             pass
     assert running_server(tmp_path) is None
 
