@@ -67,3 +67,7 @@ describe("what the server refuses", () => {
     await changeLanguage("de");
   });
 });
+
+test.each(["server_stopping", "server_restarted"])("an answer that ended with its server is told so: %s", (code) => {
+  expect(problemOfAnswer({ code, message: "In English." }, "m").kind).toBe("restarted");
+});

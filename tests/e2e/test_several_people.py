@@ -47,6 +47,38 @@ async def test_two_people_see_each_other_s_names_as_their_questions_come(browser
             assert await host.serious_issues() == []
 
 
+async def test_what_is_written_in_a_conversation_that_is_deleted_meanwhile_goes_on_in_a_new_one(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of curlews")
+        await host.expect_state("finished")
+        conversation = host.page.url.rpartition("/")[2]
+        shared = {"visibility": "workspace"}
+        talker.owner.post(f"/v1/conversations/{conversation}", json=shared).raise_for_status()
+        await expect(host.page.get_by_text("Everyone in the workspace")).to_be_visible()
+        await host.field.fill("And of godwits?")
+        talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
+        await expect(host.page.get_by_role("heading", name="This conversation is not here")).to_be_visible()
+        await expect(host.page.get_by_text("Everyone in the workspace")).to_have_count(0)
+        await host.field.press("Enter")
+        await expect(host.page.locator("form").get_by_text("This conversation is not here")).to_be_visible()
+        await expect(host.field).to_have_value("And of godwits?")
+        await host.page.get_by_role("button", name="Begin a new conversation").click()
+        await expect(host.field).to_have_value("And of godwits?")
+        await host.field.press("Enter")
+        await host.expect_state("finished")
+        await expect(host.turns.locator(".bubble")).to_have_text(["And of godwits?"])
+
+
+async def test_an_answer_of_spaces_is_told_as_one_without_a_word(browser: Browser, talker: Talker) -> None:
+    talker.says({"Be silent": " \n\n "})
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Be silent")
+        await host.expect_state("finished")
+        await expect(host.turns).to_contain_text("The model ended without a word.")
+
+
 async def test_what_a_person_asked_leaves_the_others_open_pages_with_their_account(
     browser: Browser, talker: Talker
 ) -> None:

@@ -94,6 +94,12 @@ export class Visit {
     this.#page.onEnd(answer, this.conversation);
   }
 
+  /** All that was written here and can't be asked here any more. */
+  get unsent(): string {
+    const texts = [...this.conversation.queue.map(({ text }) => text), this.writing.text];
+    return texts.filter((text) => text !== "").join("\n\n");
+  }
+
   send(text: string): void {
     const { conversation, shelf, writing } = this;
     writing.text = "";
