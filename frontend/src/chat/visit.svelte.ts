@@ -96,7 +96,9 @@ export class Visit {
 
   /** All that was written here and can't be asked here any more. */
   get unsent(): string {
-    const texts = [...this.conversation.queue.map(({ text }) => text), this.writing.text];
+    const { last, queue } = this.conversation;
+    const refused = last?.question?.id === null ? last.question.text : "";
+    const texts = [refused, ...queue.map(({ text }) => text), this.writing.text];
     return texts.filter((text) => text !== "").join("\n\n");
   }
 
