@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import cast
 
 import pytest
+from playwright._impl._api_structures import SetCookieParam
 from playwright.async_api import Browser, expect
 from tests.support.people import PASSWORD, joined
 from tests.support.talker import MODEL, Talker, at_the_page, talking_server
@@ -69,6 +71,52 @@ async def test_what_is_written_in_a_conversation_that_is_deleted_meanwhile_goes_
         await host.field.press("Enter")
         await host.expect_state("finished")
         await expect(host.turns.locator(".bubble")).to_have_text(["And of godwits?"])
+
+
+async def test_a_conversation_that_was_deleted_while_nobody_listened_leaves_the_page(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of plovers")
+        await host.expect_state("finished")
+        events = "**/v1/conversations/*/events"
+        await host.page.route(events, lambda route: route.fulfill(status=503, body="a proxy's"))
+        async with host.page.expect_response(events):
+            await host.page.reload()
+        await expect(host.turns).to_have_count(1)
+        conversation = host.page.url.rpartition("/")[2]
+        talker.owner.post(f"/v1/conversations/{conversation}", json={"title": "Waders"}).raise_for_status()
+        await host.page.unroute(events)
+        await expect(host.page).to_have_title("Waders · Aquilon")  # it follows again
+
+        await host.page.route(events, lambda route: route.fulfill(status=503, body="a proxy's"))
+        async with host.page.expect_response(events):
+            await host.page.reload()
+        await expect(host.turns).to_have_count(1)
+        talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
+        await expect(host.page.get_by_role("heading", name="This conversation is not here")).to_be_visible()
+
+
+async def test_a_question_of_a_session_that_ended_is_asked_again_after_signing_in_in_another_tab(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of gulls")
+        await host.expect_state("finished")
+        context = host.page.context
+        cookies = await context.cookies()
+        await context.clear_cookies()
+        await host.ask("And of skuas?")
+        notice = host.page.get_by_role("alert")
+        await expect(notice).to_contain_text("Your session has ended.")
+        assert await host.serious_issues() == []
+        async with context.expect_page() as opened:
+            await notice.get_by_role("link", name="Sign in in a new tab").click()
+        await expect((await opened.value).get_by_label("Password")).to_be_visible()
+        await context.add_cookies([cast(SetCookieParam, cookie) for cookie in cookies])
+        await notice.get_by_role("button", name="Ask again").click()
+        await expect(host.turns).to_have_count(2)
+        await host.expect_state("finished")
 
 
 async def test_an_answer_of_spaces_is_told_as_one_without_a_word(browser: Browser, talker: Talker) -> None:

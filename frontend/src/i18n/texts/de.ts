@@ -139,7 +139,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.invalid.title": "Der Server konnte diese Frage nicht annehmen",
   "problem.signedOut.title": "Sie sind abgemeldet",
   "problem.signedOut.text":
-    "Ihre Sitzung ist zu Ende. Öffnen Sie in diesem Tab einen neuen Anmeldelink; {command} erstellt einen.",
+    "Ihre Sitzung ist zu Ende. Melden Sie sich wieder an, und fragen Sie hier noch einmal: Nichts ist verloren.",
+  "problem.signIn": "In einem neuen Tab anmelden",
   "problem.forbidden.title": "Das dürfen Sie nicht",
   "problem.forbidden.text": "Bitten Sie einen Administrator um das Recht.",
   "problem.retry": "Noch einmal fragen",

@@ -138,7 +138,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.invalid.title": "El servidor no ha podido aceptar esta pregunta",
   "problem.signedOut.title": "La sesión está cerrada",
   "problem.signedOut.text":
-    "La sesión ha terminado. Hay que abrir un nuevo enlace de acceso en esta pestaña; se crea con {command}.",
+    "La sesión ha terminado. Tras iniciar sesión de nuevo se puede repetir la pregunta aquí: no se pierde nada.",
+  "problem.signIn": "Iniciar sesión en otra pestaña",
   "problem.forbidden.title": "Esto no está permitido",
   "problem.forbidden.text": "Un administrador puede conceder el permiso.",
   "problem.retry": "Preguntar de nuevo",

@@ -141,7 +141,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.invalid.title": "Le serveur n’a pas pu prendre cette question",
   "problem.signedOut.title": "Vous êtes déconnecté",
   "problem.signedOut.text":
-    "Votre session est terminée. Ouvrez un nouveau lien de connexion dans cet onglet\u00a0; créez-en un avec {command}.",
+    "Votre session est terminée. Reconnectez-vous, puis reposez la question ici\u00a0: rien n’est perdu.",
+  "problem.signIn": "Se connecter dans un nouvel onglet",
   "problem.forbidden.title": "Vous n’en avez pas le droit",
   "problem.forbidden.text": "Demandez ce droit à un administrateur.",
   "problem.retry": "Reposer la question",

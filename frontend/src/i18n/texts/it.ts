@@ -137,7 +137,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.invalid.title": "Il server non ha potuto accettare questa domanda",
   "problem.signedOut.title": "La sessione è chiusa",
   "problem.signedOut.text":
-    "La sessione è terminata. Bisogna aprire in questa scheda un nuovo link di accesso; lo crea {command}.",
+    "La sessione è terminata. Dopo un nuovo accesso si può ripetere la domanda qui: niente va perso.",
+  "problem.signIn": "Accedere in una nuova scheda",
   "problem.forbidden.title": "Questo non è permesso",
   "problem.forbidden.text": "Un amministratore può concedere il permesso.",
   "problem.retry": "Chiedi di nuovo",
