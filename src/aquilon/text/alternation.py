@@ -1,4 +1,4 @@
-"""Conversations for templates that take only the user's and the assistant's messages by turns: Mistral 7B's, Gemma's."""
+"""Conversations for templates that take the user and the assistant by turns alone, as Mistral 7B's and Gemma's do."""
 
 from __future__ import annotations
 

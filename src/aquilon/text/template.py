@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import jinja2
 from jinja2 import meta, nodes
 
+from aquilon.text.alternation import alternating
 from aquilon.text.budget import BRIEF, Budget, BudgetExceeded
 from aquilon.text.content_format import TRIALS, ContentFormat
 from aquilon.text.guard import Guard, protect_all, strings_in, unused_character
 from aquilon.text.messages import Message, Tool
 from aquilon.text.sandbox import ChatSandbox, budget
 from aquilon.text.subword import SubwordTokenizer
-from aquilon.text.alternation import alternating
 from aquilon.text.template_errors import NotBrief, TemplateError, TemplateRefusal
 from aquilon.text.template_variables import check_names, with_switches
 
