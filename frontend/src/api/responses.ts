@@ -118,15 +118,22 @@ export async function cancelResponse(id: string): Promise<void> {
 
 /** Why an answer of a model's failed, as a person is told. An answer's error has no values: all that name one name it. */
 export function problemOfAnswer(error: ResponseError, model: string): Problem {
-  return new Problem(kindOfAnswer(error.code), error.message, { code: error.code, values: { name: model } });
+  return new Problem(kindOfAnswer(error.code), error.message, {
+    code: error.code,
+    type: error.code, // which it is where there is no code
+    values: { name: model },
+  });
 }
+
+const OF_ENGINE = ["engine_failed", "server_error", ""];
 
 function kindOfAnswer(code: string): ProblemKind {
   if (code === "overloaded" || code === "upstream_overloaded") return "overloaded";
   if (code === "context_length_exceeded") return "context";
   if (isOfRestart(code)) return "restarted";
   if (isOfStorage(code)) return "unsaved";
-  return isOfUpstream(code) ? "upstream" : "engine";
+  if (isOfUpstream(code)) return "upstream";
+  return OF_ENGINE.includes(code) ? "engine" : "invalid";
 }
 
 function path(id: string): string {
