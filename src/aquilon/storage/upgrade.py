@@ -121,7 +121,7 @@ def _copied(file: Path, revision: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        copy.unlink()
+        copy.unlink(missing_ok=True)
         raise
 
 
