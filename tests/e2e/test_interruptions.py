@@ -133,7 +133,7 @@ async def test_an_ended_session_is_explained_and_the_conversation_stays(person: 
     await person.ask("And again.")
     notice = person.page.get_by_role("alert")
     await expect(notice).to_contain_text("You are signed out")
-    await expect(notice).to_contain_text("aquilon users link")
+    await expect(notice.get_by_role("link", name="Open the sign-in page")).to_be_visible()
 
     conversation = person.page.url
     await person.page.goto(await fresh_link(person.server))

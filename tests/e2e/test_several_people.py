@@ -111,7 +111,7 @@ async def test_a_question_of_a_session_that_ended_is_asked_again_after_signing_i
         await expect(notice).to_contain_text("Your session has ended.")
         assert await host.serious_issues() == []
         async with context.expect_page() as opened:
-            await notice.get_by_role("link", name="Sign in in a new tab").click()
+            await notice.get_by_role("link", name="Open the sign-in page").click()
         await expect((await opened.value).get_by_label("Password")).to_be_visible()
         await context.add_cookies([cast(SetCookieParam, cookie) for cookie in cookies])
         await notice.get_by_role("button", name="Ask again").click()

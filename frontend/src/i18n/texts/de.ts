@@ -140,7 +140,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.title": "Sie sind abgemeldet",
   "problem.signedOut.text":
     "Ihre Sitzung ist zu Ende. Melden Sie sich wieder an, und fragen Sie hier noch einmal: Nichts ist verloren.",
-  "problem.signIn": "In einem neuen Tab anmelden",
+  "problem.signIn": "Anmeldeseite öffnen",
   "problem.forbidden.title": "Das dürfen Sie nicht",
   "problem.forbidden.text": "Bitten Sie einen Administrator um das Recht.",
   "problem.retry": "Noch einmal fragen",

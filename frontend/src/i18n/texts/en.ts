@@ -133,7 +133,7 @@ export const texts = {
   "problem.invalid.title": "The server could not take this question",
   "problem.signedOut.title": "You are signed out",
   "problem.signedOut.text": "Your session has ended. Sign in again, then ask again here: nothing is lost.",
-  "problem.signIn": "Sign in in a new tab",
+  "problem.signIn": "Open the sign-in page",
   "problem.forbidden.title": "You may not do this",
   "problem.forbidden.text": "Ask an administrator for the right.",
   "problem.retry": "Ask again",

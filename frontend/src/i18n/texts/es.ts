@@ -139,7 +139,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.title": "La sesión está cerrada",
   "problem.signedOut.text":
     "La sesión ha terminado. Tras iniciar sesión de nuevo se puede repetir la pregunta aquí: no se pierde nada.",
-  "problem.signIn": "Iniciar sesión en otra pestaña",
+  "problem.signIn": "Abrir la página de acceso",
   "problem.forbidden.title": "Esto no está permitido",
   "problem.forbidden.text": "Un administrador puede conceder el permiso.",
   "problem.retry": "Preguntar de nuevo",

@@ -142,7 +142,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.title": "Vous êtes déconnecté",
   "problem.signedOut.text":
     "Votre session est terminée. Reconnectez-vous, puis reposez la question ici\u00a0: rien n’est perdu.",
-  "problem.signIn": "Se connecter dans un nouvel onglet",
+  "problem.signIn": "Ouvrir la page de connexion",
   "problem.forbidden.title": "Vous n’en avez pas le droit",
   "problem.forbidden.text": "Demandez ce droit à un administrateur.",
   "problem.retry": "Reposer la question",

@@ -138,7 +138,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.title": "La sessione è chiusa",
   "problem.signedOut.text":
     "La sessione è terminata. Dopo un nuovo accesso si può ripetere la domanda qui: niente va perso.",
-  "problem.signIn": "Accedere in una nuova scheda",
+  "problem.signIn": "Apri la pagina di accesso",
   "problem.forbidden.title": "Questo non è permesso",
   "problem.forbidden.text": "Un amministratore può concedere il permesso.",
   "problem.retry": "Chiedi di nuovo",
