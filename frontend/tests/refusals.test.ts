@@ -40,7 +40,7 @@ describe("what the server refuses", () => {
   test("is not called the engine's fault where another server failed", async () => {
     const of = (code: string) => problemOf(answer(502, { message: "In English.", type: "server_error", code }));
     expect((await of("upstream_timeout")).kind).toBe("upstream");
-    expect((await of("engine_stopped")).kind).toBe("engine");
+    expect((await of("engine_failed")).kind).toBe("engine");
   });
 
   test("of an answer that failed names its model, and says when other servers have no room", async () => {
@@ -50,7 +50,7 @@ describe("what the server refuses", () => {
     expect(of("upstream_unavailable").kind).toBe("upstream");
     expect(of("upstream_overloaded").kind).toBe("overloaded");
     expect(of("disk_full").kind).toBe("unsaved");
-    expect(of("engine_stopped").kind).toBe("engine");
+    expect(of("engine_failed").kind).toBe("engine");
   });
 
   test("keeps another server's reason", async () => {
@@ -66,4 +66,14 @@ describe("what the server refuses", () => {
     expect(problem.said().text).toBe("Un budget ne peut pas être inférieur à 0.");
     await changeLanguage("de");
   });
+});
+
+test("what a model's server elsewhere doesn't take is no failure of the engine here", () => {
+  const problem = problemOfAnswer({ code: "invalid_request_error", message: "Too many images." }, "m");
+  expect([problem.kind, problem.said().reason]).toEqual(["invalid", "Too many images."]);
+  expect(problemOfAnswer({ code: "engine_failed", message: "It ended." }, "m").kind).toBe("engine");
+});
+
+test.each(["server_stopping", "server_restarted"])("an answer that ended with its server is told so: %s", (code) => {
+  expect(problemOfAnswer({ code, message: "In English." }, "m").kind).toBe("restarted");
 });

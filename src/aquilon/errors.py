@@ -147,5 +147,10 @@ def overloaded(message: str, *, retry_after: int, code: str = "overloaded", valu
     return ApiError(503, "overloaded", message, code=code, retry_after=retry_after, values=values)
 
 
+def server_stopping() -> ApiError:
+    """For what a stopping server doesn't finish: the one that is started next can be asked again."""
+    return overloaded("The server is stopping", retry_after=5, code="server_stopping")
+
+
 def server_error(message: str, *, code: str | None = None, values: Values | None = None) -> ApiError:
     return ApiError(500, "server_error", message, code=code, values=values)

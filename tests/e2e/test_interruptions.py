@@ -78,6 +78,28 @@ async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> 
 
 
 @pytest.mark.slow
+async def test_an_answer_whose_server_was_restarted_is_continued_without_a_reload(doomed: Visitor) -> None:
+    await doomed.sign_in()
+    await doomed.ask(LONG)
+    await doomed.expect_state("streaming")
+    doomed.server.stop()
+    await expect(doomed.page.get_by_role("alert")).to_contain_text("The server was restarted in mid-answer")
+    again = start_server(doomed.server.home, environment={"AQUILON_PORT": doomed.server.url.rsplit(":", 1)[1]})
+    try:
+        await doomed.shorten_answers()
+        go_on = doomed.page.get_by_role("button", name="Continue the answer")
+        await expect(go_on).to_be_visible(timeout=BACK_MS)
+        await expect(doomed.page.get_by_text("The server does not answer")).to_have_count(0)
+        await doomed.reload()
+        await expect(doomed.turns.locator(".bubble")).to_have_text([LONG])
+        await expect(doomed.field).to_have_value("")  # it was asked
+        await go_on.click()
+        await doomed.expect_state("finished")
+    finally:
+        again.stop()
+
+
+@pytest.mark.slow
 async def test_a_server_that_can_save_nothing_says_so_and_is_asked_again_when_it_can(doomed: Visitor) -> None:
     await doomed.sign_in()
     await doomed.shorten_answers()
@@ -133,7 +155,7 @@ async def test_an_ended_session_is_explained_and_the_conversation_stays(person: 
     await person.ask("And again.")
     notice = person.page.get_by_role("alert")
     await expect(notice).to_contain_text("You are signed out")
-    await expect(notice).to_contain_text("aquilon users link")
+    await expect(notice.get_by_role("link", name="Open the sign-in page")).to_be_visible()
 
     conversation = person.page.url
     await person.page.goto(await fresh_link(person.server))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import cast
 
 import pytest
+from playwright._impl._api_structures import SetCookieParam
 from playwright.async_api import Browser, expect
 from tests.support.people import PASSWORD, joined
 from tests.support.talker import MODEL, Talker, at_the_page, talking_server
@@ -45,6 +47,84 @@ async def test_two_people_see_each_other_s_names_as_their_questions_come(browser
             await expect(guest.page.get_by_role("group", name="Votre question")).to_contain_text("Et les mouettes ?")
             await expect(host.page.locator(".asker")).to_have_text("Zoé")
             assert await host.serious_issues() == []
+
+
+async def test_what_is_written_in_a_conversation_that_is_deleted_meanwhile_goes_on_in_a_new_one(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of curlews")
+        await host.expect_state("finished")
+        conversation = host.page.url.rpartition("/")[2]
+        shared = {"visibility": "workspace"}
+        talker.owner.post(f"/v1/conversations/{conversation}", json=shared).raise_for_status()
+        await expect(host.page.get_by_text("Everyone in the workspace")).to_be_visible()
+        await host.field.fill("And of godwits?")
+        talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
+        await expect(host.page.get_by_role("heading", name="This conversation is not here")).to_be_visible()
+        await expect(host.page.get_by_text("Everyone in the workspace")).to_have_count(0)
+        await host.field.press("Enter")
+        await expect(host.page.locator("form").get_by_text("This conversation is not here")).to_be_visible()
+        await expect(host.field).to_have_value("And of godwits?")
+        await host.page.get_by_role("button", name="Begin a new conversation").click()
+        await expect(host.field).to_have_value("And of godwits?")
+        await host.field.press("Enter")
+        await host.expect_state("finished")
+        await expect(host.turns.locator(".bubble")).to_have_text(["And of godwits?"])
+
+
+async def test_a_conversation_that_was_deleted_while_nobody_listened_leaves_the_page(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of plovers")
+        await host.expect_state("finished")
+        events = "**/v1/conversations/*/events"
+        await host.page.route(events, lambda route: route.fulfill(status=503, body="a proxy's"))
+        async with host.page.expect_response(events):
+            await host.page.reload()
+        await expect(host.turns).to_have_count(1)
+        conversation = host.page.url.rpartition("/")[2]
+        talker.owner.post(f"/v1/conversations/{conversation}", json={"title": "Waders"}).raise_for_status()
+        await host.page.unroute(events)
+        await expect(host.page).to_have_title("Waders · Aquilon")  # it follows again
+
+        await host.page.route(events, lambda route: route.fulfill(status=503, body="a proxy's"))
+        async with host.page.expect_response(events):
+            await host.page.reload()
+        await expect(host.turns).to_have_count(1)
+        talker.owner.delete(f"/v1/conversations/{conversation}").raise_for_status()
+        await expect(host.page.get_by_role("heading", name="This conversation is not here")).to_be_visible()
+
+
+async def test_a_question_of_a_session_that_ended_is_asked_again_after_signing_in_in_another_tab(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of gulls")
+        await host.expect_state("finished")
+        context = host.page.context
+        cookies = await context.cookies()
+        await context.clear_cookies()
+        await host.ask("And of skuas?")
+        notice = host.page.get_by_role("alert")
+        await expect(notice).to_contain_text("Your session has ended.")
+        assert await host.serious_issues() == []
+        async with context.expect_page() as opened:
+            await notice.get_by_role("link", name="Open the sign-in page").click()
+        await expect((await opened.value).get_by_label("Password")).to_be_visible()
+        await context.add_cookies([cast(SetCookieParam, cookie) for cookie in cookies])
+        await notice.get_by_role("button", name="Ask again").click()
+        await expect(host.turns).to_have_count(2)
+        await host.expect_state("finished")
+
+
+async def test_an_answer_of_spaces_is_told_as_one_without_a_word(browser: Browser, talker: Talker) -> None:
+    talker.says({"Be silent": " \n\n "})
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Be silent")
+        await host.expect_state("finished")
+        await expect(host.turns).to_contain_text("The model ended without a word.")
 
 
 async def test_what_a_person_asked_leaves_the_others_open_pages_with_their_account(

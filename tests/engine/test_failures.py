@@ -130,7 +130,7 @@ async def test_stopping_ends_the_process_even_during_an_answer(model: Path) -> N
         stream = asyncio.create_task(read_to_the_end(engine, "a", started))
         await started.wait()
         await engine.stop()
-        assert (await stream).kind == "unavailable"
+        assert (await stream).kind == "stopping"
         assert process is not None
         assert not _exists(process)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
 import stat
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from aquilon.people import first_run
 from aquilon.people.store import accounts
 from aquilon.settings import Settings
-from aquilon.storage import Database
+from aquilon.storage import Database, DatabaseError
 
 
 @pytest.fixture
@@ -100,3 +102,22 @@ async def test_sqlite_s_files_are_private_also_in_an_older_home(tmp_path: Path) 
         assert modes == dict.fromkeys(("aquilon.db", "aquilon.db-wal", "aquilon.db-shm", "aquilon.db-changes"), 0o600)
         await database.close()
     earlier.close()
+
+
+async def opened_and_closed(home: Path) -> None:
+    await (await Database.open(Settings(home=home))).close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_file_that_this_user_may_not_write_is_refused_at_the_start() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        asyncio.run(opened_and_closed(Path(folder)))
+        for path in Path(folder).iterdir():
+            path.chmod(0o644 if path.suffix == ".db" else 0o666)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(DatabaseError, match=r"this user \(65534\) may not write to it: chown it"):
+                asyncio.run(opened_and_closed(Path(folder)))
+        finally:
+            os.seteuid(0)

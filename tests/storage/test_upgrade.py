@@ -15,6 +15,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.databases import upgrade_to
 from tests.support.server import ROOT
+from tests.support.small_disk import small_disk
 
 from aquilon.conversations.conversations import Conversations
 from aquilon.conversations.histories import Histories
@@ -225,6 +226,39 @@ async def test_the_database_is_copied_before_its_upgrade_and_only_once(tmp_path:
     with sqlite3.connect(copy) as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
         assert raw.execute("SELECT count(*) FROM api_keys").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("copies", [0.5, 1.1], ids=["for the copy", "for the new tables"])
+async def test_an_upgrade_without_room_changes_nothing_and_succeeds_once_there_is_room(
+    tmp_path: Path, copies: float
+) -> None:
+    with small_disk(tmp_path / "home", megabytes=16) as disk:
+        home = Settings(home=disk.folder)
+        before = await rows_in(await left_by("0011", home))
+        disk.fill(leave=int((disk.folder / "aquilon.db").stat().st_size * copies))
+        with pytest.raises(DatabaseError, match=r"othing was changed.*full|full.*Nothing was changed: make room"):
+            await Database.open(home)
+        assert list((disk.folder / "backups").iterdir()) == []
+        assert await rows_in(home) == before
+        disk.make_room()
+        await (await Database.open(home)).close()
+        [copy] = (disk.folder / "backups").iterdir()
+        assert copy.name.startswith("aquilon-0011-2")
+
+
+async def test_an_upgrade_that_was_killed_leaves_its_copy_s_place_to_the_next(first_release: Settings) -> None:
+    if first_release.database_url is not None:
+        pytest.skip("a PostgreSQL server is backed up by its own tools")
+    folder = first_release.home / "backups"
+    folder.mkdir()
+    unfinished = folder / "aquilon-0001.db.upgrading"
+    for left in (unfinished, folder / f"{unfinished.name}.part"):
+        left.write_bytes(b"half a copy")
+    await (await Database.open(first_release)).close()
+    [copy] = folder.iterdir()
+    copy.rename(unfinished)  # killed after its commit, before its copy had a name
+    await (await Database.open(first_release)).close()
+    assert list(folder.iterdir()) == [copy]
 
 
 async def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, first_release: Settings) -> None:

@@ -49,7 +49,7 @@ def _migrated_sqlite() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "aquilon.db"
         engine = create_engine(f"sqlite:///{file}")
-        with engine.begin() as connection:
+        with engine.connect() as connection:
             upgrade(connection, str(file))
         engine.dispose()
         return file.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ class SmallDisk:
         self.folder = folder
         self._ballast = folder / "ballast"
 
-    def fill(self) -> None:
+    def fill(self, leave: int = 0) -> None:
+        """Leave this many bytes free."""
         with self._ballast.open("ab", buffering=0) as file:
             for size in (_PIECE, 1):
                 try:
@@ -25,6 +27,7 @@ class SmallDisk:
                         file.write(bytes(size))
                 except OSError:
                     pass
+        os.truncate(self._ballast, max(self._ballast.stat().st_size - leave, 0))
 
     def make_room(self) -> None:
         self._ballast.unlink()

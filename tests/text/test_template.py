@@ -381,6 +381,26 @@ def test_a_template_that_can_render_nothing_is_refused_when_it_is_tried_out(
         JinjaTemplate(source, default_tokenizer).try_out()
 
 
+ALTERNATING = (
+    "{% for message in messages %}{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "<{{ message.role }}>{{ message.content }}{% endfor %}"
+)
+"""As Mistral 7B's and Gemma's."""
+
+
+def test_instructions_and_unanswered_questions_join_the_next_one_where_roles_must_alternate(
+    default_tokenizer: SubwordTokenizer,
+) -> None:
+    template = JinjaTemplate(ALTERNATING, default_tokenizer)
+    talk = [Message("system", "Be brief."), Message("user", "One?"), Message("user", "Two?"), Message("assistant", "2")]
+    assert template.render([*talk, Message("user", "Three?")]) == (
+        "<user>Be brief.\n\nOne?\n\nTwo?<assistant>2<user>Three?"
+    )
+    with pytest.raises(TemplateError, match="roles must alternate"):
+        template.render([Message("user", "One?"), Message("user", "Two?"), *talk[3:], *talk[3:]])
+
+
 def test_a_template_that_refuses_some_conversations_passes(default_tokenizer: SubwordTokenizer) -> None:
     JinjaTemplate("{{ raise_exception('roles must alternate') }}", default_tokenizer).try_out()
     JinjaTemplate("{% if tools %}{{ nothing.at_all }}{% endif %}x", default_tokenizer).try_out()

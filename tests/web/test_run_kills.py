@@ -45,7 +45,7 @@ async def test_answers_in_the_background_get_a_grace_period_then_end_with_an_err
             [endless] = load.runs.keys() - {ending}
             assert [load.runs[run_id].status for run_id in (ending, endless)] == ["completed", "failed"]
             run = (await http.get(f"/v1/responses/{endless}")).json()
-            assert run["error"] == {"code": "overloaded", "message": "The server is stopping"}
+            assert run["error"] == {"code": "server_stopping", "message": "The server is stopping"}
         await asyncio.to_thread(again.stop)
     check_file(tmp_path, load)
     with sqlite3.connect(tmp_path / "aquilon.db") as database:

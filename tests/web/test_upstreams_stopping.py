@@ -69,7 +69,11 @@ def test_upstream_answers_get_a_grace_period_then_end_with_an_error_and_are_bill
     assert "event: error" not in ending.text
     assert (silent.status_code, vectors.status_code) == (503, 503)
     *words, error = frames(endless)
-    assert (error["type"], error["message"]) == ("overloaded", "The server is stopping")
+    assert (error["type"], error["code"], error["message"]) == (
+        "overloaded",
+        "server_stopping",
+        "The server is stopping",
+    )
     assert len(words) > 3 / PACE / 2
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in words)
     with sqlite3.connect(tmp_path / "aquilon.db") as database:

@@ -9,6 +9,7 @@ export type ProblemKind =
   | "engine" // the server is up, its engine is not
   | "upstream" // the model's server elsewhere failed, or can't be reached
   | "overloaded" // there is no room now
+  | "restarted" // the server was stopped, or killed, while it answered
   | "unsaved" // nothing can be saved: the server's disk is full, or its database is away
   | "limit" // a limit or a budget refused it: `Problem.limit` says which
   | "context" // prompt and answer do not fit the model
@@ -155,6 +156,13 @@ export function isOfStorage(code: string): boolean {
   return OF_STORAGE.includes(code);
 }
 
+/** The codes of answers that ended with their server. */
+const OF_RESTARTS = ["server_stopping", "server_restarted"];
+
+export function isOfRestart(code: string): boolean {
+  return OF_RESTARTS.includes(code);
+}
+
 function kindOf(status: number, body: ErrorFields | null): ProblemKind {
   if (body?.limit) return body.limit.kind === "context_tokens" ? "context" : "limit";
   if (status === 401) return "signedOut";
@@ -163,6 +171,7 @@ function kindOf(status: number, body: ErrorFields | null): ProblemKind {
   if (status === 429) return "overloaded";
   if (isOfUpstream(body?.code ?? "")) return "upstream";
   if (isOfStorage(body?.code ?? "")) return "unsaved";
+  if (isOfRestart(body?.code ?? "")) return "restarted";
   if (status === 503) return body?.type === "overloaded" ? "overloaded" : "engine";
   if (status >= 500) return "engine";
   return body?.code.startsWith("context_length") ? "context" : "invalid";

@@ -1,5 +1,5 @@
 /** Answers that the server owns: begun, followed from any event on, ended. */
-import { isOfStorage, isOfUpstream, loadRefusals, Problem, type ProblemKind } from "./problem";
+import { isOfRestart, isOfStorage, isOfUpstream, loadRefusals, Problem, type ProblemKind } from "./problem";
 import { call, postJson } from "./server";
 import type { IncompleteDetails, ResponseBody, ResponseError, ResponseUsage } from "./schema";
 import { inTime, serverSentData } from "./stream";
@@ -113,15 +113,22 @@ export async function cancelResponse(id: string): Promise<void> {
 
 /** Why an answer of a model's failed, as a person is told. An answer's error has no values: all that name one name it. */
 export function problemOfAnswer(error: ResponseError, model: string): Problem {
-  const kinds: Record<string, ProblemKind> = {
-    server_restarted: "interrupted",
-    overloaded: "overloaded",
-    upstream_overloaded: "overloaded",
-    context_length_exceeded: "context",
-  };
-  const kind =
-    kinds[error.code] ?? (isOfStorage(error.code) ? "unsaved" : isOfUpstream(error.code) ? "upstream" : "engine");
-  return new Problem(kind, error.message, { code: error.code, values: { name: model } });
+  return new Problem(kindOfAnswer(error.code), error.message, {
+    code: error.code,
+    type: error.code, // which it is where there is no code
+    values: { name: model },
+  });
+}
+
+const OF_ENGINE = ["engine_failed", "server_error", ""];
+
+function kindOfAnswer(code: string): ProblemKind {
+  if (code === "overloaded" || code === "upstream_overloaded") return "overloaded";
+  if (code === "context_length_exceeded") return "context";
+  if (isOfRestart(code)) return "restarted";
+  if (isOfStorage(code)) return "unsaved";
+  if (isOfUpstream(code)) return "upstream";
+  return OF_ENGINE.includes(code) ? "engine" : "invalid";
 }
 
 function path(id: string): string {

@@ -5,7 +5,15 @@ import type { ResponseUsage } from "../api/schema";
 import { ThoughtSplitter, type Piece } from "../api/thoughts";
 import { notesOf, type Note } from "./documents/notes";
 import { Meter, type Figures } from "./meter";
-import { ALONE, splitThoughts, type AnswerFacts, type AnswerOnPath, type Siblings } from "./tree";
+import {
+  ALONE,
+  incompleteOf,
+  splitThoughts,
+  type AnswerFacts,
+  type AnswerOnPath,
+  type Incomplete,
+  type Siblings,
+} from "./tree";
 
 export type AnswerStatus = "waiting" | "streaming" | "finished" | "stopped" | "failed";
 
@@ -30,8 +38,7 @@ export class Answer {
   problem = $state.raw<Problem | null>(null);
   figures = $state.raw<Figures | null>(null);
   usage = $state.raw<ResponseUsage | null>(null);
-  /** The context or a limit was reached before the model was done. */
-  cut = $state(false);
+  incomplete = $state<Incomplete>(null);
   /** The connection is lost; the server goes on, and the page looks for it. */
   lost = $state(false);
   siblings = $state.raw<Siblings>(ALONE);
@@ -83,7 +90,7 @@ export class Answer {
 
   /** Whether it can be continued: it ended before the model was done. */
   get unfinished(): boolean {
-    return this.text !== "" && (this.state === "stopped" || this.cut || this.state === "failed");
+    return this.text !== "" && (this.state === "stopped" || this.incomplete === "length" || this.state === "failed");
   }
 
   /** Begins to measure how fast it comes; what is replayed says nothing of that. */
@@ -115,7 +122,7 @@ export class Answer {
     this.id = facts.id;
     this.model = facts.model;
     this.usage = facts.usage;
-    this.cut = facts.cut;
+    this.incomplete = facts.incomplete;
     if (facts.status === "cancelled") this.state = "stopped";
     if (facts.status === "failed") {
       this.state = "failed";
@@ -203,7 +210,7 @@ export class Answer {
       if (end.usage !== null) this.#meter.settle(end.usage.output_tokens);
       this.figures = this.#meter.figures();
     }
-    this.cut = end.incomplete?.reason === "max_output_tokens";
+    this.incomplete = incompleteOf(end.incomplete?.reason);
     if (end.status === "failed") this.fail(problemOfAnswer(end.error ?? { code: "", message: "" }, end.model));
     else this.state = end.status === "cancelled" ? "stopped" : "finished";
   }

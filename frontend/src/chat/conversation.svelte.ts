@@ -298,6 +298,7 @@ export class Conversation {
   ): Promise<void> {
     this.#learn(news);
     await this.#settling;
+    if (this.#unplaced !== null) await this.#placeAgain(this.#unplaced);
     this.#edition ??= news.edition;
     const anew = news.edition !== this.#edition;
     const same = news.head_id === this.#path.leafId && news.running.length === 0;
@@ -476,6 +477,16 @@ export class Conversation {
       await this.#place(turn);
     } catch (error) {
       this.#unplaced = turn;
+      this.problem = problemFrom(error);
+    }
+  }
+
+  /** The server is there again. */
+  async #placeAgain(turn: Turn): Promise<void> {
+    try {
+      await this.#place(turn);
+      this.problem = null;
+    } catch (error) {
       this.problem = problemFrom(error);
     }
   }

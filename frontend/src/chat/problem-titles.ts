@@ -9,6 +9,7 @@ export const TITLES: Record<ProblemKind, MessageKey> = {
   upstream: "problem.upstream.title",
   limit: "problem.limit.title",
   overloaded: "problem.overloaded.title",
+  restarted: "problem.restarted.title",
   unsaved: "problem.unsaved.title",
   context: "problem.context.title",
   model: "problem.model.title",

@@ -62,7 +62,8 @@ function mostBeginnings(error: unknown): number {
 /** Whether another attempt may succeed. */
 function passes(error: unknown): boolean {
   return (
-    error instanceof Problem && ["unreachable", "interrupted", "overloaded", "unsaved", "engine"].includes(error.kind)
+    error instanceof Problem &&
+    ["unreachable", "interrupted", "overloaded", "restarted", "unsaved", "engine"].includes(error.kind)
   );
 }
 

@@ -29,6 +29,9 @@ export interface Entry {
   askedBy: AskerBody | null;
 }
 
+/** What ended it before the model was done: the context or a limit was reached, or a filter stopped it. */
+export type Incomplete = "length" | "filter" | null;
+
 /** How far an answer is, and what it used. */
 export interface AnswerFacts {
   id: string;
@@ -38,8 +41,7 @@ export interface AnswerFacts {
   leafId: string | null;
   usage: ResponseUsage | null;
   error: ResponseError | null;
-  /** It ended where its context or its limit did. */
-  cut: boolean;
+  incomplete: Incomplete;
 }
 
 /** A page of a path, the highest item first. */
@@ -145,8 +147,13 @@ function factsOf(state: AnswerState): AnswerFacts {
     leafId: state.leaf_id,
     usage: state.usage,
     error: state.error,
-    cut: state.incomplete_details?.reason === "max_output_tokens",
+    incomplete: incompleteOf(state.incomplete_details?.reason),
   };
+}
+
+export function incompleteOf(reason: string | null | undefined): Incomplete {
+  if (reason === "content_filter") return "filter";
+  return reason === "max_output_tokens" ? "length" : null;
 }
 
 /** Whether an answer is still being written. */

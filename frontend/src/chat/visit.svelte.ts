@@ -89,9 +89,22 @@ export class Visit {
 
   #onEnd(answer: Answer): void {
     conversationsChanged();
-    const unsent = this.conversation.last?.question;
-    if (answer.state === "failed" && unsent?.id === null && this.writing.text === "") this.writing.keep(unsent.text);
+    const refused = this.#refused;
+    if (answer.state === "failed" && this.writing.text === "" && refused !== "") this.writing.keep(refused);
     this.#page.onEnd(answer, this.conversation);
+  }
+
+  /** The last question, if the server didn't begin to answer it. */
+  get #refused(): string {
+    const { question = null, answer = null } = this.conversation.last ?? {};
+    return question?.id === null && (answer?.id ?? null) === null ? question.text : "";
+  }
+
+  /** All that was written here and can't be asked here any more. */
+  get unsent(): string {
+    const queued = this.conversation.queue.map(({ text }) => text);
+    const texts = [this.#refused, ...queued, this.writing.text];
+    return texts.filter((text) => text !== "").join("\n\n");
   }
 
   send(text: string): void {

@@ -23,7 +23,8 @@ def words(error: BaseException) -> str:
     if "database or disk is full" in str(error):
         return _machine_words(OSError(errno.ENOSPC, ""))
     if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
-        return f"The database can't be used: {error}. `aquilon doctor` says more"
+        cause = getattr(error, "orig", None) or error  # without the statement and its values
+        return f"The database can't be used: {cause}. `aquilon doctor` says more"
     if _is_out_of_memory(error):
         return _memory_words(error)
     if isinstance(error, OSError) and error.errno is not None:

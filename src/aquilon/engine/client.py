@@ -38,7 +38,7 @@ _RELOADS = 3
 _SILENCE_SECONDS = 5.0
 """A process that says nothing for so long is not ready; it reports every second."""
 
-ErrorKind = Literal["invalid", "unknown_model", "overloaded", "unavailable", "internal"]
+ErrorKind = Literal["invalid", "unknown_model", "overloaded", "unavailable", "stopping", "internal"]
 
 log = logging.getLogger("aquilon.engine")
 
@@ -48,7 +48,7 @@ class EngineError(Exception):
 
     ``invalid``: the request cannot be answered as it is. ``unknown_model``: no model of that name is registered.
     ``overloaded``: the reader did not keep up. ``unavailable``: try again later (loading, restarting, no memory).
-    ``internal``: the engine process ended or failed during the answer.
+    ``stopping``: so is the server. ``internal``: the engine process ended or failed during the answer.
     """
 
     def __init__(self, kind: ErrorKind, message: str) -> None:
@@ -100,11 +100,11 @@ class Engine:
         await self._supervisor.start()
 
     async def stop(self) -> None:
-        """End the process; unfinished requests fail as ``unavailable``."""
+        """End the process; unfinished requests fail as ``stopping``."""
         await self._supervisor.stop()
         self._process = None
         for stream in self._streams.values():
-            stream.fail(EngineError("unavailable", "The server is stopping"))
+            stream.fail(EngineError("stopping", "The server is stopping"))
         for name in list(self._loads):
             self._fail_load(name, "The server is stopping")
 

@@ -14,7 +14,7 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.text_models import LoadedText, TextModels
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest, TokenLogprobs
-from aquilon.errors import ApiError, invalid, overloaded, server_error
+from aquilon.errors import ApiError, invalid, overloaded, server_error, server_stopping
 from aquilon.generation.constraints import Constraints
 from aquilon.generation.decoding import Decoding, reading_of, repeated, scored
 from aquilon.generation.metrics import Metrics
@@ -283,4 +283,6 @@ def _api_error(error: EngineError) -> ApiError:
         return invalid(error.message, code="engine_refused")
     if error.kind in ("overloaded", "unavailable"):
         return overloaded(error.message, retry_after=_RETRY_AFTER)
+    if error.kind == "stopping":
+        return server_stopping()
     return server_error(error.message, code="engine_failed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import sys
 import time
@@ -22,7 +23,8 @@ from aquilon.storage.change_news import NOTIFY, ChangeNews
 from aquilon.storage.changes import Changes, WatchedSession
 from aquilon.storage.database_file import OpenFile, make_private
 from aquilon.storage.group_commit import GroupCommit
-from aquilon.storage.upgrade import DatabaseError, upgrade
+from aquilon.storage.unwritable import is_disk_full
+from aquilon.storage.upgrade import DatabaseError, keep_copy, upgrade
 
 T = TypeVar("T")
 
@@ -101,13 +103,20 @@ class Database:
         try:
             if file is not None:
                 make_private(file)
+                if not os.access(file, os.W_OK, effective_ids=True):  # SQLite would open it, and refuse to write
+                    raise DatabaseError(
+                        f"The database {file} can't be used: this user ({os.geteuid()}) may not write to it: chown it"
+                    )
             await database._migrate(create=create)
             if file is not None:
+                keep_copy(file)
                 await engine.dispose()  # a connection that made the tables would keep its statements, 1.5 MB
                 database._file = OpenFile(file)
         except (DBAPIError, OSError) as error:
             await engine.dispose()
-            problem = error.orig if isinstance(error, DBAPIError) else error
+            problem = str(error.orig if isinstance(error, DBAPIError) else error)
+            if is_disk_full(error):
+                problem += ". Nothing was changed: make room on its disk and try again"
             raise DatabaseError(f"The database {name} can't be used: {problem}") from error
         except DatabaseError:
             await engine.dispose()
@@ -258,8 +267,8 @@ class Database:
             await connection.execution_options(aquilon_writes=True)
             if connection.dialect.name == "sqlite":  # replacing a table must not delete the rows that refer to it
                 await _set_foreign_keys(connection, "OFF")
-            async with connection.begin():
-                await connection.run_sync(upgrade, self.name, create=create)
+            await connection.run_sync(upgrade, self.name, create=create)
+            await connection.rollback()  # ends the transaction that found nothing to do
             if connection.dialect.name == "sqlite":
                 await _set_foreign_keys(connection, "ON")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from aquilon.storage.migrations import REVISIONS
 SCHEMA = Path(__file__).parent / "migrations" / "schema.sql"
 """What the migrations make of an empty SQLite database; scripts/schema writes it."""
 VERSION_TABLE = "alembic_version"
+_UNFINISHED = ".upgrading"
+"""The suffix of a copy while its upgrade isn't committed."""
 MIGRATION_LOCK = 0x6171756C  # "aqul"
 """The PostgreSQL lock with which one process migrates while others wait."""
 
@@ -25,7 +28,7 @@ class DatabaseError(RuntimeError):
 
 
 def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
-    """Run the missing migrations inside the connection's transaction; a second process waits meanwhile.
+    """Run the missing migrations in one transaction, and commit it; a second process waits meanwhile.
 
     A new SQLite file gets their result at once. One with data is copied to ``backups/`` beside it first.
     Raises DatabaseError for a newer schema, which stays unchanged, and for an empty database unless ``create``.
@@ -47,14 +50,15 @@ def upgrade(connection: Connection, name: str, *, create: bool = True) -> None:
         )
     if sqlite and current is None and not inspect(connection).get_table_names():
         create_sqlite(connection)
+        connection.commit()
         return
-    if current is not None and sqlite and name != ":memory:":
-        _back_up(Path(name), current)
-    upgrade_to(connection, REVISIONS[-1])
-    if sqlite and (orphans := connection.execute(text("PRAGMA foreign_key_check")).all()):
-        raise DatabaseError(
-            f"The database {name} has rows in {orphans[0][0]} that refer to missing rows: restore a backup"
-        )
+    with _copied(Path(name), current) if current is not None and sqlite and name != ":memory:" else nullcontext():
+        upgrade_to(connection, REVISIONS[-1])
+        if sqlite and (orphans := connection.execute(text("PRAGMA foreign_key_check")).all()):
+            raise DatabaseError(
+                f"The database {name} has rows in {orphans[0][0]} that refer to missing rows: restore a backup"
+            )
+        connection.commit()
 
 
 def create_sqlite(connection: Connection) -> None:
@@ -99,15 +103,34 @@ def _of_indexes(connection: Connection) -> frozenset[str]:
     return frozenset(rows.scalars())
 
 
-def _back_up(file: Path, revision: str) -> None:
-    """Copy the file before a migration. Raises DatabaseError if it can't; then the migration doesn't begin."""
-    folder = file.parent / "backups"
-    target = folder / f"{file.stem}-{revision}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}{file.suffix}"
+@contextmanager
+def _copied(file: Path, revision: str) -> Iterator[None]:
+    """Copy the file before a migration, and drop the copy if the migration fails, since nothing was changed.
+
+    Raises DatabaseError if the file can't be copied; then the migration doesn't begin.
+    """
+    copy = file.parent / "backups" / f"{file.stem}-{revision}{file.suffix}{_UNFINISHED}"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        copy_sqlite(file, target)
+        copy.parent.mkdir(mode=0o700, exist_ok=True)
+        copy.unlink(missing_ok=True)  # of an upgrade that was killed: there may be no room for two
+        copy_sqlite(file, copy)
     except (OSError, sqlite3.Error) as error:
-        raise DatabaseError(f"The database {file} can't be copied to {target} before its upgrade: {error}") from error
+        raise DatabaseError(
+            f"The database {file} can't be copied to {copy.parent} before its upgrade, so nothing was changed: {error}"
+        ) from error
+    try:
+        yield
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        raise
+
+
+def keep_copy(file: Path) -> None:
+    """Name the copy from before an upgrade after its time, once the upgrade is committed. Raises OSError."""
+    for copy in (file.parent / "backups").glob(f"{file.stem}-*{file.suffix}{_UNFINISHED}"):
+        with suppress(FileNotFoundError):  # named by another process
+            copied_at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(copy.stat().st_mtime))
+            copy.rename(copy.with_name(f"{Path(copy.stem).stem}-{copied_at}{file.suffix}"))
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -117,6 +140,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(temporary)) as writing:
+            writing.execute("PRAGMA journal_mode = OFF")  # a copy that fails is removed, its journal wouldn't be
             reading.backup(writing)
         with temporary.open("rb") as copied:
             os.fsync(copied.fileno())

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import jinja2
 from jinja2 import meta, nodes
 
+from aquilon.text.alternation import alternating
 from aquilon.text.budget import BRIEF, Budget, BudgetExceeded
 from aquilon.text.content_format import TRIALS, ContentFormat
 from aquilon.text.guard import Guard, protect_all, strings_in, unused_character
@@ -152,7 +153,18 @@ class JinjaTemplate:
         )
         return text.replace(mark, "")
 
-    def _render(
+    def _render(self, messages: Sequence[Message], **how: Any) -> tuple[str, str]:
+        """The rendered text, and the mark inside it that keeps text from outside from being a token."""
+        try:
+            return self._render_as_is(messages, **how)
+        except TemplateRefusal:
+            by_turns = alternating(messages)
+            if len(by_turns) < len(messages):
+                with contextlib.suppress(TemplateRefusal):
+                    return self._render_as_is(by_turns, **how)
+            raise
+
+    def _render_as_is(
         self,
         messages: Sequence[Message],
         *,
@@ -162,7 +174,6 @@ class JinjaTemplate:
         variables: Mapping[str, Any],
         brief: bool,
     ) -> tuple[str, str]:
-        """The rendered text, and the mark inside it that keeps text from outside from being a token."""
         if not messages:
             raise TemplateError("a conversation needs at least one message")
         compiled = self._compile("tool_use" if tools and "tool_use" in self._sources else "default")

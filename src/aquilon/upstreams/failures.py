@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from aquilon.errors import ApiError, invalid, overloaded
+from aquilon.errors import ApiError, invalid, overloaded, server_stopping
 from aquilon.upstreams.upstream import Upstream
 
 MOST_ERROR_BYTES = 64 * 2**10
@@ -57,8 +57,7 @@ def broken(reason: str) -> UpstreamFailure:
 
 def stopping() -> UpstreamFailure:
     """This server is stopping: no upstream is at fault, and none is asked."""
-    answer = overloaded("The server is stopping", retry_after=5)
-    return UpstreamFailure("was left: the server is stopping", answer, elsewhere=False, unhealthy=False)
+    return UpstreamFailure("was left: the server is stopping", server_stopping(), elsewhere=False, unhealthy=False)
 
 
 def loop_detected() -> UpstreamFailure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import mmap
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -41,11 +42,17 @@ def own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
         raise ServerError(f"The home {home} can't be used: {error.strerror}; choose another with --home") from error
     try:
         try:
+            _try_file_system(lock)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise HomeInUse(
                 f"Another server already runs on the home {home}{_where(file)}: stop it, or use another --home"
             ) from None
+        except OSError as error:
+            raise ServerError(
+                f"The home {home} can't be used: its file system lacks the locks or the shared memory that a database "
+                f"needs ({error.strerror}); choose a folder on a local disk with --home"
+            ) from error
 
         def announce(server: RunningServer) -> None:
             file.write_bytes(msgspec.json.encode(server))
@@ -54,6 +61,14 @@ def own_home(home: Path) -> Iterator[Callable[[RunningServer], None]]:
         file.unlink(missing_ok=True)
     finally:
         os.close(lock)
+
+
+def _try_file_system(file: int) -> None:
+    """Do what SQLite does with a database's file, which would hang or call it damaged. Raises OSError."""
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.lockf(file, fcntl.LOCK_UN)
+    os.ftruncate(file, 1)
+    mmap.mmap(file, 1).close()
 
 
 def others_who_read(home: Path) -> str:

@@ -166,6 +166,8 @@ export const texts: Record<keyof typeof english, string> = {
     "Die Moderation dieses Servers kann die Frage gerade nicht prüfen; sie bleibt deshalb ohne Antwort.",
   "error.engine_refused": "Die Engine hat diese Anfrage abgelehnt.",
   "error.engine_failed": "Die Engine ist während der Antwort stehen geblieben.",
+  "error.server_restarted": "Der Server endete, während er diese Antwort schrieb.",
+  "error.server_stopping": "Der Server wurde während der Antwort angehalten.",
   "error.overloaded": "Der Server hat gerade keinen Platz. Versuchen Sie es gleich noch einmal.",
   "error.body_too_large": "Das ist zu groß: höchstens {most} Bytes.",
   "error.too_many_values": "Das sind zu viele Werte.",

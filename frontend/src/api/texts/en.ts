@@ -157,6 +157,8 @@ export const texts = {
     "The question can’t be checked by this server’s moderation now, so it isn’t answered.",
   "error.engine_refused": "The engine refused this request.",
   "error.engine_failed": "The engine stopped while it answered.",
+  "error.server_restarted": "The server ended while it wrote this answer.",
+  "error.server_stopping": "The server was stopped while it answered.",
   "error.overloaded": "The server has no room now. Try again in a moment.",
   "error.body_too_large": "This is too large: at most {most} bytes.",
   "error.too_many_values": "This has too many values.",

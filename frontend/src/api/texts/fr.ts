@@ -175,6 +175,8 @@ export const texts: Record<keyof typeof english, string> = {
     "La modération de ce serveur ne peut pas vérifier la question en ce moment\u00a0: elle reste sans réponse.",
   "error.engine_refused": "Le moteur a refusé cette requête.",
   "error.engine_failed": "Le moteur s’est arrêté pendant sa réponse.",
+  "error.server_restarted": "Le serveur s’est arrêté pendant qu’il écrivait cette réponse.",
+  "error.server_stopping": "Le serveur a été arrêté pendant sa réponse.",
   "error.overloaded": "Le serveur n’a pas de place en ce moment. Réessayez dans un instant.",
   "error.body_too_large": "C’est trop grand\u00a0: au plus {most} octets.",
   "error.too_many_values": "Il y a trop de valeurs.",

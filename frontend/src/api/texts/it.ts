@@ -165,6 +165,8 @@ export const texts: Record<keyof typeof english, string> = {
     "La moderazione di questo server ora non può controllare la domanda, che resta perciò senza risposta.",
   "error.engine_refused": "Il motore ha rifiutato questa richiesta.",
   "error.engine_failed": "Il motore si è fermato mentre rispondeva.",
+  "error.server_restarted": "Il server si è fermato mentre scriveva questa risposta.",
+  "error.server_stopping": "Il server è stato fermato mentre rispondeva.",
   "error.overloaded": "Il server ora non ha posto. Si può riprovare tra un momento.",
   "error.body_too_large": "È troppo grande: al massimo {most} byte.",
   "error.too_many_values": "Ci sono troppi valori.",

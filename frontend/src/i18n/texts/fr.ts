@@ -75,7 +75,8 @@ export const texts: Record<keyof typeof english, string> = {
   "turn.retry": "Répondre à nouveau",
   "turn.edit": "Modifier la question",
   "turn.stopped": "Arrêtée par vous.",
-  "turn.length": "La réponse s’arrête ici, car le contexte est plein.",
+  "turn.length": "La réponse s’arrête ici, car elle ne peut pas être plus longue.",
+  "turn.filter": "La réponse s’arrête ici, car un filtre du serveur du modèle l’a interrompue.",
   "turn.empty": "Le modèle a terminé sans un mot. Reposez la question, ou tournez-la autrement.",
   "turn.finished": "Réponse terminée\u00a0: {text}",
   "turn.stoppedAnnounced": "Réponse arrêtée",
@@ -99,6 +100,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.interrupted.title": "La connexion a été coupée au milieu de la réponse",
   "problem.interrupted.text":
     "Ce qui était arrivé est gardé. Cette page cherche le serveur toutes les quelques secondes.",
+  "problem.restarted.title": "Le serveur a redémarré au milieu de la réponse",
+  "problem.restarted.text": "Ce qui était arrivé est gardé. Faites continuer la réponse, ou reposez la question.",
   "problem.engine.title": "Le moteur s’est arrêté et redémarre",
   "problem.engine.text":
     "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
@@ -138,7 +141,8 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.invalid.title": "Le serveur n’a pas pu prendre cette question",
   "problem.signedOut.title": "Vous êtes déconnecté",
   "problem.signedOut.text":
-    "Votre session est terminée. Ouvrez un nouveau lien de connexion dans cet onglet\u00a0; créez-en un avec {command}.",
+    "Votre session est terminée. Reconnectez-vous, puis reposez la question ici\u00a0: rien n’est perdu.",
+  "problem.signIn": "Ouvrir la page de connexion",
   "problem.forbidden.title": "Vous n’en avez pas le droit",
   "problem.forbidden.text": "Demandez ce droit à un administrateur.",
   "problem.retry": "Reposer la question",

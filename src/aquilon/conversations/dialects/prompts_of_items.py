@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from aquilon.conversations.items import CallItem, CallOutputItem, Item
 from aquilon.conversations.messages import messages_of
 from aquilon.errors import ApiError, invalid
@@ -33,7 +35,19 @@ def prompt_messages(
     if messages[-1].tool_calls:
         names = ", ".join(call.function.name for call in messages[-1].tool_calls)
         raise invalid(f"The input ends with calls whose outputs are missing: {names[:500]}", param=param)
+    messages = _without_open_calls(messages)
     return messages if instructions is None else [Message("system", instructions), *messages]
+
+
+def _without_open_calls(messages: Sequence[Message]) -> list[Message]:
+    """Without calls that nobody answered, as of a tool that wasn't offered: many servers refuse a talk that has one."""
+    answered = {message.tool_call_id for message in messages if message.role == "tool"}
+    kept = []
+    for message in messages:
+        calls = tuple(call for call in message.tool_calls if call.id in answered)
+        if calls or not message.tool_calls or message.content or message.parts:
+            kept.append(msgspec.structs.replace(message, tool_calls=calls))
+    return kept
 
 
 def require_calls(history: Sequence[Item], new: Sequence[Item], *, param: str = "input") -> None:
