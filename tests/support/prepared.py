@@ -25,8 +25,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +35,11 @@ from typing import IO
 from sqlalchemy.orm import configure_mappers
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = {"aquilon": ("aquilon.cli.main", "main"), "serve": ("tests.support.serve", "main")}
+PROGRAMS = {
+    "aquilon": ("aquilon.cli.main", "main"),
+    "serve": ("tests.support.serve", "main"),
+    "train": ("tests.support.training_runs", "main"),
+}
 IMPORTED = (
     "aquilon.web.server",
     "aquilon.web.serving",
@@ -53,11 +57,17 @@ WITH_TORCH = (
     "aquilon.training.job",
 )
 """What the program starts as ``python -m MODULE``, and what imports torch."""
-IMPORTED_WITH_TORCH = (*WITH_TORCH, "aquilon.engine.loading", "aquilon.evaluation.measuring")
+IMPORTED_WITH_TORCH = (
+    *WITH_TORCH,
+    "aquilon.engine.loading",
+    "aquilon.evaluation.measuring",
+    "torch.utils.tensorboard",
+)
 IMPORTED_BY_TESTS = (
     "anthropic.types",
     "mistralai.client",
     "openai.types",
+    "peft",
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
 )
@@ -115,6 +125,7 @@ class PreparedProcess:
         stderr: IO[str],
         stdin: IO[str] | None = None,
         stdout: IO[str] | None = None,
+        with_torch: bool = False,
     ) -> None:
         """Without ``stdin`` it reads nothing, without ``stdout`` what it prints can be read from `stdout`."""
         request = {"program": program, "arguments": arguments, "folder": str(folder), "variables": dict(variables)}
@@ -122,7 +133,7 @@ class PreparedProcess:
         self.stdout: IO[str] | None = None
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(str(_folder() / "socket"))
+        self._connection.connect(str(_folder() / ("torch" if with_torch else "socket")))
         with ExitStack() as ours:
             if stdin is None:
                 stdin = ours.enter_context(open(os.devnull))
@@ -219,6 +230,16 @@ def command_folder() -> Path:
 def python_with_torch() -> str:
     """In place of `sys.executable`: what imports torch is forked, anything else has a new interpreter."""
     return str(_folder() / "python")
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """What this process starts with torch meanwhile is forked, as what its servers start is."""
+    interpreter, sys.executable = sys.executable, python_with_torch()
+    try:
+        yield
+    finally:
+        sys.executable = interpreter
 
 
 def python_of_tests() -> str:
