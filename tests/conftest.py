@@ -87,7 +87,10 @@ def certificates_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def forked_programs() -> Iterator[None]:
-    """What this process starts with torch, such as an engine or the trial of a pulled model, is forked."""
+    """What this process starts with torch, such as an engine, is forked.
+
+    Not for tests that send it signals: a process stands between.
+    """
     from tests.support.prepared import forking  # whose importers aren't quick
 
     with forking():

@@ -19,8 +19,6 @@ from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.options import EngineOptions
 from aquilon.engine.protocol import SamplingParameters, SequenceOutput, SequenceRequest
 
-pytestmark = pytest.mark.usefixtures("forked_programs")
-
 OPTIONS = EngineOptions(threads=1, dtype="float32", log_level="warning")
 
 
