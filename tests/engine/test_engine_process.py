@@ -17,6 +17,8 @@ from aquilon.engine.client import MAX_TOKENS_BEHIND, Engine, EngineError
 from aquilon.engine.options import EngineOptions
 from aquilon.engine.protocol import ModelState, SamplingParameters, SequenceOutput, SequenceRequest
 
+pytestmark = pytest.mark.usefixtures("forked_programs")
+
 CONTEXT = 512
 OPTIONS = EngineOptions(threads=1, dtype="float32", log_level="warning")
 

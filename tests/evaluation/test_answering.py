@@ -43,6 +43,7 @@ async def test_our_server_scores_choices_as_the_weights_do(
     assert max(range(4), key=ours.__getitem__) == max(range(4), key=theirs.__getitem__) == 0
 
 
+@pytest.mark.usefixtures("forked_programs")
 @pytest.mark.parametrize("form", ["chat", "text"])
 async def test_the_engine_answers_as_the_server_does(
     candidate: RemoteCandidate, default_model_file: Path, form: str

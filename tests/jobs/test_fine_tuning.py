@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 from tests.support.polling import until
 from tests.support.stand_in_trainer import PROGRAM, TOKENS_PER_STEP
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.stored_models import store_model
 
 from aquilon.catalogue.annotations import Annotations
 from aquilon.catalogue.catalogue import Catalogue
-from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
 from aquilon.errors import ApiError
 from aquilon.jobs.files import FileDescription, Files
@@ -133,7 +132,7 @@ class Queue:
 def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a tiny model that was pulled."""
     folder = tmp_path_factory.mktemp("models")
-    pull(str(write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())), ModelStore(folder), name="tiny")
+    store_model(folder, "tiny")
     return folder
 
 

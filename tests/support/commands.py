@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,19 +25,20 @@ class Outcome:
 
 def run_aquilon(home: Path, *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> Outcome:
     """How ``aquilon …`` ends on this home, and what it prints."""
-    variables, keyboard, interpreter = dict(os.environ), sys.stdin, sys.executable
+    variables, keyboard = dict(os.environ), sys.stdin
     os.environ.update({"AQUILON_HOME": str(home), **(environment or {})})
     sys.stdin = io.StringIO(stdin)
     try:
-        if _WITH_TORCH & set(arguments[:2]):
-            from tests.support.prepared import python_with_torch  # a test whose file imports it isn't quick
+        with ExitStack() as meanwhile:
+            if _WITH_TORCH & set(arguments[:2]):
+                from tests.support.prepared import forking  # a test whose file imports it isn't quick
 
-            sys.executable = python_with_torch()
-        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+                meanwhile.enter_context(forking())
+            out = meanwhile.enter_context(redirect_stdout(io.StringIO()))
+            err = meanwhile.enter_context(redirect_stderr(io.StringIO()))
             code = main(list(arguments))
     finally:
         sys.stdin = keyboard
-        sys.executable = interpreter
         os.environ.clear()
         os.environ.update(variables)
     return Outcome(code, out.getvalue(), err.getvalue())

@@ -24,8 +24,9 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -34,7 +35,11 @@ from typing import IO
 from sqlalchemy.orm import configure_mappers
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = {"aquilon": ("aquilon.cli.main", "main"), "serve": ("tests.support.serve", "main")}
+PROGRAMS = {
+    "aquilon": ("aquilon.cli.main", "main"),
+    "serve": ("tests.support.serve", "main"),
+    "train": ("tests.support.training_runs", "main"),
+}
 IMPORTED = (
     "aquilon.web.server",
     "aquilon.web.serving",
@@ -52,11 +57,17 @@ WITH_TORCH = (
     "aquilon.training.job",
 )
 """What the program starts as ``python -m MODULE``, and what imports torch."""
-IMPORTED_WITH_TORCH = (*WITH_TORCH, "aquilon.engine.loading", "aquilon.evaluation.measuring")
+IMPORTED_WITH_TORCH = (
+    *WITH_TORCH,
+    "aquilon.engine.loading",
+    "aquilon.evaluation.measuring",
+    "torch.utils.tensorboard",
+)
 IMPORTED_BY_TESTS = (
     "anthropic.types",
     "mistralai.client",
     "openai.types",
+    "peft",
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
 )
@@ -114,6 +125,7 @@ class PreparedProcess:
         stderr: IO[str],
         stdin: IO[str] | None = None,
         stdout: IO[str] | None = None,
+        with_torch: bool = False,
     ) -> None:
         """Without ``stdin`` it reads nothing, without ``stdout`` what it prints can be read from `stdout`."""
         request = {"program": program, "arguments": arguments, "folder": str(folder), "variables": dict(variables)}
@@ -121,7 +133,7 @@ class PreparedProcess:
         self.stdout: IO[str] | None = None
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(str(_folder() / "socket"))
+        self._connection.connect(str(_folder() / ("torch" if with_torch else "socket")))
         with ExitStack() as ours:
             if stdin is None:
                 stdin = ours.enter_context(open(os.devnull))
@@ -220,12 +232,23 @@ def python_with_torch() -> str:
     return str(_folder() / "python")
 
 
+@contextmanager
+def forking() -> Iterator[None]:
+    """What this process starts with torch meanwhile is forked, as what its servers start is."""
+    interpreter, sys.executable = sys.executable, python_with_torch()
+    try:
+        yield
+    finally:
+        sys.executable = interpreter
+
+
 def python_of_tests() -> str:
     """The same for execnet, which sends such a process what to run."""
     return str(_folder() / "tests")
 
 
 def main() -> object:
+    """Returns, in a process that was forked, what its program does."""
     listener, with_torch = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     interpreter, sys.executable = sys.executable, str(Path(listener.getsockname()).with_name("python"))
     _import(IMPORTED)
@@ -357,10 +380,30 @@ def _run_module(name: str) -> None:
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
+def _end_after(function: Callable[[], object]) -> None:
+    """Run it, and end with its status as the interpreter would, but for taking all modules apart.
+
+    That writes to most of the memory that these processes share: 0.1 to 0.3 s for each of them. What `multiprocessing`
+    forks ends like this too.
+    """
+    try:
+        status = function()
+    except SystemExit as end:
+        status = end.code
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    if isinstance(status, int | None):
+        with suppress(OSError, ValueError):  # which the interpreter reports below
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status or 0)
+    sys.exit(status)
+
+
 def _run_what_is_sent() -> None:
     main = sys.modules["__main__"] = ModuleType("__main__")
     exec(eval(sys.stdin.readline()), vars(main))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _end_after(main)

@@ -10,7 +10,7 @@ import pytest
 
 _HEAVY_PACKAGES = {"multiprocessing", "playwright", "subprocess", "torch", "transformers", "xllamacpp"}
 _HEAVY_MODULES = {"tests.support.prepared", "tests.support.server", "tests.support.wheels"}
-_HEAVY_FIXTURES = {"command", "server", "session_server", "shelf"}
+_HEAVY_FIXTURES = {"command", "forked_programs", "server", "session_server", "shelf", "tiny_server"}
 _STARTERS = re.compile(
     r"^from aquilon\S* import .*\b(?:Engine|EmbeddingProcess|LibraryRunner|checks|extract|run_program)\b", re.M
 )

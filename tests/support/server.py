@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.homes import ORGANIZATION, place_database
-from tests.support.prepared import PreparedProcess
+from tests.support.prepared import PreparedProcess, forking
 
 from aquilon.checkpoints.pull import pull
 from aquilon.checkpoints.store import ModelStore
@@ -51,7 +51,8 @@ class RunningServer:
 
 def prepare_home(home: Path, model_file: Path) -> None:
     """Pull the model file into the home's store, under the default model's name."""
-    pull(str(model_file), ModelStore(home / "models"), name=DEFAULT_MODEL)
+    with forking():
+        pull(str(model_file), ModelStore(home / "models"), name=DEFAULT_MODEL)
 
 
 def start_server(

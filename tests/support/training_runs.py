@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import msgspec
+from tests.support.prepared import ROOT, PreparedProcess
 
 from aquilon.training.history import EventReader, History
 from aquilon.training.protocol import Pretrain, Size, Source, Training, read_events, steps_taken, write_job
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["aquilon.training.job", "torch.utils.tensorboard"])
 
 
 def tiny_job(corpus: Path, tokenizer: Path, training: Training) -> Pretrain:
@@ -42,21 +39,30 @@ class TrainingProcess:
     def __init__(self, run: Path, *, ranks: int = 1, prepare: Callable[[], None] | None = None) -> None:
         """``prepare`` is called in each process before it trains."""
         self.run = run
-        self._processes: list[ForkServerProcess] = []
+        self._processes: list[PreparedProcess] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        for rank in range(ranks):
-            process = _processes.Process(target=_train, args=(run, rank, ranks, port, prepare))
-            process.start()
-            self._processes.append(process)
+        place = {"WORLD_SIZE": ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port} if ranks > 1 else {}
+        with (run / "process.log").open("a") as log:  # as aquilon's commands write it
+            for rank in range(ranks):
+                variables = place | ({"RANK": rank, "LOCAL_RANK": rank} if ranks > 1 else {})
+                process = PreparedProcess(
+                    "train",
+                    str(run),
+                    pickle.dumps(prepare).hex(),
+                    folder=ROOT,
+                    variables=os.environ | {name: str(value) for name, value in variables.items()},
+                    stdout=log,
+                    stderr=log,
+                    with_torch=True,
+                )
+                self._processes.append(process)
 
     @property
     def pid(self) -> int:
         """The first rank's."""
-        pid = self._processes[0].pid
-        assert pid is not None
-        return pid
+        return self._processes[0].pid
 
     def __enter__(self) -> TrainingProcess:
         return self
@@ -69,24 +75,22 @@ class TrainingProcess:
         for process in self._processes:
             process.kill()
         for process in self._processes:
-            process.join()
+            process.wait()
 
     def wait(self) -> int:
         """The first rank's exit code; the others are killed, as torchrun does, if it failed."""
-        self._processes[0].join()
-        code = self._processes[0].exitcode
-        assert code is not None
+        code = self._processes[0].wait()
         if code:
             self.kill()
         for process in self._processes:
-            process.join()
+            process.wait()
         return code
 
     def wait_until(self, happened: Callable[[], bool], *, seconds: float = 60) -> bool:
         """Whether it has happened before the first rank ended."""
         end = time.monotonic() + seconds
         while not happened():
-            if not self._processes[0].is_alive():
+            if self._processes[0].poll() is not None:
                 return happened()
             assert time.monotonic() < end, (
                 f"nothing after {seconds} s in {self.run}: {list(read_events(self.run))[-3:]}"
@@ -162,18 +166,14 @@ def weights(run: Path) -> dict[str, bytes]:
     return tensors
 
 
-def _train(run: Path, rank: int, ranks: int, port: int, prepare: Callable[[], None] | None) -> None:
+def main() -> int:
+    """What a `TrainingProcess` does."""
     import torch
 
-    from aquilon.training.job import main
+    from aquilon.training import job
 
     torch.set_num_threads(1)
-    if ranks > 1:
-        place = {"RANK": rank, "WORLD_SIZE": ranks, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        os.environ.update({name: str(value) for name, value in place.items()})
-    with (run / "process.log").open("a") as log:  # as aquilon's commands write it
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    run, prepare = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2]))
     if prepare is not None:
         prepare()
-    sys.exit(main(run))
+    return job.main(run)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.support.prepared import python_with_torch
 from tests.support.training_runs import (
     TrainingProcess,
     checksums,
@@ -195,7 +196,7 @@ def test_a_second_process_on_a_run_is_refused_by_the_first_ones_number(job: Pret
     with training(tmp_path, job) as process:
         process.wait_until(takes_step(tmp_path, 1))
         os.kill(process.pid, signal.SIGSTOP)
-        command = [sys.executable, "-m", "aquilon.training.job", str(tmp_path)]
+        command = [python_with_torch(), "-m", "aquilon.training.job", str(tmp_path)]
         second = subprocess.run(command, capture_output=True, text=True, check=False)
         assert second.returncode == 2
         assert second.stderr.strip() == f"{tmp_path} is being trained by process {process.pid}"

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.support.commands import aquilon
 from tests.support.server import RunningServer, prepare_home, start_server
+from tests.support.stored_models import store_model
 
 if TYPE_CHECKING:
     from mistralai.client import Mistral
@@ -57,5 +58,15 @@ def own_server(default_model_file: Path, tmp_path_factory: pytest.TempPathFactor
     home = tmp_path_factory.mktemp("own")
     prepare_home(home, default_model_file)
     running = start_server(home)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def tiny_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with one model of a few thousand random weights, ``tiny``, for one module."""
+    home = tmp_path_factory.mktemp("tiny")
+    store_model(home / "models", "tiny")
+    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
     yield running
     running.stop()

@@ -18,10 +18,7 @@ from openai.types.fine_tuning import FineTuningJob
 from tests.support.commands import aquilon, run_aquilon
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
-
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
+from tests.support.stored_models import store_model
 
 pytestmark = pytest.mark.slow
 
@@ -54,11 +51,7 @@ PAIRS = [
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServer, str]]:
     """A server that follows on one which was killed while it trained, and the id of the job."""
     home = tmp_path_factory.mktemp("tuned")
-    pull(
-        str(write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())),
-        ModelStore(home / "models"),
-        name="tiny",
-    )
+    store_model(home / "models", "tiny")
     first = start_server(home, environment=ENVIRONMENT)
     aquilon(home, "prices", "set", "tiny", "--prompt", "0", "--completion", "0", "--training", f"0.0{CENTS}")
     with client_of(first) as client:

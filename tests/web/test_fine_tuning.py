@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,9 @@ from openai import OpenAI
 from openai.types.fine_tuning import FineTuningJob
 from tests.support.commands import aquilon
 from tests.support.polling import wait_until
-from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.server import RunningServer
 
 from aquilon.checkpoints import opening
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
 
 CAN_TRAIN = importlib.util.find_spec("aquilon.training.fine_tuning") is not None
 SERVES_ADAPTERS = "adapter" in Path(opening.__file__).read_text()
@@ -39,13 +35,8 @@ LINES = "\n".join(json.dumps(example(number)) for number in range(24))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    home = tmp_path_factory.mktemp("tuning")
-    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
-    pull(str(folder), ModelStore(home / "models"), name="tiny")
-    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
-    yield running
-    running.stop()
+def server(tiny_server: RunningServer) -> RunningServer:
+    return tiny_server
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from mistralai.client import Mistral
 from tests.support.server import RunningServer, start_server
+from tests.support.stored_models import store_model
 from tests.support.tiny_checkpoint import CHAT_TEMPLATE, tiny_checkpoint, write_checkpoint
 
 from aquilon.checkpoints.pull import pull
@@ -33,7 +34,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
     `older` reasons and fills gaps; the version that pulled it didn't record either.
     """
-    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
+    home = tmp_path_factory.mktemp("home")
     store = ModelStore(home / "models")
     contents = {
         "tiny": tiny_checkpoint(),
@@ -50,7 +51,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "slow": with_template(SLOW),
     }
     for name, files in contents.items():
-        pull(str(write_checkpoint(folder / name, files)), store, name=name)
+        store_model(home / "models", name, files)
     manifest = home / "models" / "older" / "manifest.json"
     recorded = json.loads(manifest.read_bytes())
     manifest.write_text(json.dumps({key: recorded[key] for key in recorded if key not in ("fim", "reasoning")}))
@@ -112,14 +113,8 @@ def test_a_model_loads_on_first_use(client: httpx.Client) -> None:
     assert client.get("/v1/models/base").json()["loaded"] is True
 
 
-def test_a_model_that_is_pulled_while_the_server_runs_can_be_used(
-    small: RunningServer, client: httpx.Client, tmp_path: Path
-) -> None:
-    pull(
-        str(write_checkpoint(tmp_path / "late", tiny_checkpoint(seed=2))),
-        ModelStore(small.home / "models"),
-        name="late",
-    )
+def test_a_model_that_is_pulled_while_the_server_runs_can_be_used(small: RunningServer, client: httpx.Client) -> None:
+    store_model(small.home / "models", "late", tiny_checkpoint(seed=2))
     assert chat(client, "late").status_code == 200
 
 

@@ -18,10 +18,7 @@ from tests.support.commands import aquilon
 from tests.support.polling import wait_until
 from tests.support.prepared import run_prepared
 from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
-
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
+from tests.support.stored_models import store_model
 
 
 class Judge(BaseHTTPRequestHandler):
@@ -57,8 +54,7 @@ def judge() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def moderated(judge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     home = tmp_path_factory.mktemp("moderated")
-    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
-    pull(str(folder), ModelStore(home / "models"), name="tiny")
+    store_model(home / "models", "tiny")
     running = start_server(
         home,
         environment={

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,14 +13,11 @@ import pytest
 from tests.support.commands import aquilon
 from tests.support.people import PASSWORD, browser, joined, signed_in_owner
 from tests.support.polling import wait_until
-from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.server import RunningServer
 
 from aquilon.api.all_routes import ROUTES
 from aquilon.chat.personal_data import AssistantData, MemoryData
 from aquilon.chat.talk_data import TalkData
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
 from aquilon.conversations.personal_data import ConversationData
 from aquilon.jobs.personal_data import JobData
 from aquilon.libraries.personal_data import LibraryData
@@ -44,13 +40,8 @@ NOT_A_PERSON_S = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    home = tmp_path_factory.mktemp("personal")
-    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
-    pull(str(folder), ModelStore(home / "models"), name="tiny")
-    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
-    yield running
-    running.stop()
+def server(tiny_server: RunningServer) -> RunningServer:
+    return tiny_server
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.support.commands import aquilon
 from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.stored_models import store_model
+from tests.support.tiny_checkpoint import tiny_checkpoint
 
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
 from aquilon.people.identity import KEY_SCOPES
 
 EXAMPLES = 2
@@ -40,8 +39,7 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def tiny_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     home = tmp_path_factory.mktemp("schema")
-    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint(fills=True, context=64))
-    pull(str(folder), ModelStore(home / "models"), name="tiny")
+    store_model(home / "models", "tiny", tiny_checkpoint(fills=True, context=64))
     running = start_server(home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MODEL_ALIASES": '{"*": "tiny"}'})
     yield running
     running.stop()

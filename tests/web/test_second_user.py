@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +15,9 @@ import pytest
 from fastapi.routing import APIRoute
 from tests.support.commands import aquilon
 from tests.support.polling import wait_until
-from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.server import RunningServer
 
 from aquilon.api.all_routes import ROUTES
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
 
 OBJECTS = {
     "workspace_id": "workspace",
@@ -184,14 +180,9 @@ class Organization:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with a tiny model and two organizations on it."""
-    home = tmp_path_factory.mktemp("shared")
-    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
-    pull(str(folder), ModelStore(home / "models"), name="tiny")
-    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
-    yield running
-    running.stop()
+def shared(tiny_server: RunningServer) -> RunningServer:
+    """With two organizations on it."""
+    return tiny_server
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from tests.support.commands import aquilon
 from tests.support.hub import FakeHub, HubRepository, fake_hub
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.stored_models import store_model
+from tests.support.tiny_checkpoint import tiny_checkpoint
 
 from aquilon.catalogue.pull_record import PullOrder
 from aquilon.catalogue.pulls import Pulls
@@ -44,10 +45,9 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[RunningServer]:
-    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
-    store = ModelStore(home / "models")
+    home = tmp_path_factory.mktemp("home")
     for seed, name in enumerate(("one", "two", "three", "four")):
-        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), store, name=name)
+        store_model(home / "models", name, tiny_checkpoint(seed))
     environment = {
         "AQUILON_MODELS": "one",
         "AQUILON_MODEL_ALIASES": json.dumps({"gpt-4o": "two", "*": "one"}),
@@ -296,7 +296,7 @@ def test_a_model_is_loaded_unloaded_and_removed(client: httpx.Client, small: Run
     def state() -> str:
         return str(client.get("/v1/server/models/spare").json()["state"])
 
-    pull(str(write_checkpoint(tmp_path / "spare", tiny_checkpoint(9))), ModelStore(small.home / "models"), name="spare")
+    store_model(small.home / "models", "spare", tiny_checkpoint(9))
     assert state() == "unloaded"
     assert client.post("/v1/server/models/spare/load").status_code == 202
     wait_until(lambda: state() == "ready")
@@ -487,11 +487,7 @@ def test_changes_are_in_the_audit_log(client: httpx.Client) -> None:
 
 @pytest.mark.slow
 def test_a_pull_ends_with_its_server_and_goes_on_with_the_next(hub: FakeHub, tmp_path: Path) -> None:
-    pull(
-        str(write_checkpoint(tmp_path / "tiny", tiny_checkpoint())),
-        ModelStore(tmp_path / "home" / "models"),
-        name="tiny",
-    )
+    store_model(tmp_path / "home" / "models", "tiny")
     environment = {"AQUILON_MODELS": "tiny", "HF_ENDPOINT": hub.endpoint}
     first = start_server(tmp_path / "home", environment=environment, until="Listening")
     key = administrators_key(first)

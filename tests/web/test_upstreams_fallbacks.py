@@ -16,12 +16,10 @@ import pytest
 from tests.support.people import signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
+from tests.support.stored_models import store_model
+from tests.support.tiny_checkpoint import tiny_checkpoint
 from tests.support.upstream_server import Connection, ReceivedRequest
 from tests.support.upstream_stand_ins import stand_in
-
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
 
 QUESTION = [{"role": "user", "content": "Hello"}]
 PRICES = {"gone": (1, 2), "tiny": (3, 5), "far": (7, 11), "local": (13, 17)}
@@ -61,9 +59,9 @@ def upstream(received: list[ReceivedRequest]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    home, folder = tmp_path_factory.mktemp("house"), tmp_path_factory.mktemp("models")
+    home = tmp_path_factory.mktemp("house")
     for seed, name in enumerate(("tiny", "local")):
-        pull(str(write_checkpoint(folder / name, tiny_checkpoint(seed))), ModelStore(home / "models"), name=name)
+        store_model(home / "models", name, tiny_checkpoint(seed))
     running = start_server(
         home, environment={"AQUILON_MODELS": "tiny", "AQUILON_MAX_WAITING": "8", "AQUILON_DEFAULT_MAX_TOKENS": "9"}
     )
@@ -224,7 +222,7 @@ class TestUpstreamForLocal:
         self, house: RunningServer, http: httpx.Client, received: list[ReceivedRequest]
     ) -> None:
         before = len(received)
-        body = {"model": "local", "messages": QUESTION, "stream": True, "ignore_eos": True, "n": 8}
+        body = {"model": "local", "messages": QUESTION, "stream": True, "ignore_eos": True, "n": 8, "max_tokens": 400}
         with http.stream("POST", "/v1/chat/completions", json=body) as answer:
             lines = answer.iter_lines()
             assert json.loads(next(lines).removeprefix("data: "))["model"] == "local"

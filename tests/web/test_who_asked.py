@@ -5,28 +5,18 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from tests.support.commands import aquilon
 from tests.support.people import PASSWORD, browser, joined, signed_in_owner
-from tests.support.server import RunningServer, start_server
-from tests.support.tiny_checkpoint import tiny_checkpoint, write_checkpoint
-
-from aquilon.checkpoints.pull import pull
-from aquilon.checkpoints.store import ModelStore
+from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    home = tmp_path_factory.mktemp("asked")
-    folder = write_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_checkpoint())
-    pull(str(folder), ModelStore(home / "models"), name="tiny")
-    running = start_server(home, environment={"AQUILON_MODELS": "tiny"})
-    yield running
-    running.stop()
+def server(tiny_server: RunningServer) -> RunningServer:
+    return tiny_server
 
 
 @pytest.fixture(scope="module")
