@@ -121,8 +121,8 @@ const OTHER_PAGES = ["console", "docs", "explore", "share"];
 export default defineConfig(({ mode }) => ({
   plugins: [svelte(), pagesOfManyAddresses, findBeginnings, directTexts, offlineWorker],
   build: {
-    // The first versions with light-dark(): all from before June 2024.
-    target: ["chrome123", "firefox120", "safari17.5"],
+    // The first versions with light-dark(), popovers and Intl.Segmenter: all from before June 2024.
+    target: ["chrome123", "firefox125", "safari17.5"],
     // A data: address would break the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

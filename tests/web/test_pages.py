@@ -68,6 +68,8 @@ def test_clients_that_accept_gzip_get_the_compressed_file(client: TestClient) ->
 def test_a_browser_that_navigates_to_a_conversation_gets_the_page(client: TestClient) -> None:
     assert client.get("/c/123", headers={"sec-fetch-mode": "navigate"}).text == "<!doctype html>chat"
     assert client.get("/c/123", headers={"accept": "text/html"}).text == "<!doctype html>chat"
+    by_firefoxs_worker = {"sec-fetch-mode": "same-origin", "accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    assert client.get("/c/123", headers=by_firefoxs_worker).text == "<!doctype html>chat"
 
 
 @pytest.mark.parametrize("name", ["console", "explore"])
@@ -102,6 +104,7 @@ def test_an_address_that_no_page_has_leads_back_in_the_reader_s_language(
     ("path", "headers"),
     [
         ("/c/123", {"sec-fetch-mode": "cors", "accept": "text/html"}),
+        ("/c/123", {"sec-fetch-mode": "same-origin", "accept": "*/*"}),
         ("/c/123", {"accept": "application/json"}),
         ("/v1/nothing", {"sec-fetch-mode": "navigate"}),
         ("/assets/gone-1234.js", {"sec-fetch-mode": "no-cors"}),

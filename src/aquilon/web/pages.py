@@ -84,8 +84,9 @@ def page_or_file(request: Request, files: Files) -> Response:
         return files.response(request, name)
     if reads and name == "artifact-frame":
         return HTMLResponse(FRAME, headers=FRAME_HEADERS)
-    navigates = request.headers.get("sec-fetch-mode") == "navigate" or (
-        "sec-fetch-mode" not in request.headers and "text/html" in request.headers.get("accept", "")
+    mode = request.headers.get("sec-fetch-mode")
+    navigates = mode == "navigate" or (  # a page that Firefox's service worker fetches is asked for as "same-origin"
+        mode in (None, "same-origin") and "text/html" in request.headers.get("accept", "")
     )
     if not reads or (name and (not navigates or name.startswith(API_PATHS))):
         return error_response(not_found(f"There is nothing at {request.method} /{name[:200]}", code="unknown_path"))
