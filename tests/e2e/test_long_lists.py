@@ -23,6 +23,16 @@ PEOPLE = 2_150
 """More than the pages that the console once read."""
 
 
+_UPLOAD = """
+async () => {
+  const body = new FormData();
+  body.append("purpose", "assistants");
+  body.append("file", new File(["Carrots are sown in March."], "carrots.txt"));
+  return (await (await fetch("/v1/files", { method: "POST", body })).json()).id;
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     running = start_server(tmp_path_factory.mktemp("long-lists"), environment={"AQUILON_MODELS": "none"})
@@ -80,3 +90,19 @@ async def test_many_announcements_leave_room_for_the_page_and_stay_away_once_put
         await expect(shown).to_have_count(0)
         await owner.reload()
         await expect(shown).to_have_count(0)
+
+
+async def test_a_library_is_found_behind_those_of_a_hundred_conversations_with_documents(
+    browser: Browser, gateway: RunningServer
+) -> None:
+    async with visitor(browser, gateway, ConsoleVisitor) as owner:
+        await owner.enter()
+        library = await owner.make("/v1/vector_stores", {"name": "Gardening"})
+        file = await owner.page.evaluate(_UPLOAD)
+        await owner.make(f"/v1/vector_stores/{library['id']}/files", {"file_id": file})
+        for _ in range(110):
+            await owner.make("/v1/vector_stores", {"name": "conversation"})
+        await owner.page.goto(gateway.url)
+        await owner.page.get_by_role("button", name="Attach documents", exact=True).click()
+        await owner.page.get_by_role("menuitem", name="Attach a library").click()
+        await expect(owner.page.get_by_role("button", name="Gardening")).to_be_visible()
