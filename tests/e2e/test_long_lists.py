@@ -106,3 +106,19 @@ async def test_a_library_is_found_behind_those_of_a_hundred_conversations_with_d
         await owner.page.get_by_role("button", name="Attach documents", exact=True).click()
         await owner.page.get_by_role("menuitem", name="Attach a library").click()
         await expect(owner.page.get_by_role("button", name="Gardening")).to_be_visible()
+
+
+async def test_an_assistant_on_a_later_page_is_found(browser: Browser, gateway: RunningServer) -> None:
+    async with visitor(browser, gateway, ConsoleVisitor) as owner:
+        await owner.enter()
+        for number in range(110):
+            name = "Sextant" if number == 0 else f"Assistant {number}"
+            await owner.make(
+                "/v1/agents", {"name": name, "model": "multilingual-e5-small", "instructions": "Be brief."}
+            )
+        await owner.page.goto(gateway.url)
+        await owner.page.get_by_role("button", name="Assistants", exact=True).click()
+        dialog = owner.page.get_by_role("dialog")
+        await expect(dialog.get_by_text("Assistant 109")).to_be_visible()
+        await dialog.get_by_role("searchbox").press_sequentially("sextant")
+        await expect(dialog.get_by_text("Sextant")).to_be_visible()
