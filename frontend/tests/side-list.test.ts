@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { matching } from "../src/chat/palette/actions";
 import { SHORTCUTS } from "../src/chat/shortcuts";
 import { byTime, entryRow, HEIGHTS, inSight, pieces, timeName, topOf } from "../src/chat/sidebar/rows";
@@ -49,6 +49,19 @@ test("each time is named once, above its conversations", () => {
     "Yesterday",
     "recent c",
   ]);
+});
+
+test("thousands of times are named with the same few formats, which are slow to make", () => {
+  const entries = Array.from({ length: 3000 }, (_, index) =>
+    conversation(`${index}`, new Date(NOW - index * 86_400_000)),
+  );
+  const { DateTimeFormat } = Intl;
+  const make = vi.spyOn(Intl, "DateTimeFormat").mockImplementation(function (...given) {
+    return new DateTimeFormat(...given);
+  });
+  expect(byTime(entries, NOW, { ...NAMES, locale: "de" }).length).toBeGreaterThan(3000);
+  expect(make.mock.calls.length).toBeLessThanOrEqual(2);
+  make.mockRestore();
 });
 
 describe("of 10,000 rows", () => {

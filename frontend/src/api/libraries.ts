@@ -28,9 +28,23 @@ export async function readLibrary(id: string): Promise<VectorStoreBody> {
   return (await (await call(path(id))).json()) as VectorStoreBody;
 }
 
-/** The latest hundred. */
+/** All of them, the latest first. Each conversation that has documents has one too. */
 export async function libraries(): Promise<readonly VectorStoreBody[]> {
-  return ((await (await call("/v1/vector_stores?limit=100")).json()) as VectorStorePage).data;
+  return everyPage<VectorStorePage>("/v1/vector_stores");
+}
+
+async function everyPage<Page extends { data: readonly { id: string }[]; has_more: boolean }>(
+  address: string,
+): Promise<Page["data"][number][]> {
+  const all: Page["data"][number][] = [];
+  for (let after = ""; ;) {
+    const query = `limit=100${after && `&after=${encodeURIComponent(after)}`}`;
+    const page = (await (await call(`${address}?${query}`)).json()) as Page;
+    all.push(...page.data);
+    const last = page.data.at(-1);
+    if (!page.has_more || last === undefined) return all;
+    after = last.id;
+  }
 }
 
 /** Uploads a file into a library, which then reads it; returns the file's id. */
@@ -43,15 +57,7 @@ export async function uploadInto(libraryId: string, file: File, sending: Sending
 
 /** All files of a library, the latest first, with how far they are read. */
 export async function filesOf(libraryId: string): Promise<readonly VectorStoreFileBody[]> {
-  const files: VectorStoreFileBody[] = [];
-  for (let after = ""; ;) {
-    const address = `${path(libraryId)}/files?limit=100${after && `&after=${encodeURIComponent(after)}`}`;
-    const page = (await (await call(address)).json()) as VectorStoreFilePage;
-    files.push(...page.data);
-    const last = page.data.at(-1);
-    if (!page.has_more || last === undefined) return files;
-    after = last.id;
-  }
+  return everyPage<VectorStoreFilePage>(`${path(libraryId)}/files`);
 }
 
 export async function removeFile(libraryId: string, fileId: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** The commands of the palette. */
 import { changeLanguage, LANGUAGES, type Language } from "../../i18n/catalogue.svelte";
 import { preferences, THEMES } from "../../preferences.svelte";
+import { hasWords } from "../../shared/has-words";
 import { SHORTCUTS } from "../shortcuts";
 import { t } from "../sidebar/texts";
 
@@ -48,12 +49,7 @@ export function appearanceActions(): Action[] {
   ];
 }
 
-/** Those whose label has all words of the query, without capitals and accents. */
+/** Those whose label has all words of the query. */
 export function matching(actions: readonly Action[], query: string): Action[] {
-  const words = plain(query).split(/\s+/);
-  return actions.filter(({ label }) => words.every((word) => plain(label).includes(word)));
-}
-
-function plain(text: string): string {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  return actions.filter(({ label }) => hasWords(label, query));
 }

@@ -61,16 +61,32 @@ export function timeName(seconds: number, now: number, names: TimeNames): string
   if (days <= 0) return names.today;
   if (days === 1) return names.yesterday;
   if (days <= 7) return names.lastDays;
-  const year = time.getFullYear() === today.getFullYear() ? {} : ({ year: "numeric" } as const);
-  const name = new Intl.DateTimeFormat(names.locale, { month: "long", ...year }).format(time);
-  return name.charAt(0).toLocaleUpperCase(names.locale) + name.slice(1);
+  return monthName(time, time.getFullYear() !== today.getFullYear(), names.locale);
+}
+
+function monthName(time: Date, withYear: boolean, locale: string): string {
+  const name = formatOf(locale, withYear).format(time);
+  return name.charAt(0).toLocaleUpperCase(locale) + name.slice(1);
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Made once: a format takes a tenth of a millisecond, and the list has thousands of times. */
+function formatOf(locale: string, withYear: boolean): Intl.DateTimeFormat {
+  const key = `${locale} ${withYear}`;
+  let format = formats.get(key);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat(locale, { month: "long", ...(withYear ? { year: "numeric" } : {}) });
+    formats.set(key, format);
+  }
+  return format;
 }
 
 function startOfDay(time: Date): number {
   return Date.UTC(time.getFullYear(), time.getMonth(), time.getDate());
 }
 
-/** The entries under the names of their times. */
+/** The entries, the latest first, under the names of their times. */
 export function byTime(entries: readonly ConversationBody[], now: number, names: TimeNames): Row[] {
   const rows: Row[] = [];
   let name = "";

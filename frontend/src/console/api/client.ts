@@ -10,8 +10,6 @@ export interface List<T> {
   has_more: boolean;
 }
 
-const MOST_PAGES = 20;
-
 export function address(path: string, query: Query = {}): string {
   const asked = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value != null && value !== "") asked.set(name, String(value));
@@ -22,17 +20,27 @@ export async function get<T>(path: string, query: Query = {}): Promise<T> {
   return (await (await call(address(path, query))).json()) as T;
 }
 
-/** All pages of a list, one after the other. */
+/** The pages of a list, each read once the one before has been used. */
+export async function* pages<T>(path: string, query: Query = {}): AsyncGenerator<T[]> {
+  let after: string | null = null;
+  do {
+    const page: List<T> = await get<List<T>>(path, { ...query, limit: 100, after });
+    yield page.data;
+    after = page.has_more ? page.last_id : null;
+  } while (after !== null);
+}
+
+/** All of a list, one page after the other. */
 export async function getAll<T>(path: string, query: Query = {}): Promise<T[]> {
   const all: T[] = [];
-  let after: string | null = null;
-  for (let page = 0; page < MOST_PAGES; page++) {
-    const list: List<T> = await get<List<T>>(path, { ...query, limit: 100, after });
-    all.push(...list.data);
-    if (!list.has_more || list.last_id === null) break;
-    after = list.last_id;
-  }
+  for await (const page of pages<T>(path, query)) all.push(...page);
   return all;
+}
+
+/** Whether a list has something of the kind; reads no further than that. */
+export async function some<T>(path: string, wanted: (each: T) => boolean): Promise<boolean> {
+  for await (const page of pages<T>(path)) if (page.some(wanted)) return true;
+  return false;
 }
 
 export async function post<T>(path: string, body: unknown = {}): Promise<T> {

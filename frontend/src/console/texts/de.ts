@@ -44,6 +44,10 @@ export const texts: Record<keyof typeof english, string> = {
   "secret.notCopied":
     "Es wurde noch nicht kopiert und kann nicht noch einmal gezeigt werden. Kopieren Sie es, oder drücken Sie „{done}“, um ohne Kopie weiterzumachen.",
   "table.actions": "Aktionen",
+  "listing.find": "In der Liste suchen",
+  "listing.part": "{shown} von {count}",
+  "listing.more": "Mehr anzeigen",
+  "listing.none": "Nichts in der Liste enthält diese Wörter.",
   "action.on": "{action}: {name}",
   "action.edit": "Ändern",
   "action.rename": "Umbenennen",

@@ -39,6 +39,10 @@ export const texts = {
   "secret.notCopied":
     "It has not been copied yet, and can’t be shown again. Copy it, or press “{done}” to go on without.",
   "table.actions": "Actions",
+  "listing.find": "Find in the list",
+  "listing.part": "{shown} of {count}",
+  "listing.more": "Show more",
+  "listing.none": "Nothing in the list has these words.",
   "action.on": "{action}: {name}",
   "action.edit": "Change",
   "action.rename": "Rename",

@@ -43,6 +43,10 @@ export const texts: Record<keyof typeof english, string> = {
   "secret.notCopied":
     "Aún no se ha copiado y no se puede mostrar de nuevo. Se puede copiar o pulsar «{done}» para seguir sin copiarlo.",
   "table.actions": "Acciones",
+  "listing.find": "Buscar en la lista",
+  "listing.part": "{shown} de {count}",
+  "listing.more": "Mostrar más",
+  "listing.none": "Nada en la lista contiene estas palabras.",
   "action.on": "{action}: {name}",
   "action.edit": "Cambiar",
   "action.rename": "Cambiar el nombre",

@@ -43,6 +43,10 @@ export const texts: Record<keyof typeof english, string> = {
   "secret.notCopied":
     "Il n’a pas encore été copié et ne pourra plus être montré. Copiez-le, ou appuyez sur «\u00a0{done}\u00a0» pour continuer sans.",
   "table.actions": "Actions",
+  "listing.find": "Chercher dans la liste",
+  "listing.part": "{shown} sur {count}",
+  "listing.more": "Afficher plus",
+  "listing.none": "Rien dans la liste ne contient ces mots.",
   "action.on": "{action}\u00a0: {name}",
   "action.edit": "Modifier",
   "action.rename": "Renommer",

@@ -43,6 +43,10 @@ export const texts: Record<keyof typeof english, string> = {
   "secret.notCopied":
     "Non è ancora stato copiato e non può essere mostrato di nuovo. Si può copiarlo, o premere «{done}» per proseguire senza.",
   "table.actions": "Azioni",
+  "listing.find": "Cerca nell’elenco",
+  "listing.part": "{shown} di {count}",
+  "listing.more": "Mostra altro",
+  "listing.none": "Niente nell’elenco contiene queste parole.",
   "action.on": "{action}: {name}",
   "action.edit": "Modifica",
   "action.rename": "Rinomina",

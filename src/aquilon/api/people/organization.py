@@ -212,8 +212,9 @@ async def remove_member(request: Request, caller: Caller, workspace_id: str, use
 
 @routes.get("/users", "List the organization's users", answer=PageOf[UserBody], says="The users, by name.")
 async def list_users(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
-    users = await members.visible(services(request).database, caller)
-    return page([user_body(user) for user in users], after, limit)
+    limit = bounded(limit)
+    users = await members.visible(services(request).database, caller, after=after, limit=limit + 1)
+    return json_answer(listed([user_body(user) for user in users[:limit]], has_more=len(users) > limit))
 
 
 @routes.post(

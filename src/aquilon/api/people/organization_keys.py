@@ -11,7 +11,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, PageOf, in_words, page
+from aquilon.api.listing import MOST, PageOf, bounded, in_words, listed
 from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import ApiKeyBody, Deleted, NewApiKeyBody, api_key_body, new_api_key_body
 from aquilon.api.routes import Routes
@@ -69,8 +69,9 @@ class RotationRequest(OwnFields):
 async def list_api_keys(
     request: Request, caller: Caller, workspace_id: str | None = None, after: str | None = None, limit: int = MOST
 ) -> Response:
-    rows = await keys.visible(services(request).database, caller, workspace_id)
-    return page([api_key_body(key, user_name) for key, user_name in rows], after, limit)
+    limit = bounded(limit)
+    rows = await keys.visible(services(request).database, caller, workspace_id, after=after, limit=limit + 1)
+    return json_answer(listed([api_key_body(key, name) for key, name in rows[:limit]], has_more=len(rows) > limit))
 
 
 @routes.post(

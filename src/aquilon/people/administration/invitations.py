@@ -129,11 +129,14 @@ async def create_in(
     return invitation
 
 
-async def visible(database: Database, principal: Principal) -> list[Invitation]:
-    """The newest first. Raises ApiError 403."""
+async def visible(
+    database: Database, principal: Principal, *, after: str | None = None, limit: int | None = None
+) -> list[Invitation]:
+    """The newest first, those behind the one with the id ``after``. Raises ApiError 403."""
     require(principal, "members.manage")
     async with database.reading() as session:
-        return await invitations.list_invitations(session, Scope.of_organization(principal))
+        scope = Scope.of_organization(principal)
+        return await invitations.list_invitations(session, scope, after=after, limit=limit)
 
 
 async def revoke(database: Database, principal: Principal, invitation_id: str) -> Invitation:

@@ -77,8 +77,16 @@ async def create(
         return key
 
 
-async def visible(database: Database, principal: Principal, workspace: str | None = None) -> list[tuple[ApiKey, str]]:
-    """The caller's keys, or all keys if the caller manages keys, with their users' names."""
+async def visible(
+    database: Database,
+    principal: Principal,
+    workspace: str | None = None,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[tuple[ApiKey, str]]:
+    """The caller's keys, or all keys if the caller manages keys, with their users' names: those behind the key with
+    the id ``after``."""
     async with database.reading() as session:
         workspace_id = None
         scope, role = Scope.of_organization(principal), None
@@ -88,7 +96,7 @@ async def visible(database: Database, principal: Principal, workspace: str | Non
         require(principal, "workspaces.read", principal.workspace_role or "member")
         if not permits(principal.role, role, "keys.manage"):
             scope = Scope.of_user(principal)
-        return await api_keys.list_api_keys(session, scope, workspace_id)
+        return await api_keys.list_api_keys(session, scope, workspace_id, after=after, limit=limit)
 
 
 async def get(database: Database, principal: Principal, key_id: str) -> ApiKey:

@@ -54,10 +54,13 @@ async def create(
         return NewMember(user, token)
 
 
-async def visible(database: Database, principal: Principal) -> list[User]:
+async def visible(
+    database: Database, principal: Principal, *, after: str | None = None, limit: int | None = None
+) -> list[User]:
+    """By name, those behind the user with the id ``after``. Raises ApiError 403."""
     require(principal, "members.read")
     async with database.reading() as session:
-        return await accounts.list_users(session, Scope.of_organization(principal))
+        return await accounts.list_users(session, Scope.of_organization(principal), after=after, limit=limit)
 
 
 async def get(database: Database, principal: Principal, user_id: str) -> User:

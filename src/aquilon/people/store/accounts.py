@@ -122,8 +122,14 @@ async def organization_by(session: AsyncSession, id_or_name: str) -> Organizatio
     return await session.scalar(query.limit(1))
 
 
-async def list_users(session: AsyncSession, scope: Scope) -> list[User]:
-    return list(await session.scalars(scope.select(User).order_by(User.name)))
+async def list_users(
+    session: AsyncSession, scope: Scope, *, after: str | None = None, limit: int | None = None
+) -> list[User]:
+    """By name: those behind the user with the id ``after``; the first ones if that user is gone."""
+    query = scope.select(User)
+    if after is not None and (last := await user_by_id(session, scope, after)) is not None:
+        query = query.where(User.name > last.name)
+    return list(await session.scalars(query.order_by(User.name).limit(limit)))
 
 
 async def names_of(session: AsyncSession, scope: Scope, user_ids: Collection[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, or_
+from sqlalchemy import Select, and_, or_, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.identity import DEFAULT_KEY_SCOPES, KeyScope, Principal
@@ -159,13 +159,22 @@ async def record_use(session: AsyncSession, holder: KeyHolder, at: int) -> None:
 
 
 async def list_api_keys(
-    session: AsyncSession, scope: Scope, workspace_id: str | None = None
+    session: AsyncSession,
+    scope: Scope,
+    workspace_id: str | None = None,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
 ) -> list[tuple[ApiKey, str]]:
-    """The keys, revoked ones too, with their users' names, the oldest first."""
+    """The keys, revoked ones too, with their users' names, the oldest first: those behind the key with the id
+    ``after``, or the first ones if that key is gone."""
     query = scope.select(ApiKey).add_columns(User.name).join(User, User.id == ApiKey.user_id)
     if workspace_id is not None:
         query = query.where(ApiKey.workspace_id == workspace_id)
-    return [(key, name) for key, name in await session.execute(query.order_by(ApiKey.created_at, ApiKey.id))]
+    if after is not None and (last := await api_key_by_id(session, scope, after)) is not None:
+        query = query.where(tuple_(ApiKey.created_at, ApiKey.id) > tuple_(last.created_at, last.id))
+    query = query.order_by(ApiKey.created_at, ApiKey.id).limit(limit)
+    return [(key, name) for key, name in await session.execute(query)]
 
 
 async def api_key_by_id(session: AsyncSession, scope: Scope, api_key_id: str) -> ApiKey | None:

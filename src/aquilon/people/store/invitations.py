@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.people.identity import Role
@@ -52,9 +52,15 @@ async def create_invitation(
     return NewInvitation(token, record)
 
 
-async def list_invitations(session: AsyncSession, scope: Scope) -> list[Invitation]:
-    """All invitations, used up, expired and revoked ones too, the newest first."""
-    query = scope.select(Invitation).order_by(Invitation.created_at.desc(), Invitation.id.desc())
+async def list_invitations(
+    session: AsyncSession, scope: Scope, *, after: str | None = None, limit: int | None = None
+) -> list[Invitation]:
+    """The invitations, used up, expired and revoked ones too, the newest first: those behind the one with the id
+    ``after``, or the first ones if that one is gone."""
+    query = scope.select(Invitation)
+    if after is not None and (last := await invitation_by_id(session, scope, after)) is not None:
+        query = query.where(tuple_(Invitation.created_at, Invitation.id) < tuple_(last.created_at, last.id))
+    query = query.order_by(Invitation.created_at.desc(), Invitation.id.desc()).limit(limit)
     return list(await session.scalars(query))
 
 

@@ -2,6 +2,7 @@
 import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
+  "announcements.all": "Alle Mitteilungen zeigen ({count})",
   "announcements.dismiss": "Ausblenden",
   "announcements.label": "Ankündigungen",
 };

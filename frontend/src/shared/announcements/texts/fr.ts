@@ -2,6 +2,7 @@
 import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
+  "announcements.all": "Afficher toutes les annonces ({count})",
   "announcements.dismiss": "Masquer",
   "announcements.label": "Annonces",
 };

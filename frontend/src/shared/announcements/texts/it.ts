@@ -2,6 +2,7 @@
 import type { texts as en } from "./en";
 
 export const texts: Record<keyof typeof en, string> = {
+  "announcements.all": "Mostra tutti gli annunci ({count})",
   "announcements.dismiss": "Nascondi",
   "announcements.label": "Annunci",
 };
