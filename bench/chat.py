@@ -3,7 +3,9 @@
 All run without a model of their own, before the same paced stand-in, each from an empty home, in turns. Open WebUI
 runs twice, each in an environment of its own: its slim form, with the requirements that it names for that since
 September 2026, and with all packages, as its main image and an installation by pip have it (its slim image had
-them too before). Both look for no model of their own. It has no sign-in here, ours has: its link is opened.
+them too before). The slim form reads no document by itself: "This file type requires an external document extractor
+in slim", and passages go to PostgreSQL. Both look for no model of their own. It has no sign-in here, ours
+has: its link is opened.
 """
 
 from __future__ import annotations
