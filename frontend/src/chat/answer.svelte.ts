@@ -19,7 +19,7 @@ export type AnswerStatus = "waiting" | "streaming" | "finished" | "stopped" | "f
 
 const FIGURES_EVERY_MS = 250;
 /** Tokens that come faster than a page can be drawn are shown together. */
-const SHOWN_EVERY_MS = 48;
+const SHOWN_EVERY_MS = 64;
 
 export class Answer {
   /** The server's name for it, once it has begun there. */
