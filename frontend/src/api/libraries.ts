@@ -1,5 +1,6 @@
 /** Libraries of documents: made, filled, read and searched by the server. */
-import type { PassageBody, VectorStoreBody, VectorStoreFileBody, VectorStoreFilePage, VectorStorePage } from "./schema";
+import { allPages } from "./pages";
+import type { PassageBody, VectorStoreBody, VectorStoreFileBody } from "./schema";
 import { call, postJson } from "./server";
 import { upload, type Sending } from "./upload";
 
@@ -30,21 +31,7 @@ export async function readLibrary(id: string): Promise<VectorStoreBody> {
 
 /** All of them, the latest first. Each conversation that has documents has one too. */
 export async function libraries(): Promise<readonly VectorStoreBody[]> {
-  return everyPage<VectorStorePage>("/v1/vector_stores");
-}
-
-async function everyPage<Page extends { data: readonly { id: string }[]; has_more: boolean }>(
-  address: string,
-): Promise<Page["data"][number][]> {
-  const all: Page["data"][number][] = [];
-  for (let after = ""; ;) {
-    const query = `limit=100${after && `&after=${encodeURIComponent(after)}`}`;
-    const page = (await (await call(`${address}?${query}`)).json()) as Page;
-    all.push(...page.data);
-    const last = page.data.at(-1);
-    if (!page.has_more || last === undefined) return all;
-    after = last.id;
-  }
+  return allPages<VectorStoreBody>("/v1/vector_stores");
 }
 
 /** Uploads a file into a library, which then reads it; returns the file's id. */
@@ -57,7 +44,7 @@ export async function uploadInto(libraryId: string, file: File, sending: Sending
 
 /** All files of a library, the latest first, with how far they are read. */
 export async function filesOf(libraryId: string): Promise<readonly VectorStoreFileBody[]> {
-  return everyPage<VectorStoreFilePage>(`${path(libraryId)}/files`);
+  return allPages<VectorStoreFileBody>(`${path(libraryId)}/files`);
 }
 
 export async function removeFile(libraryId: string, fileId: string): Promise<void> {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +15,7 @@ from aquilon.errors import invalid, refused
 MOST = 100
 
 Item = TypeVar("Item")
+Row = TypeVar("Row")
 
 
 class ListOf(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
@@ -38,6 +39,11 @@ def sliced(rows: Sequence[Any], after: str | None, limit: int) -> tuple[Sequence
     """The ``limit`` rows after the row with the id ``after``, and whether more follow; the first if it is gone."""
     begin = next((number + 1 for number, row in enumerate(rows) if row.id == after), 0) if after else 0
     return rows[begin : begin + limit], len(rows) > begin + limit
+
+
+def cut(rows: Sequence[Row], limit: int, body: Callable[[Row], Any]) -> Response:
+    """The bodies of the first ``limit`` rows, where one more was read if there is one, and so whether more follow."""
+    return json_answer(listed([body(row) for row in rows[:limit]], has_more=len(rows) > limit))
 
 
 def listed(rows: Sequence[Any], *, has_more: bool) -> PageOf[Any]:

@@ -1,14 +1,10 @@
 /** The server's answers as typed objects; every failure is a Problem. */
+import { allPages, pages } from "../../api/pages";
 import { call, postJson } from "../../api/server";
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
+export type { List } from "../../api/pages";
 
-/** A page of a list, as all lists of the server come. */
-export interface List<T> {
-  data: T[];
-  last_id: string | null;
-  has_more: boolean;
-}
+export type Query = Record<string, string | number | boolean | null | undefined>;
 
 export function address(path: string, query: Query = {}): string {
   const asked = new URLSearchParams();
@@ -20,21 +16,9 @@ export async function get<T>(path: string, query: Query = {}): Promise<T> {
   return (await (await call(address(path, query))).json()) as T;
 }
 
-/** The pages of a list, each read once the one before has been used. */
-export async function* pages<T>(path: string, query: Query = {}): AsyncGenerator<T[]> {
-  let after: string | null = null;
-  do {
-    const page: List<T> = await get<List<T>>(path, { ...query, limit: 100, after });
-    yield page.data;
-    after = page.has_more ? page.last_id : null;
-  } while (after !== null);
-}
-
 /** All of a list, one page after the other. */
-export async function getAll<T>(path: string, query: Query = {}): Promise<T[]> {
-  const all: T[] = [];
-  for await (const page of pages<T>(path, query)) all.push(...page);
-  return all;
+export function getAll<T>(path: string, query: Query = {}): Promise<T[]> {
+  return allPages<T>(address(path, query));
 }
 
 /** Whether a list has something of the kind; reads no further than that. */

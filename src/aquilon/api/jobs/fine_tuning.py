@@ -42,7 +42,7 @@ from aquilon.api.jobs.openai_fine_tuning import (
     openai_job,
 )
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import PageOf, bounded, listed
+from aquilon.api.listing import PageOf, bounded, cut
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.dialect import dialect_of, note_dialect
@@ -137,7 +137,7 @@ async def list_jobs(
         return json_answer(MistralFineTuningList(data=bodies, total=total))
     limit = bounded(limit, least=0)
     rows = await jobs.page(caller, criteria, after=after, limit=limit + 1)
-    return json_answer(listed([openai_job(row) for row in rows[:limit]], has_more=len(rows) > limit))
+    return cut(rows, limit, openai_job)
 
 
 @routes.get("/jobs/{fine_tuning_job_id}", "Get a fine-tuning job", answer=AnyJob, says="The job.")
@@ -222,7 +222,7 @@ async def events(
         return EventStream(_followed(request, caller, fine_tuning_job_id))
     before = None if after is None else event_number(after, "after")
     rows = await jobs.events(caller, fine_tuning_job_id, kinds=_ALL_KINDS, before=before, limit=limit + 1)
-    return json_answer(listed([openai_event(row) for row in rows[:limit]], has_more=len(rows) > limit))
+    return cut(rows, limit, openai_event)
 
 
 @routes.get(
@@ -242,8 +242,7 @@ async def checkpoints(
     job = await jobs.get(caller, fine_tuning_job_id)
     before = None if after is None else event_number(after, "after")
     rows = await jobs.events(caller, job.id, kinds=("checkpoint",), before=before, limit=limit + 1)
-    bodies = [openai_checkpoint(row, job, caller.organization_name) for row in rows[:limit]]
-    return json_answer(listed(bodies, has_more=len(rows) > limit))
+    return cut(rows, limit, lambda row: openai_checkpoint(row, job, caller.organization_name))
 
 
 @routes.get(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import PageOf, bounded, listed
+from aquilon.api.listing import PageOf, bounded, cut
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.fields import Fields
@@ -137,8 +137,7 @@ async def create(request: Request, caller: Caller) -> Response:
 async def list_batches(request: Request, caller: Caller, after: str | None = None, limit: int = 20) -> Response:
     limit = bounded(limit, least=0)
     rows = await services(request).batches.page(caller, after=after, limit=limit + 1)
-    bodies = [openai_batch_body(row) for row in rows[:limit]]
-    return json_answer(listed(bodies, has_more=len(rows) > limit))
+    return cut(rows, limit, openai_batch_body)
 
 
 @routes.get("/{batch_id}", "Get a batch job", answer=OpenAIBatchBody, says="The batch job.")

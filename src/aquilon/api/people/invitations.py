@@ -13,7 +13,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, PageOf, bounded, listed
+from aquilon.api.listing import MOST, PageOf, bounded, cut
 from aquilon.api.people.organization import Email, Id, Name
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, SessionBody, browser_of, require_page, signed_in_answer
 from aquilon.api.routes import Routes
@@ -102,7 +102,7 @@ class InvitationToJoin(msgspec.Struct, frozen=True, kw_only=True):
 async def list_invitations(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     limit = bounded(limit)
     rows = await invitations.visible(services(request).database, caller, after=after, limit=limit + 1)
-    return json_answer(listed([invitation_body(row) for row in rows[:limit]], has_more=len(rows) > limit))
+    return cut(rows, limit, invitation_body)
 
 
 @routes.post(

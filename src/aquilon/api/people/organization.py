@@ -14,7 +14,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, PageOf, bounded, in_words, listed, page
+from aquilon.api.listing import MOST, PageOf, bounded, cut, in_words, page
 from aquilon.api.people.organization_bodies import (
     AuditBody,
     Deleted,
@@ -214,7 +214,7 @@ async def remove_member(request: Request, caller: Caller, workspace_id: str, use
 async def list_users(request: Request, caller: Caller, after: str | None = None, limit: int = MOST) -> Response:
     limit = bounded(limit)
     users = await members.visible(services(request).database, caller, after=after, limit=limit + 1)
-    return json_answer(listed([user_body(user) for user in users[:limit]], has_more=len(users) > limit))
+    return cut(users, limit, user_body)
 
 
 @routes.post(
@@ -302,8 +302,7 @@ async def list_audit_log(request: Request, caller: Caller, after: str | None = N
         )
     before = None if after is None else int(after)
     rows = await workspaces.audit_log(services(request).database, caller, before=before, limit=limit + 1)
-    entries = [audit_body(row) for row in rows[:limit]]
-    return json_answer(listed(entries, has_more=len(rows) > limit))
+    return cut(rows, limit, audit_body)
 
 
 def _new_user(new_member: members.NewMember) -> NewUserBody:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, PageOf, bounded, in_words, listed
+from aquilon.api.listing import MOST, PageOf, bounded, cut, in_words
 from aquilon.api.people.organization import Id, Name
 from aquilon.api.people.organization_bodies import ApiKeyBody, Deleted, NewApiKeyBody, api_key_body, new_api_key_body
 from aquilon.api.routes import Routes
@@ -71,7 +71,7 @@ async def list_api_keys(
 ) -> Response:
     limit = bounded(limit)
     rows = await keys.visible(services(request).database, caller, workspace_id, after=after, limit=limit + 1)
-    return json_answer(listed([api_key_body(key, name) for key, name in rows[:limit]], has_more=len(rows) > limit))
+    return cut(rows, limit, lambda row: api_key_body(*row))
 
 
 @routes.post(

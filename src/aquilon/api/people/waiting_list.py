@@ -13,7 +13,7 @@ from starlette.responses import Response
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.json_answer import json_answer
-from aquilon.api.listing import MOST, ListOf, PageOf, bounded, in_words, listed
+from aquilon.api.listing import MOST, ListOf, PageOf, bounded, cut, in_words
 from aquilon.api.people.organization import Email, Id, Name
 from aquilon.api.people.organization_bodies import Deleted
 from aquilon.api.people.sessions import MAX_SIGN_IN_BYTES, browser_of, require_page
@@ -169,7 +169,7 @@ async def list_waiting(
     rows = await waiting_list.page(
         services(request).database, caller, status, search=search.strip(), after=after, limit=limit + 1
     )
-    return json_answer(listed([_entry_body(row) for row in rows[:limit]], has_more=len(rows) > limit))
+    return cut(rows, limit, _entry_body)
 
 
 @routes.post(

@@ -1,0 +1,28 @@
+/** Lists of the server, which come in pages. */
+import { call } from "./server";
+
+/** A page of a list, as all lists of the server come. */
+export interface List<T> {
+  data: T[];
+  last_id: string | null;
+  has_more: boolean;
+}
+
+/** The pages of a list, each read once the one before has been used. */
+export async function* pages<T>(address: string): AsyncGenerator<T[]> {
+  const begin = `${address}${address.includes("?") ? "&" : "?"}limit=100`;
+  let after: string | null = null;
+  do {
+    const asked: string = after === null ? begin : `${begin}&after=${encodeURIComponent(after)}`;
+    const page = (await (await call(asked)).json()) as List<T>;
+    yield page.data;
+    after = page.has_more ? page.last_id : null;
+  } while (after !== null);
+}
+
+/** All of a list, one page after the other. */
+export async function allPages<T>(address: string): Promise<T[]> {
+  const all: T[] = [];
+  for await (const page of pages<T>(address)) all.push(...page);
+  return all;
+}
