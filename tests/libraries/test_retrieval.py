@@ -45,3 +45,21 @@ async def test_a_filter_leaves_documents_out(shelf: Shelf) -> None:
     neither = [{"type": "ne", "key": "year", "value": 2024}, {"type": "ne", "key": "draft", "value": True}]
     assert await names({"type": "or", "filters": neither}) == ["a", "b"]
     assert await names({"type": "and", "filters": neither}) == []
+
+
+async def test_a_passage_counts_by_how_many_of_the_questions_words_it_has(shelf: Shelf) -> None:
+    library = await shelf.library("Grain and wine go down the Loire.", "Wine is kept in cellars.", "The Rhône is fast.")
+    await shelf.read(library)
+    found = await shelf.search(library, "wine Loire", meaning_weight=0)
+    assert [(hit.text, hit.score) for hit in found.hits] == [
+        ("Grain and wine go down the Loire.", 1.0),
+        ("Wine is kept in cellars.", round(1 / 2 * 7 / 8, 4)),
+    ]
+
+
+async def test_a_name_alone_does_not_outweigh_what_a_question_in_another_language_means(shelf: Shelf) -> None:
+    names = [f"Holmes {verb}." for verb in ("smiled", "nodded", "sat down", "rose", "laughed", "waited", "turned")]
+    library = await shelf.library("Nobody had bought stamps, so no letter had been sent to Holmes's friend.", *names)
+    await shelf.read(library)
+    found = await shelf.search(library, "Pourquoi Holmes savait-il qu'aucune lettre n'était partie, faute de timbres ?")
+    assert "stamps" in found.hits[0].text

@@ -40,6 +40,10 @@ _LOADED_AT_ONCE = 10_000
 """Vectors."""
 _RANK_OFFSET = 6
 """How much the first places count more than the next ones: the constant of reciprocal rank fusion."""
+_MEANING_WEIGHT = 0.5
+"""Of a place in the ranking by meaning. One in the ranking by words weighs as much as the share of the question's words
+that the passage has: a question in another language shares a name or two with passages that say nothing of it.
+"""
 
 log = get_logger("aquilon.libraries")
 
@@ -71,7 +75,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     head: str | None
     text: str
     score: float
-    """1 for a passage that is the first of both rankings, less for later places."""
+    """1 for a passage that has all words of the question and is the first of both rankings, less for others."""
     similarity: float | None
     """The cosine of the angle between its vector and the question's."""
     attributes: Attributes
@@ -91,8 +95,8 @@ class _Searched:
     loaded: LoadedLibrary
     within: set[int] | None
     """The positions of the documents that match the filter; None for all."""
-    worded: list[int]
-    """Ids of passages, the best first."""
+    worded: list[stored_words.Worded]
+    """The best first."""
 
 
 class Retrieval:
@@ -162,7 +166,7 @@ class Retrieval:
                 files = {loaded.file_ids[at] for at in within}
                 if not within:
                     continue
-            worded: list[int] = []
+            worded: list[stored_words.Worded] = []
             if words and question.words_weight:
                 scope = Scope(library.organization_id)
                 async with self._database.reading() as session:
@@ -177,7 +181,10 @@ class Retrieval:
             near = await asyncio.to_thread(loaded.nearest, vector, most=_RANKED, within=searched.within)
         similar, scope = dict(near), Scope(library.organization_id)
         async with self._database.reading() as session:
-            scores = fused([(list(similar), question.meaning_weight if near else 0.0), (worded, question.words_weight)])
+            scores = _fused(
+                (worded, question.words_weight),
+                ([(id_, 1.0) for id_ in similar], _MEANING_WEIGHT * question.meaning_weight if near else 0.0),
+            )
             best = sorted(scores, key=lambda id_: (-scores[id_], -similar.get(id_, 0.0)))[: question.most_results]
             passages = await stored_passages.by_ids(session, scope, best)
             keys = {(passage.library_id, passage.file_id) for passage in passages.values()}
@@ -212,14 +219,17 @@ class Retrieval:
         return loaded
 
 
-def fused(rankings: Iterable[tuple[Sequence[int], float]]) -> dict[int, float]:
-    """Scores by reciprocal rank: 1 for what is first in all rankings, each with its weight."""
+def _fused(*rankings: tuple[Iterable[tuple[int, float]], float]) -> dict[int, float]:
+    """Scores by reciprocal rank.
+
+    ``rankings``: ids of passages, each with what its place is worth, from 0 to 1, and the ranking's weight.
+    """
     scores: dict[int, float] = {}
     total = 0.0
     for ranking, weight in rankings:
         total += weight
-        for rank, id_ in enumerate(ranking):
-            scores[id_] = scores.get(id_, 0.0) + weight * (_RANK_OFFSET + 1) / (_RANK_OFFSET + 1 + rank)
+        for rank, (id_, worth) in enumerate(ranking):
+            scores[id_] = scores.get(id_, 0.0) + weight * worth * (_RANK_OFFSET + 1) / (_RANK_OFFSET + 1 + rank)
     return {id_: score / total for id_, score in scores.items() if score > 0} if total else {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import TextClause, bindparam, text
@@ -17,7 +18,7 @@ _LEAST_BEGINNING = 4
 
 _READY = "d.library_id = p.library_id AND d.file_id = p.file_id AND d.status = 'completed'"
 _IN_SQLITE = (
-    "SELECT p.id FROM (SELECT rowid, bm25(passage_search, 0.0, 1.0) AS cost FROM passage_search "
+    "SELECT p.id, p.words FROM (SELECT rowid, bm25(passage_search, 0.0, 1.0) AS cost FROM passage_search "
     "WHERE passage_search MATCH :asked ORDER BY cost LIMIT :ranked) AS found "
     "JOIN library_passages AS p ON p.id = found.rowid "
     "JOIN library_documents AS d ON {ready} "
@@ -35,11 +36,21 @@ _IN_POSTGRESQL = (
     "AND array_to_tsvector(string_to_array(p.words, ' ')) @@ CAST(:asked AS tsquery)), "
     "hits AS (SELECT found.id, found.size, word.at FROM found "
     "JOIN unnest(CAST(:each AS tsquery[])) WITH ORDINALITY AS word(asked, at) ON found.words @@ word.asked), "
-    "weights AS (SELECT at, ln(1 + (SELECT count(*) FROM found)::float / count(*)) AS weight FROM hits GROUP BY at) "
-    "SELECT hits.id, sum(weights.weight) / (1 + ln(1 + min(hits.size) / 1000.0)) AS score FROM hits "
-    "JOIN weights ON weights.at = hits.at GROUP BY hits.id ORDER BY score DESC, hits.id LIMIT :most"
+    "weights AS (SELECT at, ln(1 + (SELECT count(*) FROM found)::float / count(*)) AS weight FROM hits GROUP BY at), "
+    "ranked AS (SELECT hits.id, sum(weights.weight) / (1 + ln(1 + min(hits.size) / 1000.0)) AS score FROM hits "
+    "JOIN weights ON weights.at = hits.at GROUP BY hits.id ORDER BY score DESC, hits.id LIMIT :most) "
+    "SELECT ranked.id, p.words FROM ranked JOIN library_passages AS p ON p.id = ranked.id "
+    "ORDER BY ranked.score DESC, ranked.id"
 )
 """The words of a passage count by how rare they are, as in BM25, but once each."""
+
+
+class Worded(NamedTuple):
+    """A passage with some of the words that were asked for."""
+
+    id: int
+    share: float
+    """How many of these words it has: 1 for all."""
 
 
 async def find(
@@ -50,8 +61,8 @@ async def find(
     *,
     within: Collection[str] | None,
     most: int,
-) -> list[int]:
-    """Ids of passages with some of these words, the best first. ``within``: the files to search; None for all."""
+) -> list[Worded]:
+    """Passages with some of these words, the best first. ``within``: the files to search; None for all."""
     is_sqlite = (await session.connection()).dialect.name == "sqlite"
     values: dict[str, object] = {"owner": scope.organization_id, "library": library_id, "most": most}
     if is_sqlite:
@@ -72,7 +83,12 @@ async def find(
             statement = statement.bindparams(bindparam("files", type_=ARRAY(TEXT)))
             values["files"] = list(within)
     rows = await session.execute(statement, values)
-    return [row[0] for row in rows]
+    return [Worded(id_, _share(words, passage)) for id_, passage in rows]
+
+
+def _share(words: Sequence[str], passage: str) -> float:
+    spaced = f" {passage} "
+    return sum((f" {word}" if _may_begin(word) else f" {word} ") in spaced for word in words) / len(words)
 
 
 def _statement(template: str, condition: str, within: Collection[str] | None) -> TextClause:
