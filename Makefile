@@ -4,7 +4,7 @@
 # make test-all those marked slow too                           make test-all ARGS="-m slow"
 # make lint     format, lint, types, import contracts
 # make bench    side-by-side benchmarks against peers           make bench ARGS="--quick"
-.PHONY: up install install-dev browser services test test-all lint format bench wheel check-wheel clean
+.PHONY: up install install-dev browser services firefox test test-all lint format bench wheel check-wheel clean
 .DEFAULT_GOAL := install
 
 PYTHON ?= python3
@@ -39,13 +39,18 @@ browser:
 	  { command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] && S= || S=sudo; $$S apt-get update -qq && $$S apt-get install -y -qq chromium; }; } || \
 	  { echo "The browser tests need chromium: install it and run again"; exit 1; }
 
-# PostgreSQL and Redis, whose tests are skipped where they aren't: installed by root on Debian, as a fresh machine's CI is.
+# What some tests need, which are skipped where it isn't: installed by root on Debian, as on a fresh machine of CI.
+install_package = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $(1); } || \
+	  echo "Tests of $(1) will be skipped: it isn't installed"
+
 services:
-	@missing=; command -v redis-server >/dev/null || missing="redis-server"; \
-	  { command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; } || missing="$$missing postgresql"; \
-	  [ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; } || \
-	  echo "Tests of $$missing will be skipped: it isn't installed"
+	@command -v redis-server >/dev/null || $(call install_package,redis-server)
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(call install_package,postgresql)
+
+# For one slow test: 80 MB.
+firefox:
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || $(call install_package,firefox-esr)
 
 # Tests start many processes, each of which would compile the whole program where this variable is set, as in images.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,7 +63,7 @@ PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfil
 test: install-dev browser services
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: install-dev browser services
+test-all: install-dev browser services firefox
 	$(PYTEST) $(ARGS)
 
 lint: install-dev

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -77,15 +79,15 @@ async def test_many_announcements_leave_room_for_the_page_and_stay_away_once_put
 ) -> None:
     async with visitor(browser, gateway, ConsoleVisitor) as owner:
         await owner.enter()
-        for number in range(40):
+        for number in range(12):
             level = "warning" if number == 0 else "info"
             await owner.make("/v1/organization/announcements", {"text": f"News {number}", "level": level})
         await owner.page.goto(gateway.url)
         shown = owner.page.get_by_role("region", name="Announcements").get_by_role("paragraph")
-        await expect(shown).to_have_text(["News 0", "News 39", "News 38"])
-        await owner.page.get_by_role("button", name="Show all announcements (40)").click()
-        await expect(shown).to_have_count(40)
-        for _ in range(40):
+        await expect(shown).to_have_text(["News 0", "News 11", "News 10"])
+        await owner.page.get_by_role("button", name="Show all announcements (12)").click()
+        await expect(shown).to_have_count(12)
+        for _ in range(12):
             await owner.page.get_by_role("button", name="Put away").first.click()
         await expect(shown).to_have_count(0)
         await owner.reload()
@@ -100,8 +102,7 @@ async def test_a_library_is_found_behind_those_of_a_hundred_conversations_with_d
         library = await owner.make("/v1/vector_stores", {"name": "Gardening"})
         file = await owner.page.evaluate(_UPLOAD)
         await owner.make(f"/v1/vector_stores/{library['id']}/files", {"file_id": file})
-        for _ in range(110):
-            await owner.make("/v1/vector_stores", {"name": "conversation"})
+        await asyncio.gather(*(owner.make("/v1/vector_stores", {"name": "conversation"}) for _ in range(101)))
         await owner.page.goto(gateway.url)
         await owner.page.get_by_role("button", name="Attach documents", exact=True).click()
         await owner.page.get_by_role("menuitem", name="Attach a library").click()
@@ -111,14 +112,35 @@ async def test_a_library_is_found_behind_those_of_a_hundred_conversations_with_d
 async def test_an_assistant_on_a_later_page_is_found(browser: Browser, gateway: RunningServer) -> None:
     async with visitor(browser, gateway, ConsoleVisitor) as owner:
         await owner.enter()
-        for number in range(110):
-            name = "Sextant" if number == 0 else f"Assistant {number}"
-            await owner.make(
-                "/v1/agents", {"name": name, "model": "multilingual-e5-small", "instructions": "Be brief."}
-            )
+        model = {"model": "multilingual-e5-small", "instructions": "Be brief."}
+        await owner.make("/v1/agents", {"name": "Sextant", **model})
+        others = [{"name": f"Assistant {number}", **model} for number in range(110)]
+        await asyncio.gather(*(owner.make("/v1/agents", other) for other in others))
         await owner.page.goto(gateway.url)
         await owner.page.get_by_role("button", name="Assistants", exact=True).click()
         dialog = owner.page.get_by_role("dialog")
         await expect(dialog.get_by_text("Assistant 109")).to_be_visible()
         await dialog.get_by_role("searchbox").press_sequentially("sextant")
         await expect(dialog.get_by_text("Sextant")).to_be_visible()
+
+
+def talk_of_chatgpt(number: int) -> dict[str, Any]:
+    message = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["Hello"]}}
+    node = {"id": "a", "parent": None, "children": [], "message": message}
+    return {"title": f"Talk {number}", "create_time": 1.7e9 + number, "mapping": {"a": node}, "current_node": "a"}
+
+
+async def test_of_hundreds_of_conversations_only_those_in_sight_are_drawn(
+    browser: Browser, gateway: RunningServer
+) -> None:
+    async with visitor(browser, gateway, ConsoleVisitor, viewport={"width": 1440, "height": 900}) as owner:
+        await owner.enter()
+        await owner.make("/v1/conversations/import", [talk_of_chatgpt(number) for number in range(250)])
+        await owner.page.goto(gateway.url)
+        rows = owner.page.locator(".rows")
+        oldest = rows.get_by_role("link", name="Talk 0", exact=True)
+        await rows.get_by_role("link", name="Talk 249", exact=True).focus()
+        while not await oldest.count():  # a page of the list has a hundred
+            assert 0 < await rows.get_by_role("listitem").count() < 60
+            await owner.page.keyboard.press("End")
+        await expect(oldest).to_be_in_viewport()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 from tests.support.browser import Visitor
 
-LONG = "A heron stands still.\n" * 1_000
-SHORT = "A heron stands still.\n" * 900
+SHORT, LONG = (f"A heron {' ' * spaces} stands still.\n" for spaces in (19_800, 20_200))
+"""Few words, whose vectors are soon computed."""
 NOTE = "What you pasted is long, so it is a document now"
 
 

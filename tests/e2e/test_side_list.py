@@ -133,34 +133,6 @@ async def test_a_conversation_in_a_project_begins_with_its_first_question(
         await expect(will_be).to_have_count(0)
 
 
-@pytest.fixture
-def owner_of_hundreds(owner: httpx.Client) -> httpx.Client:
-    """The same with Talk 349 to Talk 0 below."""
-    owner.post("/v1/conversations/import", json=[talk_of_chatgpt(number) for number in range(350)]).raise_for_status()
-    return owner
-
-
-def talk_of_chatgpt(number: int) -> dict[str, Any]:
-    message = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["Hello"]}}
-    node = {"id": "a", "parent": None, "children": [], "message": message}
-    return {"title": f"Talk {number}", "create_time": 1.7e9 + number, "mapping": {"a": node}, "current_node": "a"}
-
-
-async def test_of_hundreds_of_conversations_only_those_in_sight_are_drawn(
-    browser: Browser, gateway: RunningServer, owner_of_hundreds: httpx.Client
-) -> None:
-    name, _, value = cookie_header(owner_of_hundreds)["cookie"].partition("=")
-    async with visitor(browser, gateway, viewport=DESK) as someone:
-        page = someone.page
-        await page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
-        await page.goto(gateway.url)
-        await entry(page, "Gazpacho").focus()
-        while not await entry(page, "Talk 0").count():  # a page of the list has a hundred
-            assert 0 < await page.locator(".rows").get_by_role("listitem").count() < 60
-            await page.keyboard.press("End")
-        await expect(entry(page, "Talk 0")).to_be_in_viewport()
-
-
 async def test_the_archive_has_what_was_archived_while_it_was_read(
     browser: Browser, gateway: RunningServer, owner: httpx.Client
 ) -> None:

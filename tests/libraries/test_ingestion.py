@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from tests.libraries.shelf import Shelf
+from tests.support.database_file import database_bytes
 
 from aquilon.api.libraries.vector_store_bodies import progress
 from aquilon.conversations.erasure import Erasure
@@ -179,15 +180,11 @@ async def test_a_deleted_document_is_in_no_file_of_the_database(
     await shelf.read(library)
     assert len((await shelf.search(library, "fruit")).hits) == 2
     vector = await shelf.vector_of(file_id)
-    assert in_database(settings.home, SECRET.encode())
-    assert in_database(settings.home, vector)
+    assert SECRET.encode() in database_bytes(settings.home)
+    assert vector in database_bytes(settings.home)
     await remove(shelf, library, file_id)
     if remove in (delete_the_file, delete_the_document):
         assert len((await shelf.search(library, "fruit")).hits) == 1
     await Erasure(shelf.services.database).erase(asyncio.Event())
-    assert not in_database(settings.home, SECRET.encode())
-    assert not in_database(settings.home, vector)
-
-
-def in_database(home: Path, data: bytes) -> bool:
-    return any(data in file.read_bytes() for file in home.glob("aquilon.db*"))
+    assert SECRET.encode() not in database_bytes(settings.home)
+    assert vector not in database_bytes(settings.home)

@@ -7,7 +7,6 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,16 +18,20 @@ from tests.web.test_run_readers import servers
 
 TIMES = 8
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest_asyncio.fixture(params=["one server", "two servers"])
-async def clients(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[list[httpx.AsyncClient]]:
-    """A client of each server."""
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["one server", "two servers"])
+async def clients(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """A client of each server. Each test has conversations of its own."""
     async with AsyncExitStack() as stack:
         url, number = None, 1
         if request.param == "two servers":
             folder, number = request.getfixturevalue("postgresql_server"), 2
             url = await stack.enter_async_context(postgresql_database(folder, migrated=True))
-        running, key = await stack.enter_async_context(servers(tmp_path, number, url))
+        running, key = await stack.enter_async_context(servers(tmp_path_factory.mktemp("asked"), number, url))
         yield [await stack.enter_async_context(client(server, key)) for server in running]
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from tests.support.commands import aquilon
+from tests.support.database_file import database_bytes
 from tests.support.people import BEHIND_A_PROXY, PASSWORD, browser, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
 
@@ -61,7 +62,7 @@ def test_a_person_with_the_token_reads_the_invitation_and_joins(gateway: Running
     [row] = [row for row in owner.get(INVITATIONS).json()["data"] if row["id"] == invitation["id"]]
     assert (row["status"], row["used"], row["note"]) == ("used", 1, "Rosa")
     assert invitation["token"] not in owner.get(INVITATIONS).text
-    assert invitation["token"].encode() not in b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
+    assert invitation["token"].encode() not in database_bytes(gateway.home)
     assert invitation["token"] not in gateway.log
     logged = owner.get("/v1/organization/audit_logs").json()["data"]
     assert {"invitation.created", "user.joined"} <= {entry["type"] for entry in logged}

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.commands import aquilon
+from tests.support.database_file import database_bytes
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer
 
@@ -42,8 +43,7 @@ def test_a_deleted_response_is_gone_from_the_database_s_files(
     ours: httpx.Client, own_organization: RunningServer
 ) -> None:
     def is_there(word: str) -> bool:
-        files = sorted(own_organization.home.glob("aquilon.db*"))
-        return any(word.encode() in path.read_bytes().lower() for path in files)
+        return word.encode() in database_bytes(own_organization.home).lower()
 
     words = [f"{kind}kyanite" for kind in ("input", "label", "rule", "next")]
     first = respond(ours, f"{words[0]} and so on", metadata={"about": words[1]}, instructions=words[2])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.support.database_file import database_bytes
 from tests.support.people import joined, signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer
@@ -69,11 +68,6 @@ def tokens(person: httpx.Client, **more: Any) -> int:
     answer = person.post("/v1/responses/input_tokens", json={"model": MODEL, "input": "Who am I?", **more})
     assert answer.status_code == 200, answer.text
     return int(answer.json()["input_tokens"])
-
-
-def in_files(home: Path, word: str) -> bool:
-    command = ["grep", "--recursive", "--quiet", "--text", "--fixed-strings", word]
-    return subprocess.run([*command, str(home), "--include=aquilon.db*"], check=False).returncode == 0
 
 
 def test_it_is_off_until_its_person_turns_it_on(own_organization: RunningServer, owner: httpx.Client) -> None:
@@ -168,7 +162,7 @@ def test_an_entry_of_an_assistant_is_used_in_its_answers_alone_and_goes_with_it(
     ada.post(f"/v1/memories/{with_cook['id']}", json={"assistant_id": cook}).raise_for_status()
     ada.delete(f"/v1/agents/{cook}").raise_for_status()
     assert remembered(ada) == ["I have two children"]
-    wait_until(lambda: not in_files(own_organization.home, "coriander"), 30)
+    wait_until(lambda: b"coriander" not in database_bytes(own_organization.home), 30)
 
 
 def test_of_many_entries_those_that_the_question_is_about_are_used(ada: httpx.Client) -> None:
@@ -265,13 +259,13 @@ def test_what_is_deleted_leaves_the_database_s_bytes(own_organization: RunningSe
     one = remember(ada, "I wear an anorthosite ring")
     remember(ada, "I own a wollastonite lamp")
     ada.post(f"/v1/memories/{remember(ada, 'I have a cordierite vase')['id']}", json={"text": "No vase"})
-    assert in_files(home, "anorthosite")
-    assert in_files(home, "wollastonite")
+    assert b"anorthosite" in database_bytes(home)
+    assert b"wollastonite" in database_bytes(home)
     answered(ada)
     ada.delete(f"/v1/memories/{one['id']}").raise_for_status()
-    wait_until(lambda: not in_files(home, "anorthosite") and not in_files(home, "cordierite"), 30)
+    wait_until(lambda: b"anorthosite" not in database_bytes(home) and b"cordierite" not in database_bytes(home), 30)
     assert ada.delete("/v1/memories").json()["deleted"] == 2
-    wait_until(lambda: not in_files(home, "wollastonite"), 30)
+    wait_until(lambda: b"wollastonite" not in database_bytes(home), 30)
 
 
 def test_the_archive_of_one_s_data_has_it(ada: httpx.Client) -> None:

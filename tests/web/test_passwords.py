@@ -9,6 +9,7 @@ import argon2
 import httpx
 import pytest
 from tests.support.commands import aquilon, run_aquilon
+from tests.support.database_file import database_bytes
 from tests.support.people import BEHIND_A_PROXY, PASSWORD, browser, cookie_header, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
 from tests.support.work import work, work_of
@@ -203,7 +204,7 @@ class TestSetting:
         assert (refused.status_code, refused.json()["code"]) == (403, "session_required")
 
     def test_no_password_is_stored_or_logged_in_the_clear(self, gateway: RunningServer, owner: httpx.Client) -> None:
-        stored = b"".join(path.read_bytes() for path in gateway.home.glob("aquilon.db*"))
+        stored = database_bytes(gateway.home)
         assert PASSWORD.encode() not in stored
         assert b"$argon2id$v=19$m=47104,t=2,p=1$" in stored
         assert PASSWORD not in gateway.log

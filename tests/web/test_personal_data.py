@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.commands import aquilon
+from tests.support.database_file import database_bytes
 from tests.support.people import PASSWORD, browser, joined, signed_in_owner
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer
@@ -216,7 +217,7 @@ def test_a_deleted_account_is_gone_from_the_database_s_bytes(server: RunningServ
         assert again.post("/auth/login", json={"name": name, "password": PASSWORD}).status_code == 401
 
     def gone() -> bool:
-        data = b"".join(path.read_bytes() for path in server.home.glob("aquilon.db*"))
+        data = database_bytes(server.home)
         data += b"".join(path.read_bytes() for path in server.home.rglob("file_*") if path.is_file())
         traces = (word, word.lower(), name, name.lower(), f"{name.lower()}@example.org")
         return not any(trace.encode() in data for trace in traces)

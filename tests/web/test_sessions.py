@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.database_file import database_bytes
 from tests.support.people import BEHIND_A_PROXY
 from tests.support.server import RunningServer, start_server
 
@@ -87,7 +88,7 @@ def test_over_https_the_cookie_is_bound_to_the_host(gateway: RunningServer) -> N
 
 def test_the_session_is_stored_hashed(server: RunningServer, signed_in: httpx.Client) -> None:
     session_id = signed_in.cookies["aquilon-session"]
-    stored = b"".join(path.read_bytes() for path in server.home.glob("aquilon.db*"))
+    stored = database_bytes(server.home)
     assert session_id.encode() not in stored
     assert server.api_key.encode() not in stored
 

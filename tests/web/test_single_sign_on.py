@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import httpx
 import pytest
 from tests.support.commands import aquilon
+from tests.support.database_file import database_bytes
 from tests.support.openid_provider import CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID, openid_provider, sign_in_there
 from tests.support.people import PASSWORD, browser, joined, signed_in_owner
 from tests.support.server import RunningServer, start_server
@@ -247,7 +248,7 @@ class TestForgedAnswers:
 
 class TestProviders:
     def test_the_secret_is_sealed_and_never_shown(self, house: House) -> None:
-        stored = b"".join(path.read_bytes() for path in house.server.home.glob("aquilon.db*"))
+        stored = database_bytes(house.server.home)
         assert CLIENT_SECRET.encode() not in stored
         shown = house.owner.get(f"{PROVIDERS}/corp")
         assert shown.json()["has_secret"]

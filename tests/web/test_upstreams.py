@@ -14,6 +14,7 @@ import xllamacpp
 from anthropic import Anthropic
 from openai import APIStatusError, BadRequestError, OpenAI
 from tests.support.commands import run_aquilon
+from tests.support.database_file import database_bytes
 from tests.support.polling import wait_until
 from tests.support.server import RunningServer, start_server
 from tests.support.upstream_server import Connection
@@ -318,7 +319,7 @@ class TestOperator:
     ) -> None:
         seen = operator.get("/v1/server/upstreams").text + operator.get("/v1/organization/audit_logs").text
         seen += cli(gateway, "upstreams", "list", "--json") + gateway.log
-        stored = b"".join(file.read_bytes() for file in gateway.home.glob("aquilon.db*"))
+        stored = database_bytes(gateway.home)
         assert server.api_key not in seen
         assert server.api_key.encode() not in stored
         assert "upstream.created" in seen
