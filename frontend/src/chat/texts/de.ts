@@ -11,6 +11,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.lost": "Die Verbindung ist unterbrochen. Der Server schreibt weiter, und diese Seite findet von selbst zurück.",
   "talk.back": "Wieder verbunden.",
   "talk.earlier": "Frühere Nachrichten zeigen",
+  "talk.earlier.paper": "Frühere Nachrichten dieser Unterhaltung stehen hier nicht.",
   "talk.loadingEarlier": "Frühere Nachrichten werden gelesen…",
   "talk.versions.question": "Fassungen der Frage",
   "talk.versions.answer": "Fassungen der Antwort",
@@ -56,6 +57,6 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.noModelLeft": "Hier ist kein Modell mehr: Wer diesen Server betreibt, kann eines hinzufügen.",
   "talk.askAgain": "Was angekommen war, bleibt erhalten: Fragen Sie gleich noch einmal.",
   "talk.shortcut.queue": "Eine Nachricht hinter der laufenden Antwort einreihen",
-  "talk.shortcut.walk": "Andere Fassungen, mit dem Fokus auf ‹ ›",
+  "talk.shortcut.walk": "Andere Fassungen, mit dem Fokus auf ‹\u00a0›",
   "talk.shortcut.or": "oder",
 };
