@@ -217,14 +217,13 @@ export const texts: Record<keyof typeof english, string> = {
   "error.database_unavailable":
     "La base de données du serveur n’est pas accessible en ce moment. Réessayez dans un instant\u00a0; si cela dure, prévenez un administrateur.",
   "error.files_not_writable": "Les fichiers ne peuvent pas être écrits en ce moment.",
-  "error.upstream_failed": "Le serveur en amont qui calcule cette réponse a échoué.",
-  "error.upstream_overloaded":
-    "Le serveur en amont qui calcule cette réponse n’a pas de place. Réessayez dans un instant.",
-  "error.upstream_refused": "Le serveur en amont a refusé la requête.",
-  "error.upstream_timeout": "Le serveur en amont n’a pas répondu à temps.",
+  "error.upstream_failed": "Le serveur du modèle n’a pas pu mener cette réponse à son terme.",
+  "error.upstream_overloaded": "Le serveur du modèle n’a pas de place en ce moment. Réessayez dans un instant.",
+  "error.upstream_refused": "Le serveur du modèle a refusé la requête.",
+  "error.upstream_timeout": "Le serveur du modèle n’a pas répondu à temps.",
   "error.upstream_unavailable":
-    "Les serveurs en amont de «\u00a0{name}\u00a0» viennent d’échouer et sont mis en pause. Réessayez dans un instant.",
-  "error.upstream_unreachable": "Le serveur en amont est injoignable.",
+    "Les serveurs de «\u00a0{name}\u00a0» viennent d’échouer et sont mis en pause. Réessayez dans un instant.",
+  "error.upstream_unreachable": "Le serveur du modèle est injoignable.",
   "error.upstream_key_invalid": "Une clé a de 1 à 4000 caractères ASCII imprimables, sans espace.",
   "error.upstream_moves": "L’adresse passe de {from} à {to}\u00a0: redonnez ses secrets, car ils étaient pour {from}.",
   "error.upstream_secrets_unreadable": "Ses secrets sont illisibles\u00a0: redonnez sa clé.",
