@@ -164,8 +164,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "Die Moderation dieses Servers hat die Frage abgelehnt.",
   "error.moderation_unavailable":
     "Die Moderation dieses Servers kann die Frage gerade nicht prüfen; sie bleibt deshalb ohne Antwort.",
-  "error.engine_refused": "Die Engine hat diese Anfrage abgelehnt.",
-  "error.engine_failed": "Die Engine ist während der Antwort stehen geblieben.",
+  "error.engine_refused": "Das Modell hat diese Anfrage abgelehnt.",
+  "error.engine_failed": "Das Modell ist während der Antwort stehen geblieben.",
   "error.server_restarted": "Der Server endete, während er diese Antwort schrieb.",
   "error.server_stopping": "Der Server wurde während der Antwort angehalten.",
   "error.overloaded": "Der Server hat gerade keinen Platz. Versuchen Sie es gleich noch einmal.",

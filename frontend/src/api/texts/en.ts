@@ -155,8 +155,8 @@ export const texts = {
   "error.content_filter": "This server’s moderation refused the question.",
   "error.moderation_unavailable":
     "The question can’t be checked by this server’s moderation now, so it isn’t answered.",
-  "error.engine_refused": "The engine refused this request.",
-  "error.engine_failed": "The engine stopped while it answered.",
+  "error.engine_refused": "The model refused this request.",
+  "error.engine_failed": "The model stopped while it answered.",
   "error.server_restarted": "The server ended while it wrote this answer.",
   "error.server_stopping": "The server was stopped while it answered.",
   "error.overloaded": "The server has no room now. Try again in a moment.",

@@ -163,8 +163,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "La moderación de este servidor ha rechazado la pregunta.",
   "error.moderation_unavailable":
     "La moderación de este servidor no puede comprobar la pregunta ahora, así que queda sin respuesta.",
-  "error.engine_refused": "El motor ha rechazado esta solicitud.",
-  "error.engine_failed": "El motor se detuvo mientras respondía.",
+  "error.engine_refused": "El modelo ha rechazado esta solicitud.",
+  "error.engine_failed": "El modelo se detuvo mientras respondía.",
   "error.server_restarted": "El servidor terminó mientras escribía esta respuesta.",
   "error.server_stopping": "El servidor se detuvo mientras respondía.",
   "error.overloaded": "El servidor no tiene sitio ahora. Se puede volver a intentar en un momento.",

@@ -1,6 +1,6 @@
 import type { texts as english } from "./en";
 
-/** French, with a no-break space before « ; : ! ? » as its typography asks. */
+/** French, with a no-break space before « : » and in quotation marks, a narrow one before « ; ! ? ». */
 export const texts: Record<keyof typeof english, string> = {
   "refusal.of": "{field}\u00a0: {text}",
   "refusal.words": "Ce que dit le serveur, en anglais",
@@ -12,7 +12,7 @@ export const texts: Record<keyof typeof english, string> = {
   "type.rate_limit_error": "C’était trop en peu de temps. Réessayez dans un instant.",
   "type.budget_exceeded": "Ce qui reste du budget ne suffit pas.",
   "type.overloaded": "Le serveur n’a pas de place en ce moment. Réessayez dans un instant.",
-  "type.server_error": "Quelque chose a échoué sur le serveur\u00a0; son journal en a la raison.",
+  "type.server_error": "Quelque chose a échoué sur le serveur\u202f; son journal en a la raison.",
 
   "error.missing": "C’est nécessaire.",
   "error.extra_forbidden": "Le serveur ne connaît pas ce champ.",
@@ -173,8 +173,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "La modération de ce serveur a refusé la question.",
   "error.moderation_unavailable":
     "La modération de ce serveur ne peut pas vérifier la question en ce moment\u00a0: elle reste sans réponse.",
-  "error.engine_refused": "Le moteur a refusé cette requête.",
-  "error.engine_failed": "Le moteur s’est arrêté pendant sa réponse.",
+  "error.engine_refused": "Le modèle a refusé cette requête.",
+  "error.engine_failed": "Le modèle s’est arrêté pendant sa réponse.",
   "error.server_restarted": "Le serveur s’est arrêté pendant qu’il écrivait cette réponse.",
   "error.server_stopping": "Le serveur a été arrêté pendant sa réponse.",
   "error.overloaded": "Le serveur n’a pas de place en ce moment. Réessayez dans un instant.",
@@ -215,7 +215,7 @@ export const texts: Record<keyof typeof english, string> = {
   "error.disk_full":
     "Le disque du serveur est plein. Rien ne peut être enregistré tant qu’un administrateur n’a pas fait de la place.",
   "error.database_unavailable":
-    "La base de données du serveur n’est pas accessible en ce moment. Réessayez dans un instant\u00a0; si cela dure, prévenez un administrateur.",
+    "La base de données du serveur n’est pas accessible en ce moment. Réessayez dans un instant\u202f; si cela dure, prévenez un administrateur.",
   "error.files_not_writable": "Les fichiers ne peuvent pas être écrits en ce moment.",
   "error.upstream_failed": "Le serveur du modèle n’a pas pu mener cette réponse à son terme.",
   "error.upstream_overloaded": "Le serveur du modèle n’a pas de place en ce moment. Réessayez dans un instant.",

@@ -163,8 +163,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "La moderazione di questo server ha rifiutato la domanda.",
   "error.moderation_unavailable":
     "La moderazione di questo server ora non può controllare la domanda, che resta perciò senza risposta.",
-  "error.engine_refused": "Il motore ha rifiutato questa richiesta.",
-  "error.engine_failed": "Il motore si è fermato mentre rispondeva.",
+  "error.engine_refused": "Il modello ha rifiutato questa richiesta.",
+  "error.engine_failed": "Il modello si è fermato mentre rispondeva.",
   "error.server_restarted": "Il server si è fermato mentre scriveva questa risposta.",
   "error.server_stopping": "Il server è stato fermato mentre rispondeva.",
   "error.overloaded": "Il server ora non ha posto. Si può riprovare tra un momento.",

@@ -33,7 +33,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.sendNow": "Jetzt senden",
   "talk.remove": "Entfernen",
   "talk.later": "Nach der Antwort senden",
-  "talk.hint.answering": "Enter reiht Ihre Nachricht hinter der Antwort ein, Esc beendet sie",
+  "talk.hint.answering": "Eingabetaste reiht Ihre Nachricht hinter der Antwort ein, Esc hält die Antwort an",
   "talk.send.empty": "Schreiben Sie zuerst etwas.",
   "talk.send.noModel": "Es gibt kein Modell, das antworten könnte.",
   "talk.temporary": "Flüchtige Unterhaltung",
