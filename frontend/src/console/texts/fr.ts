@@ -32,6 +32,7 @@ export const texts: Record<keyof typeof english, string> = {
 
   "dialog.cancel": "Annuler",
   "dialog.save": "Enregistrer",
+  "dialog.create": "Créer",
   "dialog.done": "Terminé",
   "confirm.write": "Écrivez «\u00a0{name}\u00a0» pour confirmer",
   "confirm.missed": "Ce n’est pas «\u00a0{name}\u00a0».",
