@@ -1,5 +1,6 @@
 /** The console's page. */
 import "./app.css";
+import "./print.css";
 import "./console/console.css";
 import { mount } from "svelte";
 import Console from "./console/Console.svelte";

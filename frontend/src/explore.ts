@@ -1,5 +1,6 @@
 /** The page on which people explore what language models are. */
 import "./app.css";
+import "./print.css";
 import "./explore/explore.css";
 import { mount } from "svelte";
 import Explore from "./explore/Explore.svelte";

@@ -1,5 +1,6 @@
 /** The conversation's page. */
 import "./app.css";
+import "./print.css";
 import { mount } from "svelte";
 import App from "./chat/App.svelte";
 import { language } from "./i18n/catalogue.svelte";

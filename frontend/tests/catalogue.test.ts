@@ -77,14 +77,20 @@ test("every catalogue is there in every language", () => {
   }
 });
 
-test("French has a no-break space before double signs and within its quotation marks", () => {
-  expect(faults("fr", (text) => /[^\u00a0\u202f][;:!?»](?![\/\w])|«[^\u00a0\u202f]/.test(text))).toEqual([]);
+test("French has a no-break space before colons and within its quotation marks, a narrow one before ; ! ?", () => {
+  expect(
+    faults("fr", (text) => /(?<!\u202f|«\u00a0)[;!?](?![\/\w])|[^\u00a0][:»](?![\/\w])|«[^\u00a0]/.test(text)),
+  ).toEqual([]);
 });
 
 test("Spanish opens what it asks and what it exclaims", () => {
   const count = (text: string, sign: string) => text.split(sign).length;
   const isOpen = (text: string) => count(text, "?") !== count(text, "¿") || count(text, "!") !== count(text, "¡");
   expect(faults("es", isOpen)).toEqual([]);
+});
+
+test("Spanish ends its sentences behind the quotation mark", () => {
+  expect(faults("es", (text) => text.includes(".»"))).toEqual([]);
 });
 
 test("German quotes „so“", () => {

@@ -46,7 +46,7 @@ describe("what the server refuses", () => {
   test("of an answer that failed names its model, and says when other servers have no room", async () => {
     await refused("limit_empty"); // loads the sentences
     const of = (code: string) => problemOfAnswer({ code, message: "In English." }, "mistral-small");
-    expect(of("upstream_unavailable").said().text).toMatch(/^Die Upstreams von „mistral-small“ sind eben ausgefallen/);
+    expect(of("upstream_unavailable").said().text).toMatch(/^Die Server von „mistral-small“ sind eben ausgefallen/);
     expect(of("upstream_unavailable").kind).toBe("upstream");
     expect(of("upstream_overloaded").kind).toBe("overloaded");
     expect(of("disk_full").kind).toBe("unsaved");
@@ -55,7 +55,7 @@ describe("what the server refuses", () => {
 
   test("keeps another server's reason", async () => {
     expect((await refused("upstream_refused")).said()).toEqual({
-      text: "Der Upstream hat die Anfrage abgelehnt.",
+      text: "Der Server des Modells hat die Anfrage abgelehnt.",
       reason: "In English.",
     });
   });

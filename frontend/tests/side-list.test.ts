@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { matching } from "../src/chat/palette/actions";
 import { SHORTCUTS } from "../src/chat/shortcuts";
-import { byTime, entryRow, HEIGHTS, inSight, pieces, timeName, topOf } from "../src/chat/sidebar/rows";
+import { byTime, entryRow, heightsFor, inSight, pieces, timeName, topOf } from "../src/chat/sidebar/rows";
 import type { ConversationBody } from "../src/chat/sidebar/store";
 
 const NAMES = { today: "Today", yesterday: "Yesterday", lastDays: "Last 7 days", locale: "en" };
@@ -70,13 +70,14 @@ describe("of 10,000 rows", () => {
   );
 
   test.each([0, 4000, 399_000, 10 ** 9])("only those around the sight at %i are drawn", (top) => {
-    const sight = inSight(rows, top, 800);
-    expect(sight.height).toBe(10_000 * HEIGHTS.entry);
+    const heights = heightsFor(false);
+    const sight = inSight(rows, heights, top, 800);
+    expect(sight.height).toBe(10_000 * heights.entry);
     expect(sight.end - sight.first).toBeLessThan(40);
-    expect(sight.above).toBe(topOf(rows, sight.first));
+    expect(sight.above).toBe(topOf(rows, heights, sight.first));
     if (top < sight.height) {
       expect(sight.above).toBeLessThanOrEqual(top);
-      expect(topOf(rows, sight.end)).toBeGreaterThanOrEqual(Math.min(top + 800, sight.height));
+      expect(topOf(rows, heights, sight.end)).toBeGreaterThanOrEqual(Math.min(top + 800, sight.height));
     }
   });
 });

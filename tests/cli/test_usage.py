@@ -53,6 +53,7 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
     shown = run(command, "--help")
     assert shown.code == 0
     assert f"Usage: aquilon {command}" in shown.out
+    assert "..." not in shown.out.partition("\nCommands:\n")[2]
 
 
 @pytest.mark.parametrize("command", ["up", "chat", "pull"])

@@ -72,6 +72,30 @@ async def test_axe_finds_nothing_serious_in_a_finished_answer_and_in_a_refusal(
         await expect_no_issues(person)
 
 
+COVERED = """
+(() => {
+  const focused = document.activeElement;
+  const { left, top, bottom, width } = focused.getBoundingClientRect();
+  const seen = [top + 2, bottom - 2].map((height) => document.elementFromPoint(left + Math.min(width / 2, 8), height));
+  return seen.every((part) => focused.contains(part)) ? null : focused.outerHTML.slice(0, 120);
+})()
+"""
+
+
+async def test_the_focus_is_never_under_the_bar_or_the_question_field(person: Visitor) -> None:
+    page = person.page
+    await person.script_answer((RICH + "\n[a link](https://example.org)\n\n" + "wind " * 30 + "\n\n") * 6)
+    await person.reload()
+    await person.ask("?")
+    await person.expect_state("finished")
+    await expect(person.answer.locator(".coloured")).to_have_count(6)
+    await page.get_by_role("button", name="Change the question").focus()
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(24):
+            await page.keyboard.press(key)
+            assert await page.evaluate(COVERED) is None
+
+
 EVERYWHERE = {
     "/": "#question",
     "/explore": "h1",

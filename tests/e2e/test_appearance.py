@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Browser, expect
+from tests.support.answers import RICH
 from tests.support.browser import Visitor, visitor
 from tests.support.server import RunningServer
 
@@ -88,3 +89,34 @@ async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser,
             assert box["x"] + box["width"] <= 360
             await person.page.keyboard.press("Escape")
         assert await person.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+SMALL = """
+[...document.querySelectorAll("button, a[href], select, textarea, summary")]
+  .filter((part) => part.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+  .filter((part) => getComputedStyle(part).display !== "inline" && !part.matches(".skip, .note"))
+  .map((part) => [part.getAttribute("aria-label") ?? part.textContent.trim(), part.getBoundingClientRect()])
+  .filter(([, { width, height }]) => Math.min(width, height) < 44)
+  .map(([name, { width, height }]) => `${name}: ${width} x ${height}`)
+"""
+"""What a finger presses on the page, smaller than 44 pixels; what stands in a line of text is found by its words."""
+
+
+async def test_on_a_phone_what_is_pressed_is_large_enough_for_a_thumb(browser: Browser, server: RunningServer) -> None:
+    async with visitor(browser, server, viewport={"width": 360, "height": 740}, has_touch=True) as person:
+        page, small = person.page, {}
+        await person.sign_in()
+        await person.script_answer(RICH)
+        await person.reload()
+        small["a new conversation"] = await page.evaluate(SMALL)
+        await person.ask("?")
+        await person.expect_state("finished")
+        small["an answer"] = await page.evaluate(SMALL)
+        for opener in ("model-card", "menu"):
+            await page.locator(f"button[popovertarget={opener}]").click()
+            small[opener] = await page.evaluate(SMALL)
+            await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Show conversations").click()
+        await expect(page.get_by_role("searchbox", name="Search conversations")).to_be_visible()
+        small["the conversations"] = await page.evaluate(SMALL)
+        assert {place: parts for place, parts in small.items() if parts} == {}

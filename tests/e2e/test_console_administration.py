@@ -243,7 +243,7 @@ async def test_a_batch_job_goes_from_a_file_to_its_results(owner: ConsoleVisitor
     file = {"name": "two.jsonl", "mimeType": "application/jsonl", "buffer": "\n".join(lines).encode()}
     await owner.dialog.get_by_label("File").set_input_files([file])  # type: ignore[list-item]
     await owner.dialog.get_by_label("Name").fill("Two lines")
-    await owner.dialog.get_by_role("button", name="New batch job").click()
+    await owner.dialog.get_by_role("button", name="Create").click()
     row = owner.row("Two lines")
     await expect(row).to_contain_text("2 of 2", timeout=30_000)
     async with owner.page.expect_download() as download:

@@ -17,7 +17,7 @@ async def test_a_key_made_here_calls_a_model_and_its_usage_is_shown(owner: Conso
     await owner.dialog.get_by_label("Name").fill("Shown once")
     await owner.dialog.get_by_label("Every model").uncheck()
     await owner.dialog.get_by_label("smollm2-135m").check()
-    await owner.dialog.get_by_role("button", name="New key").click()
+    await owner.dialog.get_by_role("button", name="Create").click()
     secret = await owner.dialog.locator("code").first.inner_text()
     assert secret.startswith("aq-")
     await owner.dialog.get_by_role("button", name="Copy the key").click()
@@ -80,7 +80,7 @@ async def test_what_the_server_refuses_is_told_in_the_form_which_keeps_what_was_
     await owner.page.get_by_role("button", name="New key").click()
     await owner.dialog.get_by_label("Name").fill("Nowhere")
     await owner.dialog.get_by_label("Addresses").fill("not-an-address")
-    await owner.dialog.get_by_role("button", name="New key").click()
+    await owner.dialog.get_by_role("button", name="Create").click()
     await expect(owner.dialog.get_by_role("alert")).to_contain_text("not-an-address")
     await expect(owner.dialog.get_by_label("Name")).to_have_value("Nowhere")
 

@@ -264,7 +264,7 @@ async def test_whoever_loses_a_right_or_the_session_meanwhile_is_told_what_to_do
         await owner.make(f"/v1/organization/users/{made['id']}", {"role": "member"})
         await someone.page.get_by_role("button", name="New workspace").click()
         await someone.dialog.get_by_label("Name").fill("Mine")
-        await someone.dialog.get_by_role("button", name="New workspace").click()
+        await someone.dialog.get_by_role("button", name="Create").click()
         await expect(someone.dialog.get_by_role("alert")).to_contain_text("This is not for your role.")
         await expect(someone.dialog.get_by_label("Name")).to_have_value("Mine")
         await someone.page.keyboard.press("Escape")

@@ -127,7 +127,7 @@ async def test_an_engine_that_dies_in_mid_answer_is_explained_and_comes_back(doo
         os.kill(pid, signal.SIGKILL)
     await doomed.expect_state("failed")
     notice = doomed.page.get_by_role("alert")
-    await expect(notice).to_contain_text("The engine stopped and is starting again")
+    await expect(notice).to_contain_text("The model stopped and is starting again")
     await expect(notice).to_contain_text("The server is back.", timeout=BACK_MS)
     await doomed.shorten_answers()
     await notice.get_by_role("button", name="Ask again").click()

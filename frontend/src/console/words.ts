@@ -80,8 +80,9 @@ export function relative(seconds: number, now = Date.now() / 1000): string {
   return words.format(Math.trunc(Math.min(0, gone) / 60), "minute");
 }
 
-/** 12 345 → "12.3K". */
+/** 12,345; from a million on "12.3M", for those who look at the size alone. */
 export function compact(value: number): string {
+  if (value < 1_000_000) return number(value);
   return new Intl.NumberFormat(language(), { notation: "compact", maximumSignificantDigits: 3 }).format(value);
 }
 

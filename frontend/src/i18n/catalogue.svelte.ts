@@ -130,8 +130,11 @@ export function largeNumber(value: number): string {
 }
 
 export function bytes(value: number): string {
+  if (value < 1000) {
+    return new Intl.NumberFormat(language(), { style: "unit", unit: "byte", unitDisplay: "long" }).format(value);
+  }
   const units = ["kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
-  const step = value < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3) - 1);
+  const step = Math.min(units.length - 1, Math.floor(Math.log10(value) / 3) - 1);
   return new Intl.NumberFormat(language(), {
     style: "unit",
     unit: units[step]!,

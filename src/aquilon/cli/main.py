@@ -28,6 +28,19 @@ _PANELS = _START, _MODELS, _TRAINING, _PEOPLE, _MONEY, _FILES = (
 """Titles of the groups in the list of commands, in their order."""
 
 
+_ONE_SENTENCE = 1000
+"""Characters that no first sentence of a command's help has: the list of commands shows it whole, on lines enough."""
+
+
+class _Group(typer.core.TyperGroup):
+    """Help with each command's first sentence, none cut at the line's end."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        commands: list[tuple[str, Any]] = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(_ONE_SENTENCE)) for name, command in commands])
+
+
 class _GroupedHelp(typer.core.TyperGroup):
     """Help with the commands under their group's title."""
 
@@ -35,7 +48,7 @@ class _GroupedHelp(typer.core.TyperGroup):
         panels: dict[str, list[tuple[str, str]]] = {title: [] for title in _PANELS}
         for name in self.list_commands(ctx):
             command: Any = self.get_command(ctx, name)
-            panels[command.rich_help_panel].append((name, command.get_short_help_str(80)))
+            panels[command.rich_help_panel].append((name, command.get_short_help_str(_ONE_SENTENCE)))
         longest = max(len(name) for rows in panels.values() for name, _ in rows)
         for title, rows in panels.items():
             with formatter.section(title):
@@ -135,7 +148,7 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
         module, _, attribute = command.place.partition(":")
         commands = getattr(importlib.import_module(f"aquilon.cli.{module}"), attribute)
         if isinstance(commands, typer.Typer):
-            program.add_typer(commands, name=command.name, rich_help_panel=command.panel)
+            program.add_typer(commands, name=command.name, cls=_Group, rich_help_panel=command.panel)
         else:
             program.command(command.name, rich_help_panel=command.panel, short_help=command.short_help)(commands)
     return program

@@ -164,8 +164,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "Die Moderation dieses Servers hat die Frage abgelehnt.",
   "error.moderation_unavailable":
     "Die Moderation dieses Servers kann die Frage gerade nicht prüfen; sie bleibt deshalb ohne Antwort.",
-  "error.engine_refused": "Die Engine hat diese Anfrage abgelehnt.",
-  "error.engine_failed": "Die Engine ist während der Antwort stehen geblieben.",
+  "error.engine_refused": "Das Modell hat diese Anfrage abgelehnt.",
+  "error.engine_failed": "Das Modell ist während der Antwort stehen geblieben.",
   "error.server_restarted": "Der Server endete, während er diese Antwort schrieb.",
   "error.server_stopping": "Der Server wurde während der Antwort angehalten.",
   "error.overloaded": "Der Server hat gerade keinen Platz. Versuchen Sie es gleich noch einmal.",
@@ -208,14 +208,13 @@ export const texts: Record<keyof typeof english, string> = {
   "error.database_unavailable":
     "Die Datenbank des Servers ist gerade nicht erreichbar. Versuchen Sie es gleich noch einmal; bleibt es so, sagen Sie es einem Administrator.",
   "error.files_not_writable": "Dateien können gerade nicht geschrieben werden.",
-  "error.upstream_failed": "Der Upstream, der diese Antwort berechnet, ist ausgefallen.",
-  "error.upstream_overloaded":
-    "Der Upstream, der diese Antwort berechnet, hat gerade keinen Platz. Versuchen Sie es gleich noch einmal.",
-  "error.upstream_refused": "Der Upstream hat die Anfrage abgelehnt.",
-  "error.upstream_timeout": "Der Upstream hat nicht rechtzeitig geantwortet.",
+  "error.upstream_failed": "Der Server des Modells konnte diese Antwort nicht zu Ende schreiben.",
+  "error.upstream_overloaded": "Der Server des Modells hat gerade keinen Platz. Versuchen Sie es gleich noch einmal.",
+  "error.upstream_refused": "Der Server des Modells hat die Anfrage abgelehnt.",
+  "error.upstream_timeout": "Der Server des Modells hat nicht rechtzeitig geantwortet.",
   "error.upstream_unavailable":
-    "Die Upstreams von „{name}“ sind eben ausgefallen und bekommen eine Pause. Versuchen Sie es gleich noch einmal.",
-  "error.upstream_unreachable": "Der Upstream ist nicht erreichbar.",
+    "Die Server von „{name}“ sind eben ausgefallen und bekommen eine Pause. Versuchen Sie es gleich noch einmal.",
+  "error.upstream_unreachable": "Der Server des Modells ist nicht erreichbar.",
   "error.upstream_key_invalid": "Ein Schlüssel hat 1 bis 4000 druckbare ASCII-Zeichen ohne Leerzeichen.",
   "error.upstream_moves":
     "Die Adresse zieht von {from} nach {to} um: Geben Sie die Geheimnisse neu an, denn sie waren für {from}.",

@@ -163,8 +163,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "La moderación de este servidor ha rechazado la pregunta.",
   "error.moderation_unavailable":
     "La moderación de este servidor no puede comprobar la pregunta ahora, así que queda sin respuesta.",
-  "error.engine_refused": "El motor ha rechazado esta solicitud.",
-  "error.engine_failed": "El motor se detuvo mientras respondía.",
+  "error.engine_refused": "El modelo ha rechazado esta solicitud.",
+  "error.engine_failed": "El modelo se detuvo mientras respondía.",
   "error.server_restarted": "El servidor terminó mientras escribía esta respuesta.",
   "error.server_stopping": "El servidor se detuvo mientras respondía.",
   "error.overloaded": "El servidor no tiene sitio ahora. Se puede volver a intentar en un momento.",
@@ -207,14 +207,13 @@ export const texts: Record<keyof typeof english, string> = {
   "error.database_unavailable":
     "La base de datos del servidor no está disponible ahora. Se puede volver a intentar en un momento; si continúa así, conviene avisar a un administrador.",
   "error.files_not_writable": "Ahora no se pueden escribir archivos.",
-  "error.upstream_failed": "El servidor externo que calcula esta respuesta ha fallado.",
-  "error.upstream_overloaded":
-    "El servidor externo que calcula esta respuesta no tiene sitio ahora. Se puede volver a intentar en un momento.",
-  "error.upstream_refused": "El servidor externo ha rechazado la solicitud.",
-  "error.upstream_timeout": "El servidor externo no ha respondido a tiempo.",
+  "error.upstream_failed": "El servidor del modelo no ha podido completar esta respuesta.",
+  "error.upstream_overloaded": "El servidor del modelo no tiene sitio ahora. Se puede volver a intentar en un momento.",
+  "error.upstream_refused": "El servidor del modelo ha rechazado la solicitud.",
+  "error.upstream_timeout": "El servidor del modelo no ha respondido a tiempo.",
   "error.upstream_unavailable":
-    "Los servidores externos de «{name}» acaban de fallar y están en pausa. Se puede volver a intentar en un momento.",
-  "error.upstream_unreachable": "No se puede llegar al servidor externo.",
+    "Los servidores de «{name}» acaban de fallar y están en pausa. Se puede volver a intentar en un momento.",
+  "error.upstream_unreachable": "No se puede llegar al servidor del modelo.",
   "error.upstream_key_invalid": "Una clave tiene de 1 a 4000 caracteres ASCII imprimibles, sin espacios.",
   "error.upstream_moves":
     "La dirección pasa de {from} a {to}: hay que volver a dar sus secretos, pues eran para {from}.",

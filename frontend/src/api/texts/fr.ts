@@ -1,6 +1,6 @@
 import type { texts as english } from "./en";
 
-/** French, with a no-break space before « ; : ! ? » as its typography asks. */
+/** French, with a no-break space before « : » and in quotation marks, a narrow one before « ; ! ? ». */
 export const texts: Record<keyof typeof english, string> = {
   "refusal.of": "{field}\u00a0: {text}",
   "refusal.words": "Ce que dit le serveur, en anglais",
@@ -12,7 +12,7 @@ export const texts: Record<keyof typeof english, string> = {
   "type.rate_limit_error": "C’était trop en peu de temps. Réessayez dans un instant.",
   "type.budget_exceeded": "Ce qui reste du budget ne suffit pas.",
   "type.overloaded": "Le serveur n’a pas de place en ce moment. Réessayez dans un instant.",
-  "type.server_error": "Quelque chose a échoué sur le serveur\u00a0; son journal en a la raison.",
+  "type.server_error": "Quelque chose a échoué sur le serveur\u202f; son journal en a la raison.",
 
   "error.missing": "C’est nécessaire.",
   "error.extra_forbidden": "Le serveur ne connaît pas ce champ.",
@@ -173,8 +173,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "La modération de ce serveur a refusé la question.",
   "error.moderation_unavailable":
     "La modération de ce serveur ne peut pas vérifier la question en ce moment\u00a0: elle reste sans réponse.",
-  "error.engine_refused": "Le moteur a refusé cette requête.",
-  "error.engine_failed": "Le moteur s’est arrêté pendant sa réponse.",
+  "error.engine_refused": "Le modèle a refusé cette requête.",
+  "error.engine_failed": "Le modèle s’est arrêté pendant sa réponse.",
   "error.server_restarted": "Le serveur s’est arrêté pendant qu’il écrivait cette réponse.",
   "error.server_stopping": "Le serveur a été arrêté pendant sa réponse.",
   "error.overloaded": "Le serveur n’a pas de place en ce moment. Réessayez dans un instant.",
@@ -215,16 +215,15 @@ export const texts: Record<keyof typeof english, string> = {
   "error.disk_full":
     "Le disque du serveur est plein. Rien ne peut être enregistré tant qu’un administrateur n’a pas fait de la place.",
   "error.database_unavailable":
-    "La base de données du serveur n’est pas accessible en ce moment. Réessayez dans un instant\u00a0; si cela dure, prévenez un administrateur.",
+    "La base de données du serveur n’est pas accessible en ce moment. Réessayez dans un instant\u202f; si cela dure, prévenez un administrateur.",
   "error.files_not_writable": "Les fichiers ne peuvent pas être écrits en ce moment.",
-  "error.upstream_failed": "Le serveur en amont qui calcule cette réponse a échoué.",
-  "error.upstream_overloaded":
-    "Le serveur en amont qui calcule cette réponse n’a pas de place. Réessayez dans un instant.",
-  "error.upstream_refused": "Le serveur en amont a refusé la requête.",
-  "error.upstream_timeout": "Le serveur en amont n’a pas répondu à temps.",
+  "error.upstream_failed": "Le serveur du modèle n’a pas pu mener cette réponse à son terme.",
+  "error.upstream_overloaded": "Le serveur du modèle n’a pas de place en ce moment. Réessayez dans un instant.",
+  "error.upstream_refused": "Le serveur du modèle a refusé la requête.",
+  "error.upstream_timeout": "Le serveur du modèle n’a pas répondu à temps.",
   "error.upstream_unavailable":
-    "Les serveurs en amont de «\u00a0{name}\u00a0» viennent d’échouer et sont mis en pause. Réessayez dans un instant.",
-  "error.upstream_unreachable": "Le serveur en amont est injoignable.",
+    "Les serveurs de «\u00a0{name}\u00a0» viennent d’échouer et sont mis en pause. Réessayez dans un instant.",
+  "error.upstream_unreachable": "Le serveur du modèle est injoignable.",
   "error.upstream_key_invalid": "Une clé a de 1 à 4000 caractères ASCII imprimables, sans espace.",
   "error.upstream_moves": "L’adresse passe de {from} à {to}\u00a0: redonnez ses secrets, car ils étaient pour {from}.",
   "error.upstream_secrets_unreadable": "Ses secrets sont illisibles\u00a0: redonnez sa clé.",

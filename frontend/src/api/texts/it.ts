@@ -163,8 +163,8 @@ export const texts: Record<keyof typeof english, string> = {
   "error.content_filter": "La moderazione di questo server ha rifiutato la domanda.",
   "error.moderation_unavailable":
     "La moderazione di questo server ora non può controllare la domanda, che resta perciò senza risposta.",
-  "error.engine_refused": "Il motore ha rifiutato questa richiesta.",
-  "error.engine_failed": "Il motore si è fermato mentre rispondeva.",
+  "error.engine_refused": "Il modello ha rifiutato questa richiesta.",
+  "error.engine_failed": "Il modello si è fermato mentre rispondeva.",
   "error.server_restarted": "Il server si è fermato mentre scriveva questa risposta.",
   "error.server_stopping": "Il server è stato fermato mentre rispondeva.",
   "error.overloaded": "Il server ora non ha posto. Si può riprovare tra un momento.",
@@ -206,14 +206,13 @@ export const texts: Record<keyof typeof english, string> = {
   "error.database_unavailable":
     "Il database del server ora non è raggiungibile. Si può riprovare tra un momento; se continua, conviene avvisare un amministratore.",
   "error.files_not_writable": "Ora non si possono scrivere file.",
-  "error.upstream_failed": "Il server a monte che calcola questa risposta non ha funzionato.",
-  "error.upstream_overloaded":
-    "Il server a monte che calcola questa risposta ora non ha posto. Si può riprovare tra un momento.",
-  "error.upstream_refused": "Il server a monte ha rifiutato la richiesta.",
-  "error.upstream_timeout": "Il server a monte non ha risposto in tempo.",
+  "error.upstream_failed": "Il server del modello non ha potuto completare questa risposta.",
+  "error.upstream_overloaded": "Il server del modello ora non ha posto. Si può riprovare tra un momento.",
+  "error.upstream_refused": "Il server del modello ha rifiutato la richiesta.",
+  "error.upstream_timeout": "Il server del modello non ha risposto in tempo.",
   "error.upstream_unavailable":
-    "I server a monte di «{name}» hanno appena avuto un errore e sono in pausa. Si può riprovare tra un momento.",
-  "error.upstream_unreachable": "Il server a monte non è raggiungibile.",
+    "I server di «{name}» hanno appena avuto un errore e sono in pausa. Si può riprovare tra un momento.",
+  "error.upstream_unreachable": "Il server del modello non è raggiungibile.",
   "error.upstream_key_invalid": "Una chiave ha da 1 a 4000 caratteri ASCII stampabili, senza spazi.",
   "error.upstream_moves": "L’indirizzo passa da {from} a {to}: bisogna ridare i suoi segreti, che erano per {from}.",
   "error.upstream_secrets_unreadable": "I suoi segreti non si possono leggere: bisogna ridare la sua chiave.",

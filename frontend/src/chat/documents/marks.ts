@@ -63,14 +63,27 @@ function markBlock(block: Element, numbers: ReadonlySet<number>): void {
     }));
     for (const { index, end, numbers } of marks.reverse()) {
       if (numbers.length === 0) continue;
-      text.splitText(end);
+      const after = text.splitText(end);
       const mark = text.splitText(index);
-      if (!code) text.data = text.data.replace(/\s+$/, "\u00a0"); // no number begins a line
-      const shown = code ? numbers.map(countOnly) : numbers.map(button);
-      if (code) mark.after(...shown);
-      else mark.replaceWith(...shown);
+      if (code) mark.after(...numbers.map(countOnly));
+      else mark.replaceWith(inOneLine(text, numbers.map(button), after));
     }
   }
+}
+
+/**
+ * The buttons with the word before them and the point behind them, taken out of the texts, so that neither a number nor
+ * a point begins a line: browsers break before and behind a button, even at a no-break space.
+ */
+function inOneLine(before: Text, buttons: HTMLElement[], after: Text): HTMLElement {
+  const word = /[^\s[\]]{0,24}\s*$/.exec(before.data)?.[0] ?? "";
+  const point = /^[\u00a0\u202f]?[.,;:!?…»”’)]*/.exec(after.data)?.[0] ?? "";
+  before.data = before.data.slice(0, before.data.length - word.length);
+  after.data = after.data.slice(point.length);
+  const line = document.createElement("span");
+  line.className = "one-line";
+  line.append(word.replace(/\s+$/, "\u00a0"), ...buttons, point);
+  return line;
 }
 
 function button(number: number): HTMLElement {
@@ -90,15 +103,20 @@ function countOnly(number: number): HTMLElement {
 
 /** Marks what of the sentence stands before the button in the same run of text. */
 function underlineSentence(button: HTMLElement): void {
-  let before = button.previousSibling;
-  while (before instanceof HTMLButtonElement) before = before.previousSibling;
-  if (!(before instanceof Text) || before.data.trim() === "") return;
-  const sentences = [...new Intl.Segmenter(undefined, { granularity: "sentence" }).segment(before.data)];
+  const line = button.parentElement;
+  const [before, word] = [line?.previousSibling, line?.firstChild];
+  if (!(before instanceof Text) || !(word instanceof Text)) return;
+  const text = before.data + word.data;
+  const sentences = [...new Intl.Segmenter(undefined, { granularity: "sentence" }).segment(text)];
   const last = sentences.findLast(({ segment }) => segment.trim() !== "");
   if (last === undefined) return;
-  const sentence = before.splitText(last.index);
+  if (last.index < before.data.length) underline(before.splitText(last.index));
+  underline(word);
+}
+
+function underline(text: Text): void {
   const frame = document.createElement("span");
   frame.className = "unsupported-sentence";
-  sentence.replaceWith(frame);
-  frame.append(sentence);
+  text.replaceWith(frame);
+  frame.append(text);
 }

@@ -9,14 +9,13 @@ export type Row =
   | { kind: "more"; key: string; projectId: string }
   | { kind: "archive"; key: string };
 
-export const HEIGHTS: Record<Row["kind"], number> = {
-  heading: 40,
-  project: 40,
-  entry: 40,
-  note: 40,
-  more: 40,
-  archive: 48,
-};
+export type Heights = Record<Row["kind"], number>;
+
+/** Pixels, as app.css has them for what a pointer presses and for what a finger does. */
+export function heightsFor(finger: boolean): Heights {
+  const row = finger ? 44 : 40;
+  return { heading: row, project: row, entry: row, note: row, more: row, archive: row + 8 };
+}
 
 export interface Sight {
   first: number;
@@ -29,10 +28,10 @@ export interface Sight {
 }
 
 /** Which rows are between two heights, with some around them. */
-export function inSight(rows: readonly Row[], top: number, height: number, around = 240): Sight {
+export function inSight(rows: readonly Row[], heights: Heights, top: number, height: number, around = 240): Sight {
   let [position, first, end, above] = [0, rows.length, rows.length, 0];
   rows.forEach((row, index) => {
-    const below = position + HEIGHTS[row.kind];
+    const below = position + heights[row.kind];
     if (first === rows.length && below > top - around) [first, above] = [index, position];
     if (end === rows.length && position > top + height + around) end = index;
     position = below;
@@ -42,8 +41,8 @@ export function inSight(rows: readonly Row[], top: number, height: number, aroun
 }
 
 /** How far down a row begins. */
-export function topOf(rows: readonly Row[], index: number): number {
-  return rows.slice(0, index).reduce((height, row) => height + HEIGHTS[row.kind], 0);
+export function topOf(rows: readonly Row[], heights: Heights, index: number): number {
+  return rows.slice(0, index).reduce((height, row) => height + heights[row.kind], 0);
 }
 
 export interface TimeNames {

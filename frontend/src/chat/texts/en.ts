@@ -10,6 +10,7 @@ export const texts = {
   "talk.lost": "The connection is lost. The server goes on writing, and this page comes back to it by itself.",
   "talk.back": "Connected again.",
   "talk.earlier": "Show earlier messages",
+  "talk.earlier.paper": "Earlier messages of this conversation are not on this page.",
   "talk.loadingEarlier": "Reading earlier messages…",
   "talk.versions.question": "Versions of the question",
   "talk.versions.answer": "Versions of the answer",
@@ -52,6 +53,6 @@ export const texts = {
   "talk.noModelLeft": "No model is left here: whoever runs this server can add one.",
   "talk.askAgain": "What had arrived is kept: ask again in a moment.",
   "talk.shortcut.queue": "Put a message behind the answer that is being written",
-  "talk.shortcut.walk": "Other versions, with the focus on ‹ ›",
+  "talk.shortcut.walk": "Other versions, with the focus on ‹\u00a0›",
   "talk.shortcut.or": "or",
 } as const;

@@ -11,6 +11,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.lost": "Se ha perdido la conexión. El servidor sigue escribiendo y esta página vuelve a él por sí sola.",
   "talk.back": "Conexión restablecida.",
   "talk.earlier": "Mostrar los mensajes anteriores",
+  "talk.earlier.paper": "Los mensajes anteriores de esta conversación no figuran aquí.",
   "talk.loadingEarlier": "Leyendo los mensajes anteriores…",
   "talk.versions.question": "Versiones de la pregunta",
   "talk.versions.answer": "Versiones de la respuesta",
@@ -55,6 +56,6 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.noModelLeft": "Aquí no queda ningún modelo: quien gestiona este servidor puede añadir uno.",
   "talk.askAgain": "Lo que había llegado se conserva: se puede preguntar de nuevo en un momento.",
   "talk.shortcut.queue": "Dejar un mensaje para después de la respuesta en curso",
-  "talk.shortcut.walk": "Otras versiones, con el foco en ‹ ›",
+  "talk.shortcut.walk": "Otras versiones, con el foco en ‹\u00a0›",
   "talk.shortcut.or": "o",
 };

@@ -11,6 +11,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.lost": "La connexion est perdue. Le serveur continue d’écrire, et cette page le rejoint d’elle-même.",
   "talk.back": "Connexion rétablie.",
   "talk.earlier": "Afficher les messages précédents",
+  "talk.earlier.paper": "Les messages précédents de cette conversation ne figurent pas ici.",
   "talk.loadingEarlier": "Lecture des messages précédents…",
   "talk.versions.question": "Versions de la question",
   "talk.versions.answer": "Versions de la réponse",
@@ -57,6 +58,6 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.noModelLeft": "Il ne reste aucun modèle ici\u00a0: la personne qui gère ce serveur peut en ajouter un.",
   "talk.askAgain": "Ce qui était arrivé est conservé\u00a0: reposez la question dans un instant.",
   "talk.shortcut.queue": "Placer un message après la réponse en cours",
-  "talk.shortcut.walk": "Autres versions, avec le curseur sur ‹ ›",
+  "talk.shortcut.walk": "Autres versions, avec le curseur sur ‹\u00a0›",
   "talk.shortcut.or": "ou",
 };

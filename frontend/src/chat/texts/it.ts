@@ -11,6 +11,7 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.lost": "La connessione si è interrotta. Il server continua a scrivere e questa pagina lo ritrova da sola.",
   "talk.back": "Di nuovo in linea.",
   "talk.earlier": "Mostra i messaggi precedenti",
+  "talk.earlier.paper": "I messaggi precedenti di questa conversazione non sono riportati qui.",
   "talk.loadingEarlier": "Lettura dei messaggi precedenti…",
   "talk.versions.question": "Versioni della domanda",
   "talk.versions.answer": "Versioni della risposta",
@@ -56,6 +57,6 @@ export const texts: Record<keyof typeof en, string> = {
   "talk.noModelLeft": "Qui non resta alcun modello: chi gestisce questo server può aggiungerne uno.",
   "talk.askAgain": "Ciò che era arrivato resta: si può chiedere di nuovo tra un attimo.",
   "talk.shortcut.queue": "Metti un messaggio in coda alla risposta in corso",
-  "talk.shortcut.walk": "Altre versioni, con il cursore su ‹ ›",
+  "talk.shortcut.walk": "Altre versioni, con il cursore su ‹\u00a0›",
   "talk.shortcut.or": "o",
 };

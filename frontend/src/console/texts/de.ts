@@ -33,6 +33,7 @@ export const texts: Record<keyof typeof english, string> = {
 
   "dialog.cancel": "Abbrechen",
   "dialog.save": "Speichern",
+  "dialog.create": "Erstellen",
   "dialog.done": "Fertig",
   "confirm.write": "Schreiben Sie zur Bestätigung „{name}“",
   "confirm.missed": "Das ist nicht „{name}“.",

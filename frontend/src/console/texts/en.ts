@@ -28,6 +28,7 @@ export const texts = {
 
   "dialog.cancel": "Cancel",
   "dialog.save": "Save",
+  "dialog.create": "Create",
   "dialog.done": "Done",
   "confirm.write": "Write “{name}” to confirm",
   "confirm.missed": "That is not “{name}”.",

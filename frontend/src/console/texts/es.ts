@@ -32,6 +32,7 @@ export const texts: Record<keyof typeof english, string> = {
 
   "dialog.cancel": "Cancelar",
   "dialog.save": "Guardar",
+  "dialog.create": "Crear",
   "dialog.done": "Listo",
   "confirm.write": "Para confirmar, escribir «{name}»",
   "confirm.missed": "Eso no es «{name}».",

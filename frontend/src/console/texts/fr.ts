@@ -1,6 +1,6 @@
 import type { texts as english } from "./en";
 
-/** French, with a no-break space before « ; : ! ? » as its typography asks. */
+/** French, with a no-break space before « : » and in quotation marks, a narrow one before « ; ! ? ». */
 export const texts: Record<keyof typeof english, string> = {
   "nav.skip": "Aller à la page",
   "nav.pages": "Pages de la console",
@@ -21,7 +21,7 @@ export const texts: Record<keyof typeof english, string> = {
   "failure.unreachable": "Le serveur ne répond pas.",
   "failure.unreachable.advice":
     "Il a peut-être été arrêté, ou le réseau est coupé. Rien n’est perdu ici\u00a0: réessayez quand il répondra.",
-  "failure.server": "Le serveur n’a pas pu le faire. Réessayez\u00a0; si cela échoue encore, son journal dit pourquoi.",
+  "failure.server": "Le serveur n’a pas pu le faire. Réessayez\u202f; si cela échoue encore, son journal dit pourquoi.",
   "failure.overloaded": "Attendez un instant, puis réessayez.",
   "failure.signedOut": "Votre session est terminée.",
   "failure.signedOut.advice": "Rechargez la page pour vous reconnecter.",
@@ -32,6 +32,7 @@ export const texts: Record<keyof typeof english, string> = {
 
   "dialog.cancel": "Annuler",
   "dialog.save": "Enregistrer",
+  "dialog.create": "Créer",
   "dialog.done": "Terminé",
   "confirm.write": "Écrivez «\u00a0{name}\u00a0» pour confirmer",
   "confirm.missed": "Ce n’est pas «\u00a0{name}\u00a0».",
@@ -62,7 +63,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Tout sauf les propriétaires\u00a0: personnes, espaces de travail, clés, budgets, journal d’audit.",
   "role.developer.may": "Utilise les modèles et crée des clés d’API dans ses propres espaces de travail.",
   "role.member.may": "Utilise les modèles dans ses propres espaces de travail et voit sa propre consommation.",
-  "role.billing.may": "Voit la consommation, tient les budgets et les relevés\u00a0; n’utilise pas les modèles.",
+  "role.billing.may": "Voit la consommation, tient les budgets et les relevés\u202f; n’utilise pas les modèles.",
 
   "overview.title": "Vue d’ensemble",
   "overview.intro": "Bonjour {name}. Votre rôle ici\u00a0: {role}.",
@@ -172,7 +173,7 @@ export const texts: Record<keyof typeof english, string> = {
   "usage.withoutKey": "Conversation, sans clé",
   "usage.rest": "Tous les autres",
   "usage.chart":
-    "{measure} de chacun des jours ({days, plural, one {# jour} many {# de jours} other {# jours}})\u00a0; les chiffres sont dans le tableau ci-dessous",
+    "{measure} de chacun des jours ({days, plural, one {# jour} many {# de jours} other {# jours}})\u202f; les chiffres sont dans le tableau ci-dessous",
   "usage.table": "Consommation par\u00a0: {by}",
   "usage.utc": "Les jours commencent à minuit UTC.",
   "usage.empty.title": "Rien de consommé sur cette période",
@@ -194,7 +195,7 @@ export const texts: Record<keyof typeof english, string> = {
   "members.enable": "Réactiver",
   "members.disable.title": "Désactiver le compte de {name}",
   "members.disable.text":
-    "Les sessions se ferment et les clés cessent de marcher aussitôt. La consommation reste dans les comptes, et le compte peut être réactivé\u00a0; les clés non.",
+    "Les sessions se ferment et les clés cessent de marcher aussitôt. La consommation reste dans les comptes, et le compte peut être réactivé\u202f; les clés non.",
   "members.made.title": "Un lien de connexion pour {name}",
   "members.made.copy": "Copier le lien",
   "members.made.text":
@@ -226,7 +227,7 @@ export const texts: Record<keyof typeof english, string> = {
   "audit.title": "Journal d’audit",
   "audit.intro": "Qui a changé quoi dans {organization}. On ne fait qu’y ajouter.",
   "audit.filter": "Filtrer",
-  "audit.filter.hint": "Une personne, une chose, un mot du changement\u00a0; parmi les entrées ci-dessous.",
+  "audit.filter.hint": "Une personne, une chose, un mot du changement\u202f; parmi les entrées ci-dessous.",
   "audit.kind": "Concernant",
   "audit.everyKind": "Tout",
   "audit.when": "Quand",
@@ -273,7 +274,7 @@ export const texts: Record<keyof typeof english, string> = {
   "playground.written": "{count, plural, one {# token écrit} many {# de tokens écrits} other {# tokens écrits}}",
   "playground.goOn": "Continuer à partir de cette réponse",
   "playground.code": "Le même appel en code",
-  "playground.codeText": "Chacun envoie exactement ce que cette page envoie\u00a0; la clé vient de AQUILON_API_KEY.",
+  "playground.codeText": "Chacun envoie exactement ce que cette page envoie\u202f; la clé vient de AQUILON_API_KEY.",
   "playground.noModel.title": "Il n’y a pas de modèle à interroger",
   "playground.noModel.text":
     "Un administrateur de ce serveur peut en ajouter un\u00a0: téléchargé sur cette machine, ou d’un serveur en amont.",
@@ -355,7 +356,7 @@ export const texts: Record<keyof typeof english, string> = {
   "budgets.limit": "Budget",
   "budgets.period": "Période",
   "budgets.amount": "Montant en {currency}",
-  "budgets.amount.hint": "Par exemple 25 ou 12,50\u00a0; 0 ne laisse rien passer de payant.",
+  "budgets.amount.hint": "Par exemple 25 ou 12,50\u202f; 0 ne laisse rien passer de payant.",
   "budgets.empty.title": "Pas encore de budget",
   "budgets.empty.text":
     "Fixez-en un pour un espace ou une clé\u00a0: il ne peut être dépassé, même si beaucoup demandent à la fois.",
@@ -380,7 +381,7 @@ export const texts: Record<keyof typeof english, string> = {
   "prices.set": "Fixer un prix",
   "prices.unit": "En {currency} pour un million de tokens, au centime près.",
   "prices.begins": "À partir du",
-  "prices.begins.hint": "Minuit UTC\u00a0; maintenant, si c’est vide.",
+  "prices.begins.hint": "Minuit UTC\u202f; maintenant, si c’est vide.",
 
   "statements.title": "Relevés",
   "statements.intro": "Un mois de {organization} tel qu’il est facturé\u00a0: exact au token près, arrondi une fois.",
@@ -401,7 +402,7 @@ export const texts: Record<keyof typeof english, string> = {
   "limits.parallel": "Requêtes à la fois",
   "limits.none": "sans limite",
   "limits.allModels": "Tous les modèles ensemble",
-  "limits.hint": "Ce qui reste vide n’est pas limité\u00a0; 0 ne laisse rien passer.",
+  "limits.hint": "Ce qui reste vide n’est pas limité\u202f; 0 ne laisse rien passer.",
   "limits.remove.title": "Supprimer la limite\u00a0: {name}",
   "limits.remove.text": "Elle ne retient plus personne dès maintenant. On peut la fixer de nouveau.",
   "limits.empty.title": "Pas encore de limite",
@@ -442,13 +443,13 @@ export const texts: Record<keyof typeof english, string> = {
   "models.files.open": "peuvent être téléchargés",
   "models.files.kept": "restent sur ce serveur",
   "models.retires": "Répond jusqu’au",
-  "models.retires.hint": "Ensuite il est refusé\u00a0; jusque-là, les clients en sont avertis.",
+  "models.retires.hint": "Ensuite il est refusé\u202f; jusque-là, les clients en sont avertis.",
   "models.replacement": "À utiliser à sa place",
   "models.replacement.hint": "Indiqué à qui le demande encore.",
 
   "pulls.title": "Télécharger un modèle",
   "pulls.intro":
-    "Il arrive sur le disque de cette machine, vérifié par ses sommes de contrôle\u00a0; ce qui est commencé reprend où il s’était arrêté.",
+    "Il arrive sur le disque de cette machine, vérifié par ses sommes de contrôle\u202f; ce qui est commencé reprend où il s’était arrêté.",
   "pulls.source": "Source",
   "pulls.source.hint": "{hub} ou {pypi}",
   "pulls.name": "Nom ici",
@@ -525,7 +526,7 @@ export const texts: Record<keyof typeof english, string> = {
   "upstreams.version.hint": "Par exemple 2024-10-21",
   "upstreams.models": "Modèles offerts ici",
   "upstreams.models.hint":
-    "Nom ici, nom là-bas, plus long contexte en tokens, et poids\u00a0: sa part quand plusieurs serveurs ont le même modèle\u00a0; 0 reste en réserve.",
+    "Nom ici, nom là-bas, plus long contexte en tokens, et poids\u00a0: sa part quand plusieurs serveurs ont le même modèle\u202f; 0 reste en réserve.",
   "upstreams.nameHere": "Nom ici",
   "upstreams.nameThere": "Nom là-bas",
   "upstreams.context": "Plus long contexte en tokens",
@@ -625,7 +626,7 @@ export const texts: Record<keyof typeof english, string> = {
   "signOn.secret": "Secret du client",
   "signOn.secret.hint": "Gardé chiffré. Vide pour un client public.",
   "signOn.domains": "Domaines e-mail",
-  "signOn.domains.hint": "Des nouveaux venus\u00a0; vide\u00a0: tous.",
+  "signOn.domains.hint": "Des nouveaux venus\u202f; vide\u00a0: tous.",
   "signOn.links": "Une adresse vérifiée de ces domaines retrouve le compte auquel un administrateur l’a donnée",
   "signOn.remove.title": "Supprimer {name}",
   "signOn.remove.text": "Plus personne ne se connecte par lui. Ses membres gardent leurs comptes.",
@@ -641,7 +642,7 @@ export const texts: Record<keyof typeof english, string> = {
     "Vide\u00a0: jusqu’à ce que quelqu’un les supprime. 0\u00a0: aucune n’est conservée. Ce qui est plus ancien, ou ne doit plus être conservé, est supprimé.",
   "settings.saved": "Enregistré.",
   "members.email": "Adresse e-mail",
-  "members.email.hint": "Connecte partout où le nom connecte\u00a0; peut rester vide.",
+  "members.email.hint": "Connecte partout où le nom connecte\u202f; peut rester vide.",
   "members.link": "Lien de connexion",
   "members.reset": "Réinitialiser",
   "members.reset.title": "Réinitialiser la connexion de {name}",

@@ -32,6 +32,7 @@ export const texts: Record<keyof typeof english, string> = {
 
   "dialog.cancel": "Annulla",
   "dialog.save": "Salva",
+  "dialog.create": "Crea",
   "dialog.done": "Fatto",
   "confirm.write": "Per confermare, scrivere «{name}»",
   "confirm.missed": "Questo non è «{name}».",

@@ -1,6 +1,6 @@
 import type { texts as english } from "./en";
 
-/** French, with a no-break space before « ; : ! ? » as its typography asks. */
+/** French, with a no-break space before « : » and in quotation marks, a narrow one before « ; ! ? ». */
 export const texts: Record<keyof typeof english, string> = {
   "docs.title": "Référence de l’API",
   "docs.back": "Aquilon, vers la conversation",
@@ -33,7 +33,7 @@ export const texts: Record<keyof typeof english, string> = {
   "docs.errors.text":
     "Une requête qui échoue reçoit un état et un seul corps pour les deux sortes de clients\u00a0: `message` dit en anglais ce qui n’allait pas et ce qui irait, `code` sert aux programmes, `param` nomme le champ en cause, `values` contient les nombres et les noms de `message`. Les clients d’OpenAI lisent les mêmes champs sous `error`. Chaque réponse porte un `x-request-id`, que connaît le journal du serveur.",
   "docs.errors.400":
-    "la requête ne peut pas recevoir de réponse telle quelle\u00a0; avec 422, `detail` énumère les champs",
+    "la requête ne peut pas recevoir de réponse telle quelle\u202f; avec 422, `detail` énumère les champs",
   "docs.errors.401": "il n’y a pas de clé, ou elle ne vaut pas",
   "docs.errors.403": "la clé ou le rôle ne va pas jusque-là",
   "docs.errors.404": "cela n’existe pas, ou appartient à quelqu’un d’autre",
@@ -43,5 +43,5 @@ export const texts: Record<keyof typeof english, string> = {
     "la faute du serveur, ou un manque de place pour l’instant\u00a0: `retry-after` dit quand réessayer",
   "docs.stream": "Le flux",
   "docs.stream.text":
-    "Avec `stream: true`, la réponse arrive en événements (server-sent events) à mesure qu’elle s’écrit\u00a0: chaque `data` en est un morceau en JSON, le dernier est `[DONE]`. Ce qu’un modèle pense avant de répondre arrive à part, dans `reasoning_content`. Demandez `stream_options: {include_usage: true}` pour avoir à la fin le compte des tokens. Une erreur en cours de flux est un événement `error` avec le corps ci-dessus. Fermer la connexion arrête la réponse\u00a0; ce qui était écrit est compté.",
+    "Avec `stream: true`, la réponse arrive en événements (server-sent events) à mesure qu’elle s’écrit\u00a0: chaque `data` en est un morceau en JSON, le dernier est `[DONE]`. Ce qu’un modèle pense avant de répondre arrive à part, dans `reasoning_content`. Demandez `stream_options: {include_usage: true}` pour avoir à la fin le compte des tokens. Une erreur en cours de flux est un événement `error` avec le corps ci-dessus. Fermer la connexion arrête la réponse\u202f; ce qui était écrit est compté.",
 };

@@ -1,10 +1,10 @@
 import type { texts as english } from "./en";
 
-/** French, with a no-break space before « ; : ! ? » as its typography asks. */
+/** French, with a no-break space before « : » and in quotation marks, a narrow one before « ; ! ? ». */
 export const texts: Record<keyof typeof english, string> = {
   "signIn.title": "Se connecter",
   "signIn.text":
-    "La personne qui fait tourner Aquilon peut créer un lien qui vous connecte une fois\u00a0; ouvrez-le dans ce navigateur. Une fois connecté, vous pouvez choisir un mot de passe dans la console.",
+    "La personne qui fait tourner Aquilon peut créer un lien qui vous connecte une fois\u202f; ouvrez-le dans ce navigateur. Une fois connecté, vous pouvez choisir un mot de passe dans la console.",
   "signIn.first":
     "Si cette personne, c’est vous\u00a0: le premier lien s’est affiché au démarrage d’Aquilon. Cette commande en crée un autre\u00a0:",
   "signIn.expired.title": "Ce lien ne fonctionne plus",
@@ -26,7 +26,7 @@ export const texts: Record<keyof typeof english, string> = {
   "join.join": "Rejoindre",
   "invited.title": "Vous êtes connecté en tant que {name}",
   "invited.text":
-    "Cette invitation crée un nouveau compte chez {organization}. Pour l’utiliser vous-même, déconnectez-vous et rejoignez sous un autre nom\u00a0; vous êtes actuellement chez {own}.",
+    "Cette invitation crée un nouveau compte chez {organization}. Pour l’utiliser vous-même, déconnectez-vous et rejoignez sous un autre nom\u202f; vous êtes actuellement chez {own}.",
   "invited.stay": "Rester connecté en tant que {name}",
   "invited.join": "Se déconnecter et rejoindre sous un autre nom",
   "join.refused": "Cette invitation ne fonctionne plus",
@@ -36,7 +36,7 @@ export const texts: Record<keyof typeof english, string> = {
   "signIn.failed.notBegunHere": "Elle a commencé dans un autre navigateur, ou il y a trop longtemps\u00a0: réessayez.",
   "signIn.failed.refused": "Le fournisseur d’identité n’a connecté personne.",
   "signIn.failed.unusable":
-    "Le fournisseur d’identité est inutilisable pour l’instant\u00a0; le journal du serveur en a la raison.",
+    "Le fournisseur d’identité est inutilisable pour l’instant\u202f; le journal du serveur en a la raison.",
   "signIn.failed.disabled": "Ce compte est désactivé\u00a0: adressez-vous à un administrateur.",
   "signIn.failed.invitation": "L’invitation n’est plus ouverte\u00a0: demandez-en une autre.",
   "signIn.failed.notInvited": "Vous n’avez pas encore de compte ici\u00a0: demandez une invitation.",

@@ -101,7 +101,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.restarted.title": "Der Server wurde mitten in der Antwort neu gestartet",
   "problem.restarted.text":
     "Was angekommen war, bleibt. Lassen Sie die Antwort fortsetzen, oder fragen Sie noch einmal.",
-  "problem.engine.title": "Die Engine ist stehen geblieben und startet neu",
+  "problem.engine.title": "Das Modell ist stehen geblieben und startet neu",
   "problem.engine.text": "Was schon da war, bleibt erhalten. Es dauert ein paar Sekunden; fragen Sie dann noch einmal.",
   "problem.upstream.title": "Der Server des Modells ist ausgefallen",
   "problem.upstream.text":

@@ -96,7 +96,7 @@ export const texts = {
   "problem.interrupted.text": "What had arrived is kept. This page looks for the server every few seconds.",
   "problem.restarted.title": "The server was restarted in mid-answer",
   "problem.restarted.text": "What had arrived is kept. Let the answer go on, or ask again.",
-  "problem.engine.title": "The engine stopped and is starting again",
+  "problem.engine.title": "The model stopped and is starting again",
   "problem.engine.text": "What had arrived is kept. It takes a few seconds; then ask again.",
   "problem.upstream.title": "The model’s server failed",
   "problem.upstream.text": "What had arrived is kept: ask again in a moment, or choose another model.",

@@ -100,7 +100,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.interrupted.text": "Lo que había llegado se conserva. Esta página busca el servidor cada pocos segundos.",
   "problem.restarted.title": "El servidor se reinició a mitad de la respuesta",
   "problem.restarted.text": "Se conserva lo que había llegado. Se puede continuar la respuesta o repetir la pregunta.",
-  "problem.engine.title": "El motor se ha detenido y está arrancando de nuevo",
+  "problem.engine.title": "El modelo se ha detenido y está arrancando de nuevo",
   "problem.engine.text": "Lo que había llegado se conserva. Tarda unos segundos; después se puede repetir la pregunta.",
   "problem.upstream.title": "El servidor del modelo ha fallado",
   "problem.upstream.text":

@@ -1,6 +1,6 @@
 import type { texts as english } from "./en";
 
-/** French, with a no-break space before « ; : ! ? » as its typography asks. */
+/** French, with a no-break space before « : » and in quotation marks, a narrow one before « ; ! ? ». */
 export const texts: Record<keyof typeof english, string> = {
   "app.skip": "Aller au champ de question",
   "app.starting": "Ouverture d’Aquilon…",
@@ -38,7 +38,7 @@ export const texts: Record<keyof typeof english, string> = {
   "model.noneHelp":
     "Affichez les modèles adaptés à cette machine, récupérez-en un, puis démarrez Aquilon avec lui\u00a0:",
 
-  "welcome.title": "Par où commencer\u00a0?",
+  "welcome.title": "Par où commencer\u202f?",
   "welcome.with": "{model} vous répond. Il tourne sur la machine d’Aquilon, et rien de ce que vous écrivez n’en sort.",
   "welcome.withUpstream": "{model} vous répond. Il tourne ailleurs\u00a0: ce que vous écrivez est envoyé à {provider}.",
   "welcome.small":
@@ -96,22 +96,22 @@ export const texts: Record<keyof typeof english, string> = {
 
   "problem.unreachable.title": "Le serveur ne répond pas",
   "problem.unreachable.text":
-    "Il a peut-être été arrêté, ou le réseau est coupé. Votre conversation est toujours là. Relancez-le avec {command}\u00a0; cette page le cherche toutes les quelques secondes.",
+    "Il a peut-être été arrêté, ou le réseau est coupé. Votre conversation est toujours là. Relancez-le avec {command}\u202f; cette page le cherche toutes les quelques secondes.",
   "problem.interrupted.title": "La connexion a été coupée au milieu de la réponse",
   "problem.interrupted.text":
     "Ce qui était arrivé est gardé. Cette page cherche le serveur toutes les quelques secondes.",
   "problem.restarted.title": "Le serveur a redémarré au milieu de la réponse",
   "problem.restarted.text": "Ce qui était arrivé est gardé. Faites continuer la réponse, ou reposez la question.",
-  "problem.engine.title": "Le moteur s’est arrêté et redémarre",
+  "problem.engine.title": "Le modèle s’est arrêté et redémarre",
   "problem.engine.text":
-    "Ce qui était arrivé est gardé. Cela prend quelques secondes\u00a0; reposez ensuite la question.",
+    "Ce qui était arrivé est gardé. Cela prend quelques secondes\u202f; reposez ensuite la question.",
   "problem.upstream.title": "Le serveur du modèle a échoué",
   "problem.upstream.text":
     "Ce qui était arrivé est conservé\u00a0: reposez la question dans un instant, ou choisissez un autre modèle.",
   "problem.limit.title": "Une limite est atteinte",
   "limit.requests_per_minute": "La limite {scope} en requêtes par minute{model} est de {limit}.",
   "limit.tokens_per_minute":
-    "La limite {scope} en tokens par minute{model} est de {limit}\u00a0; cette requête en demande {needed}, plus qu’il n’en reste.",
+    "La limite {scope} en tokens par minute{model} est de {limit}\u202f; cette requête en demande {needed}, plus qu’il n’en reste.",
   "limit.parallel_requests": "La limite {scope} en requêtes simultanées{model} est de {limit}.",
   "limit.budget": "Ce qui reste du budget {scope} ne suffit pas.",
   "limit.batch_jobs":

@@ -99,7 +99,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.restarted.title": "Il server è stato riavviato a metà della risposta",
   "problem.restarted.text":
     "Quello che era arrivato è conservato. Si può continuare la risposta o ripetere la domanda.",
-  "problem.engine.title": "Il motore si è fermato e sta ripartendo",
+  "problem.engine.title": "Il modello si è fermato e sta ripartendo",
   "problem.engine.text": "Ciò che era arrivato è conservato. Bastano pochi secondi; poi si può ripetere la domanda.",
   "problem.upstream.title": "Il server del modello non ha funzionato",
   "problem.upstream.text":

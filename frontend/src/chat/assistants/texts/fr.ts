@@ -22,7 +22,7 @@ export const texts: Record<keyof typeof english, string> = {
   "assistants.copied": "{name} (copie)",
   "assistants.delete": "Supprimer",
   "assistants.deleteOne": "Supprimer {name}",
-  "assistants.deleteAsks": "Le supprimer définitivement\u00a0? Les conversations avec lui continuent comme avant.",
+  "assistants.deleteAsks": "Le supprimer définitivement\u202f? Les conversations avec lui continuent comme avant.",
   "assistants.cancel": "Annuler",
   "assistants.back": "Retour à tous les assistants",
   "assistants.unsaved": "Vos modifications ne sont pas enregistrées.",

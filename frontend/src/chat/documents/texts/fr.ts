@@ -23,7 +23,7 @@ export const texts: Record<keyof typeof english, string> = {
   "doc.pasted.back": "Le mettre dans la question",
   "doc.searching": "Recherche dans vos documents…",
   "doc.failed.unsupported":
-    "Le contenu du fichier ne peut pas être lu, quoi qu’en dise son nom. Décompressez les archives\u00a0; enregistrez le reste en PDF, DOCX ou texte.",
+    "Le contenu du fichier ne peut pas être lu, quoi qu’en dise son nom. Décompressez les archives\u202f; enregistrez le reste en PDF, DOCX ou texte.",
   "doc.failed.encrypted": "Le fichier est protégé par un mot de passe. Retirez-le, puis joignez de nouveau le fichier.",
   "doc.failed.no_text": "Il ne contient pas de texte. Les pages numérisées demandent l’OCR sur le serveur.",
   "doc.failed.damaged":
@@ -32,17 +32,17 @@ export const texts: Record<keyof typeof english, string> = {
     "Le fichier est fait comme ceux qui saturent un serveur\u00a0: il n’a pas été lu. Enregistrez-le de nouveau dans son programme.",
   "doc.failed.too_deep": "Les parties du fichier sont trop imbriquées. Enregistrez son texte dans un nouveau document.",
   "doc.failed.too_large":
-    "Le fichier, ou ce qu’il devient une fois décompressé, est trop volumineux. Divisez-le\u00a0; dans une feuille de calcul, supprimez les cellules isolées au loin.",
+    "Le fichier, ou ce qu’il devient une fois décompressé, est trop volumineux. Divisez-le\u202f; dans une feuille de calcul, supprimez les cellules isolées au loin.",
   "doc.failed.timed_out": "La lecture du fichier a pris trop de temps. Divisez-le en plusieurs fichiers.",
   "doc.failed.lost": "Il n’a pas été envoyé en entier. Joignez-le de nouveau.",
   "doc.failed.server_error": "Le serveur n’a pas pu le lire. Réessayez.",
   "doc.note.truncated": "Lu en partie\u00a0: il est plus long que ce qui est lu d’un document",
   "doc.note.pages_without_text": "Lu, sauf des pages qui sont des images ou sont endommagées",
   "doc.note.ocr_used": "Lu à partir d’images (OCR)\u00a0: vérifiez noms et chiffres",
-  "doc.note.encoding_guessed": "Lu\u00a0; des lettres accentuées peuvent être fausses",
+  "doc.note.encoding_guessed": "Lu\u202f; des lettres accentuées peuvent être fausses",
   "doc.libraries": "Joindre une bibliothèque",
   "doc.libraries.none":
-    "Il n’y a pas encore de bibliothèque. Les documents d’un projet en font une\u00a0; on en crée aussi par l’API.",
+    "Il n’y a pas encore de bibliothèque. Les documents d’un projet en font une\u202f; on en crée aussi par l’API.",
   "doc.libraries.files": "{count, plural, one {# document} many {# documents} other {# documents}}",
   "doc.loading": "Chargement…",
   "note.open": "Source {number}\u00a0: {name}",

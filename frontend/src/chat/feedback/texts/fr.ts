@@ -3,7 +3,7 @@ import type { texts as en } from "./en";
 export const texts: Record<keyof typeof en, string> = {
   "feedback.up": "Bonne réponse",
   "feedback.down": "Mauvaise réponse",
-  "feedback.title": "Comment était-elle\u00a0?",
+  "feedback.title": "Comment était-elle\u202f?",
   "feedback.reason": "Raison",
   "feedback.reason.accurate": "Exacte",
   "feedback.reason.helpful": "Utile",

@@ -15,7 +15,7 @@ export const texts: Record<keyof typeof en, string> = {
   "memory.loading": "Lecture de votre mémoire…",
   "memory.failed": "Cela n’a pas fonctionné. Réessayez.",
   "memory.search": "Chercher dans la mémoire",
-  "memory.new": "Que faut-il retenir\u00a0?",
+  "memory.new": "Que faut-il retenir\u202f?",
   "memory.text": "Entrée",
   "memory.scope": "Où",
   "memory.everywhere": "Partout",

@@ -29,7 +29,7 @@ export const texts: Record<keyof typeof en, string> = {
   "share.always": "valable jusqu’à révocation",
   "share.revoke": "Révoquer",
   "share.revokeThis": "Révoquer le lien créé le {date}",
-  "share.revokeSure": "Révoquer définitivement\u00a0?",
+  "share.revokeSure": "Révoquer définitivement\u202f?",
   "share.revoked": "Le lien a été révoqué.",
   "share.failed": "Cela n’a pas fonctionné. Réessayez dans un instant.",
 };

@@ -55,7 +55,7 @@ export const texts: Record<keyof typeof english, string> = {
   "project.name": "Nombre",
   "project.instructions": "Instrucciones",
   "project.instructionsHint":
-    "Cada respuesta de este proyecto las sigue. Por ejemplo: «Responder en italiano. Nuestros lectores tienen diez años.»",
+    "Cada respuesta de este proyecto las sigue. Por ejemplo: «Responder en italiano. Nuestros lectores tienen diez años».",
   "project.characters": "{count} de {most} caracteres",
   "project.documents": "Documentos",
   "project.documentsHint": "Cada respuesta de este proyecto busca en ellos y cita lo que utiliza.",

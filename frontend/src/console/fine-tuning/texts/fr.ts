@@ -57,13 +57,13 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.resume": "Reprendre",
   "tuning.start": "Démarrer",
   "tuning.cancel": "Arrêter la tâche",
-  "tuning.cancel.title": "Arrêter {name}\u00a0?",
+  "tuning.cancel.title": "Arrêter {name}\u202f?",
   "tuning.cancel.text":
     "L’entraînement s’arrête et rien de ce qui a été appris n’est conservé. Ce qui a été entraîné jusqu’ici est facturé.",
   "tuning.delete": "Supprimer l’entrée",
   "tuning.deleteModel": "Supprimer le modèle",
   "tuning.modelGone": "Son modèle a été supprimé ou archivé.",
-  "tuning.deleteModel.title": "Supprimer {name}\u00a0?",
+  "tuning.deleteModel.title": "Supprimer {name}\u202f?",
   "tuning.deleteModel.text":
     "Le modèle et ses fichiers sont supprimés définitivement. Les programmes qui l’interrogent reçoivent une erreur.",
   "tuning.losses": "Pertes (CSV)",
@@ -88,9 +88,9 @@ export const texts: Record<keyof typeof en, string> = {
   "tuning.event.goes_on":
     "L’entraînement reprend après le pas {step}\u00a0: {trained} paramètres sur {parameters}, sur {device}.",
   "tuning.event.process_ended":
-    "Le processus d’entraînement s’est arrêté\u00a0; il reprend à son dernier point de sauvegarde.",
+    "Le processus d’entraînement s’est arrêté\u202f; il reprend à son dernier point de sauvegarde.",
   "tuning.event.stopped":
-    "Le processus d’entraînement s’est arrêté après le pas {step}\u00a0; son point de sauvegarde est conservé.",
+    "Le processus d’entraînement s’est arrêté après le pas {step}\u202f; son point de sauvegarde est conservé.",
   "tuning.event.checkpoint": "Un point de sauvegarde a été écrit après le pas {step}.",
   "tuning.event.paused": "La tâche est en pause.",
   "tuning.event.finished": "La tâche est terminée. Le nouveau modèle\u00a0: {model}",

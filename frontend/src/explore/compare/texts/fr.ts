@@ -30,7 +30,7 @@ export const texts: Record<keyof typeof english, string> = {
   "answer.inside": "Regarder dedans",
   "state.running": "Les deux écrivent…",
   "state.ended": "Les deux n’ont pas répondu jusqu’au bout\u00a0: pas de vote.",
-  "state.vote": "Quelle réponse est la meilleure\u00a0?",
+  "state.vote": "Quelle réponse est la meilleure\u202f?",
   "state.voted": "Votre vote compte. Vous pouvez le changer.",
   "vote.left": "Gauche",
   "vote.right": "Droite",
@@ -39,7 +39,7 @@ export const texts: Record<keyof typeof english, string> = {
   "vote.notBlind": "Changé après avoir vu les noms\u00a0: il ne compte plus comme vote à l’aveugle.",
   "board.title": "Classement",
   "board.lead":
-    "400 points de plus, c’est dix contre un\u00a0; la moyenne est 1000. La vérité est dans l’intervalle avec 95\u00a0% de confiance.",
+    "400 points de plus, c’est dix contre un\u202f; la moyenne est 1000. La vérité est dans l’intervalle avec 95\u00a0% de confiance.",
   "board.by": "Classer",
   "board.models": "Modèles",
   "board.settings": "Mes réglages",

@@ -3,7 +3,7 @@ import type { texts as english } from "./en";
 export const texts: Record<keyof typeof english, string> = {
   title: "Regarder dedans",
   lead: "Un modèle n’écrit pas de phrases. Il donne une probabilité à chaque token de son vocabulaire, l’un est tiré, et il recommence. Posez une question, puis ouvrez un token.",
-  sample: "Quelle est la capitale de la France\u00a0?",
+  sample: "Quelle est la capitale de la France\u202f?",
   question: "Question",
   model: "Modèle",
   noModel: "Cela marche avec les modèles de ce serveur, et aucun n’y converse.",
@@ -26,7 +26,7 @@ export const texts: Record<keyof typeof english, string> = {
   "alternatives.drawn": "Tiré ici\u00a0:",
   "alternatives.branch": "Repartir de",
   "alternatives.rest":
-    "Tous les autres tokens ensemble, selon le modèle\u00a0: {percent}. La colonne de gauche ne compte que les tokens ci-dessus\u00a0; barré, ce que top p écarte.",
+    "Tous les autres tokens ensemble, selon le modèle\u00a0: {percent}. La colonne de gauche ne compte que les tokens ci-dessus\u202f; barré, ce que top p écarte.",
   "state.running": "Écriture… tokens\u00a0: {count}",
   "state.stopped": "Arrêté.",
   "end.stop": "Le modèle s’est arrêté ici de lui-même.",

@@ -24,11 +24,11 @@ export const texts: Record<keyof typeof en, string> = {
   "waiting.first": "Combien, dans l’ordre des demandes",
   "waiting.refuse": "Refuser",
   "waiting.refuseSelected": "Refuser la sélection",
-  "waiting.refuse.title": "Refuser les personnes sélectionnées\u00a0?",
+  "waiting.refuse.title": "Refuser les personnes sélectionnées\u202f?",
   "waiting.refuse.text":
     "Elles n’en sont pas informées. Une nouvelle demande avec la même adresse ne change rien tant que l’entrée n’est pas supprimée, dans {days} jours.",
   "waiting.delete": "Supprimer",
-  "waiting.delete.title": "Supprimer {name} de la liste\u00a0?",
+  "waiting.delete.title": "Supprimer {name} de la liste\u202f?",
   "waiting.delete.text": "La même adresse peut demander à nouveau. Une invitation déjà créée reste valable.",
   "waiting.empty.title": "Personne ici",
   "waiting.empty.text":
@@ -76,7 +76,7 @@ export const texts: Record<keyof typeof en, string> = {
   "quotas.unlimited": "Sans limite",
   "quotas.hint": "Ce qui reste vide n’a pas de limite. Jours et mois sont ceux d’UTC.",
   "quotas.remove": "Supprimer",
-  "quotas.remove.title": "Supprimer le quota\u00a0?",
+  "quotas.remove.title": "Supprimer le quota\u202f?",
   "quotas.remove.text": "Sans exception, c’est le quota de tout le monde qui vaut pour la personne.",
   "quotas.empty.title": "Aucun quota pour l’instant",
   "quotas.empty.text": "Chacun peut utiliser autant que les budgets et les limites le permettent.",
@@ -97,14 +97,14 @@ export const texts: Record<keyof typeof en, string> = {
   "end.text":
     "Vos conversations, y compris celles que vous avez partagées, vos questions dans celles des autres avec les réponses, votre mémoire, vos projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement, avec tout ce qui servait à y chercher.",
   "end.kept":
-    "Ce qui reste\u00a0: la consommation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u00a0; les entrées du journal d’audit, sans le nom\u00a0; les copies que d’autres ont faites de leurs conversations, et les questions qui y datent d’avant que le serveur note qui les pose, sans nom\u00a0; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
+    "Ce qui reste\u00a0: la consommation et les relevés, pour la facturation, sous un identifiant qui ne nomme personne\u202f; les entrées du journal d’audit, sans le nom\u202f; les copies que d’autres ont faites de leurs conversations, et les questions qui y datent d’avant que le serveur note qui les pose, sans nom\u202f; les sauvegardes, jusqu’à ce que l’exploitant les supprime.",
   "end.lastOwner":
     "Vous êtes le dernier propriétaire de l’organisation\u00a0: nommez d’abord quelqu’un d’autre, sous Membres.",
   "end.action": "Supprimer mon compte",
   "end.write": "Écrivez «\u00a0{name}\u00a0» pour confirmer",
   "end.password": "Mot de passe",
   "erase.action": "Tout supprimer",
-  "erase.title": "Supprimer le compte et les données de {name}\u00a0?",
+  "erase.title": "Supprimer le compte et les données de {name}\u202f?",
   "erase.text":
     "Conversations, même partagées, questions dans celles des autres avec les réponses, mémoire, projets, assistants, bibliothèques, fichiers, lots, clés et sessions sont supprimés aussitôt et définitivement. La consommation reste pour la facturation, les entrées du journal d’audit restent sans le nom.",
   "chat.title": "Chat",
@@ -115,7 +115,7 @@ export const texts: Record<keyof typeof en, string> = {
   "chat.serverModel": "Celui du serveur",
   "chat.instructions": "Instructions au modèle",
   "chat.instructionsHint":
-    "La page du chat les envoie au début de chaque conversation\u00a0; les requêtes à l’API restent inchangées.",
+    "La page du chat les envoie au début de chaque conversation\u202f; les requêtes à l’API restent inchangées.",
   "chat.save": "Enregistrer",
   "chat.saved": "Enregistré.",
   "chat.pairs": "Permettre d’accepter que les avis sur les réponses soient gardés pour l’entraînement",
@@ -152,7 +152,7 @@ export const texts: Record<keyof typeof en, string> = {
   "announce.dismissible": "On peut la masquer",
   "announce.begins": "À partir du",
   "announce.ends": "Jusqu’au",
-  "announce.delete.title": "Supprimer l’annonce\u00a0?",
+  "announce.delete.title": "Supprimer l’annonce\u202f?",
   "announce.delete.text": "Elle disparaît pour tout le monde.",
   "announce.empty": "Rien n’est annoncé.",
   "chat.elsewhere": "Ailleurs",
