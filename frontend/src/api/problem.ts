@@ -27,6 +27,9 @@ interface Details {
   values?: Values;
 }
 
+/** The code of the problem that a part of the page could not be loaded. Its sentence is here, for others may be missing too. */
+export const NOT_LOADED = "page_not_loaded";
+
 /** The sentences for what a server refuses, loaded with the first refusal: most visits have none. */
 let refusals: typeof import("./refusals") | null = null;
 
@@ -73,6 +76,7 @@ export class Problem extends Error {
     if (this.kind === "unreachable") return { text: t("problem.unreachable.title"), reason: null };
     if (this.kind === "interrupted") return { text: t("problem.interrupted.title"), reason: null };
     if (this.kind === "signedOut") return { text: t("problem.signedOut.title"), reason: null };
+    if (this.code === NOT_LOADED) return { text: t("problem.notLoaded"), reason: null };
     return refusals?.refusal(this, label) ?? { text: this.message, reason: null };
   }
 
