@@ -144,6 +144,19 @@ async def test_a_change_after_the_session_ended_says_that_and_is_made_again_afte
         await expect(told).to_have_count(0)
 
 
+async def test_a_list_that_is_read_again_after_the_session_ended_tells_of_no_change(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of kites")
+        await host.expect_state("finished")
+        await host.page.context.clear_cookies()
+        await host.ask("And of buzzards?")  # which reads the list again
+        told = host.page.get_by_role("status").filter(has=host.page.get_by_role("link", name="Open the sign-in page"))
+        await expect(told).to_contain_text("You are signed out")
+        await expect(told).not_to_contain_text("saved")
+
+
 async def test_an_answer_goes_on_for_who_signed_in_again_in_another_tab(browser: Browser, talker: Talker) -> None:
     talker.says({"Talk of auks": " ".join(f"auk{number}" for number in range(100))}, pause=0.05)
     with closing(joined(talker.server, talker.owner, "Una")) as una:
