@@ -84,6 +84,13 @@ describe("an answer whose connection is lost", () => {
     }
   });
 
+  test("whose session ended is asked for once more: there may be another session", async () => {
+    expect(await collect(breaking([4], { refusal: "signedOut" }))).toEqual(WHOLE);
+    const connection = breaking([4, 0], { refusal: "signedOut" });
+    await expect(collect(connection)).rejects.toThrow("gone");
+    expect(connection.asked).toEqual([["resp_1", 3]]);
+  });
+
   test("is asked for from the last event on", async () => {
     const connection = breaking([3, 2]);
     await collect(connection);
@@ -109,7 +116,7 @@ describe("an answer whose connection is lost", () => {
   });
 
   test("is given up where the server says no", async () => {
-    const connection = breaking([4], { refusal: "signedOut" });
-    await expect(collect(connection)).rejects.toMatchObject({ kind: "signedOut" });
+    const connection = breaking([4], { refusal: "forbidden" });
+    await expect(collect(connection)).rejects.toMatchObject({ kind: "forbidden" });
   });
 });

@@ -48,7 +48,7 @@ class Client:
 
     async def ask(self, frames: AsyncGenerator[bytes], heartbeat_seconds: float = 60) -> None:
         scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
-        await EventStream(frames, heartbeat_seconds=heartbeat_seconds)(scope, self.receive, self.send)
+        await EventStream(frames, None, heartbeat_seconds=heartbeat_seconds)(scope, self.receive, self.send)
 
 
 async def test_frames_are_sent_in_order_and_the_end_is_marked() -> None:

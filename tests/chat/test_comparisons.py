@@ -17,6 +17,7 @@ from aquilon.conversations.histories import Histories
 from aquilon.conversations.retention import DAY
 from aquilon.errors import ApiError
 from aquilon.generation.pipeline import Pipeline
+from aquilon.money.open_charges import OpenCharges
 from aquilon.people import first_run
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
@@ -34,7 +35,8 @@ async def person(database: Database) -> Principal:
 @pytest.fixture
 def comparisons(database: Database) -> Comparisons:
     """Without models to ask: what is stored already needs none."""
-    return Comparisons(database, cast(Pipeline, None), Conversations(database, Histories()))
+    charges = OpenCharges(database, process_id="here")
+    return Comparisons(database, cast(Pipeline, None), Conversations(database, Histories()), open_charges=charges)
 
 
 async def stored(database: Database, person: Principal, *, days_ago: int = 0, answered: bool = True) -> str:

@@ -39,6 +39,19 @@ async def expect_no_issues(person: Visitor) -> None:
         assert await person.issues() == [], theme
 
 
+async def test_a_page_whose_module_does_not_run_is_not_told_as_a_server_that_is_away(explorer: Visitor) -> None:
+    page = explorer.page
+    await open_page(explorer, "")
+    await page.route("**/assets/*.js", lambda route: route.fulfill(content_type="text/javascript", body="throw 1"))
+    await page.get_by_role("main").get_by_role("link", name="Tokens").click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("This part of the page can’t be loaded. Reload the page.")
+
+    await page.route("**/*", lambda route: route.abort("connectionrefused"))
+    await page.get_by_role("navigation").get_by_role("link", name="Compare").first.click()
+    await expect(alert).to_contain_text("The server doesn’t answer.")
+
+
 async def test_a_text_is_shown_as_the_tokens_that_it_costs_in_five_languages(explorer: Visitor) -> None:
     page = explorer.page
     await open_page(explorer, "")

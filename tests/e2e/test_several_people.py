@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -117,6 +118,58 @@ async def test_a_question_of_a_session_that_ended_is_asked_again_after_signing_i
         await notice.get_by_role("button", name="Ask again").click()
         await expect(host.turns).to_have_count(2)
         await host.expect_state("finished")
+
+
+async def test_a_change_after_the_session_ended_says_that_and_is_made_again_after_signing_in(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of terns")
+        await host.expect_state("finished")
+        page, context = host.page, host.page.context
+        cookies = await context.cookies()
+        await context.clear_cookies()
+        await page.get_by_role("button", name="Actions for “").first.click()
+        await page.get_by_role("menuitem", name="Pin").click()
+        told = page.get_by_role("status").filter(has_text="your session has ended")
+        await expect(told).to_have_text(re.compile("^The change was not saved: your session has ended."))
+        assert await host.serious_issues() == []
+        async with context.expect_page() as opened:
+            await told.get_by_role("link", name="Open the sign-in page").click()
+        await expect((await opened.value).get_by_label("Password")).to_be_visible()
+        await context.add_cookies([cast(SetCookieParam, cookie) for cookie in cookies])
+        await page.get_by_role("button", name="Actions for “").first.click()
+        await page.get_by_role("menuitem", name="Pin").click()
+        await expect(page.locator(".rows")).to_contain_text("Pinned")
+        await expect(told).to_have_count(0)
+
+
+async def test_a_list_that_is_read_again_after_the_session_ended_tells_of_no_change(
+    browser: Browser, talker: Talker
+) -> None:
+    async with at_the_page(browser, talker) as host:
+        await host.ask("Tell me of kites")
+        await host.expect_state("finished")
+        await host.page.context.clear_cookies()
+        await host.ask("And of buzzards?")  # which reads the list again
+        told = host.page.get_by_role("status").filter(has=host.page.get_by_role("link", name="Open the sign-in page"))
+        await expect(told).to_contain_text("You are signed out")
+        await expect(told).not_to_contain_text("saved")
+
+
+async def test_an_answer_goes_on_for_who_signed_in_again_in_another_tab(browser: Browser, talker: Talker) -> None:
+    talker.says({"Talk of auks": " ".join(f"auk{number}" for number in range(100))}, pause=0.05)
+    with closing(joined(talker.server, talker.owner, "Una")) as una:
+        user_id = una.get("/auth/session").json()["user"]["id"]
+        link = talker.owner.post(f"/v1/organization/users/{user_id}/link").json()["login_token"]
+        async with at_the_page(browser, replace(talker, owner=una)) as host:
+            await host.ask("Talk of auks")
+            await expect(host.answer).to_contain_text("auk3")
+            other = await host.page.context.new_page()
+            await other.goto(f"{talker.server.url}/#login={link}")
+            await host.expect_state("finished")
+            await expect(host.answer).to_contain_text("auk99")
+            assert una.get("/auth/session").status_code == 401  # of the session that began it
 
 
 async def test_an_answer_of_spaces_is_told_as_one_without_a_word(browser: Browser, talker: Talker) -> None:

@@ -85,6 +85,16 @@ async def test_a_signed_in_reader_goes_on_in_a_conversation_of_their_own(person:
     assert (copy["title"], copy["visibility"]) == (HOSTILE_TITLE.replace("\u202e", "\u202e"), "user")
 
 
+async def test_a_reader_keeps_what_is_on_the_page_when_the_link_ends_and_is_told_that_it_did(person: Visitor) -> None:
+    _, share = await shared(person)
+    await person.page.goto(person.server.url + share["path"])
+    await expect(person.page.get_by_role("heading", level=1)).to_have_text(HOSTILE_TITLE)
+    await ask_server(person, "DELETE", f"/v1/shares/{share['id']}")
+    await person.page.get_by_role("button", name="Continue in my own conversation").click()
+    await expect(person.page.get_by_role("alert")).to_contain_text("The link was revoked, has expired")
+    await expect(person.page.get_by_role("heading", level=1)).to_have_text(HOSTILE_TITLE)
+
+
 @pytest.mark.parametrize("size", ["desk", pytest.param("phone", marks=pytest.mark.slow)])
 @pytest.mark.slow
 async def test_a_file_is_imported_from_the_menu(person: Visitor, size: str) -> None:

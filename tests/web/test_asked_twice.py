@@ -13,7 +13,10 @@ import httpx
 import pytest
 import pytest_asyncio
 from tests.support.homes import postgresql_database
-from tests.support.run_kills import MODEL, client
+from tests.support.people import cookie_header, signed_in_owner
+from tests.support.run_kills import GATEWAY, MODEL, client
+from tests.support.server import start_server
+from tests.support.upstream_server import Connection, UpstreamServer, upstream_server
 from tests.web.test_run_readers import servers
 
 TIMES = 8
@@ -131,3 +134,68 @@ async def test_the_same_id_in_another_conversation_is_another_request(clients: l
     elsewhere = {**body, "conversation": {**body["conversation"], "id": await new_conversation(http)}}
     other = await http.post("/v1/responses", json=elsewhere)
     assert (other.status_code, other.json()["id"] == first.json()["id"]) == (200, False)
+
+
+class Billed:
+    """A person, and an upstream that answers what it is asked for, slowly."""
+
+    def __init__(self, person: httpx.AsyncClient, upstream: UpstreamServer) -> None:
+        self.person = person
+        self.upstream = upstream
+
+    async def asked(self) -> tuple[str, str]:
+        """The ids of a conversation and of its one question, which is answered."""
+        conversation = await new_conversation(self.person)
+        await self.person.post("/v1/responses", json=question(conversation, background=False))
+        items = (await self.person.get(f"/v1/conversations/{conversation}/items?order=asc")).json()["data"]
+        self.upstream.requests.clear()
+        return conversation, str(items[0]["id"])
+
+
+@pytest_asyncio.fixture
+async def billed(tmp_path: Path) -> AsyncIterator[Billed]:
+    async def answer(connection: Connection) -> None:
+        proposes = "response_format" in connection.request.json
+        await connection.begin()
+        await asyncio.sleep(0.2)
+        await connection.say(json.dumps({"facts": ["They live in Lyon."]}) if proposes else "Herons of Lyon")
+        await connection.finish()
+        await connection.end()
+
+    async with upstream_server(answer) as upstream:
+        server = await asyncio.to_thread(start_server, tmp_path, environment=GATEWAY)
+        try:
+            owner = await asyncio.to_thread(signed_in_owner, server)
+            body = {"name": "there", "base_url": f"{upstream.url}/v1", "models": [{"name": MODEL}]}
+            (await asyncio.to_thread(lambda: owner.post("/v1/server/upstreams", json=body))).raise_for_status()
+            headers = {**owner.headers, **cookie_header(owner)}
+            owner.close()
+            async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as person:
+                yield Billed(person, upstream)
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+async def test_a_title_that_is_asked_for_several_times_is_written_once(billed: Billed) -> None:
+    conversation, _ = await billed.asked()
+    path = f"/v1/conversations/{conversation}/title"
+    titles = await asyncio.gather(*(billed.person.post(path, json={"model": MODEL}) for _ in range(TIMES)))
+    titles.append(await billed.person.post(path, json={"model": MODEL}))
+    assert {title.json()["title"] for title in titles} == {"Herons of Lyon"}
+    assert len(billed.upstream.requests) == 1
+
+
+async def test_a_memory_that_is_asked_for_again_is_what_was_proposed_and_still_waits(billed: Billed) -> None:
+    settings = {"enabled": True, "proposes": True}
+    (await billed.person.put("/v1/memories/settings", json=settings)).raise_for_status()
+    conversation, item = await billed.asked()
+    source = {"conversation_id": conversation, "item_id": item}
+    path = "/v1/memories/proposals"
+    answers = await asyncio.gather(*(billed.person.post(path, json=source) for _ in range(TIMES)))
+    answers.append(await billed.person.post(path, json=source))
+    assert len({answer.text for answer in answers}) == 1
+    [proposal] = answers[0].json()["data"]
+    assert proposal["text"] == "They live in Lyon."
+    (await billed.person.delete(f"{path}/{proposal['id']}")).raise_for_status()
+    assert (await billed.person.post(path, json=source)).json()["data"] == []
+    assert len(billed.upstream.requests) == 1

@@ -7,8 +7,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.support.kills import kill
 from tests.support.polling import until
-from tests.support.run_kills import GATEWAY, Load, add_upstream, check_file, client, kill_under_runs
+from tests.support.run_kills import GATEWAY, MODEL, Load, add_upstream, check_file, client, kill_under_runs
 from tests.support.server import start_server
 from tests.support.upstream_server import upstream_server
 
@@ -53,3 +54,35 @@ async def test_answers_in_the_background_get_a_grace_period_then_end_with_an_err
         [(outcome, tokens)] = database.execute(query, (endless,)).fetchall()
     assert outcome == "failed"
     assert tokens > 100
+
+
+@pytest.mark.slow
+async def test_a_comparison_that_a_kill_cuts_is_billed_for_what_was_sent(tmp_path: Path) -> None:
+    load = Load()
+    async with upstream_server(load.upstream) as upstream:
+        server = await asyncio.to_thread(start_server, tmp_path, environment=GATEWAY)
+        await add_upstream(server, upstream.url)
+        body = {"sides": [{"model": MODEL}] * 2, "prompt": "5000 words", "stream": True}
+        async with (
+            client(server, server.api_key) as http,
+            http.stream("POST", "/v1/comparisons", json=body) as stream,
+        ):
+            received = 0
+            async for line in stream.aiter_lines():
+                received += '"text":"word ' in line
+                if received == 200:
+                    await asyncio.to_thread(kill, server)
+                    break
+        again = await asyncio.to_thread(start_server, tmp_path, environment=GATEWAY)
+        await until(lambda: len(usage(tmp_path)) == 2)
+        await asyncio.to_thread(again.stop)
+    for request_id, outcome, tokens in usage(tmp_path):
+        assert (request_id.partition("_")[0], outcome) == ("cmpside", "failed")
+        assert 50 < tokens <= load.sent["5000 words"] / 2
+    with sqlite3.connect(tmp_path / "aquilon.db") as database:
+        assert database.execute("SELECT * FROM open_charges").fetchall() == []
+
+
+def usage(home: Path) -> list[tuple[str, str, int]]:
+    with sqlite3.connect(home / "aquilon.db") as database:
+        return database.execute("SELECT request_id, outcome, completion_tokens FROM usage_events").fetchall()

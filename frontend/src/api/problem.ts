@@ -27,6 +27,9 @@ interface Details {
   values?: Values;
 }
 
+/** The code of the problem that a part of the page could not be loaded. Its sentence is here, for others may be missing too. */
+export const NOT_LOADED = "page_not_loaded";
+
 /** The sentences for what a server refuses, loaded with the first refusal: most visits have none. */
 let refusals: typeof import("./refusals") | null = null;
 
@@ -72,6 +75,8 @@ export class Problem extends Error {
   said(label?: (param: string) => string | null): Said {
     if (this.kind === "unreachable") return { text: t("problem.unreachable.title"), reason: null };
     if (this.kind === "interrupted") return { text: t("problem.interrupted.title"), reason: null };
+    if (this.kind === "signedOut") return { text: t("problem.signedOut.title"), reason: null };
+    if (this.code === NOT_LOADED) return { text: t("problem.notLoaded"), reason: null };
     return refusals?.refusal(this, label) ?? { text: this.message, reason: null };
   }
 
@@ -85,6 +90,11 @@ export class Problem extends Error {
 /** What happened in the page's language, of whatever was thrown. */
 export function said(error: unknown): string {
   return error instanceof Problem ? error.said().text : String(error);
+}
+
+/** The words of a part of the page for whatever failed there, unless the session ended: then they would tell the wrong. */
+export function signedOutOr(words: string, error: unknown): string {
+  return error instanceof Problem && error.kind === "signedOut" ? error.said().text : words;
 }
 
 export function reasonTitle(): string {
@@ -134,10 +144,17 @@ function problemOfProxy(status: number, message: string): Problem {
   return new Problem(kindOf(status, null), message, { code: status === 413 ? "proxy_too_large" : "" });
 }
 
+/** By the type of an error, the status that it would have had. */
+const STATUS_OF: Partial<Record<string, number>> = {
+  authentication_error: 401,
+  permission_error: 403,
+  not_found_error: 404,
+};
+
 /** The problem that an error event in mid-stream describes: the status was sent long before. */
 export async function problemInStream(body: ErrorFields | null): Promise<Problem> {
   if (body === null) return new Problem("interrupted", "the stream is damaged");
-  const kind = body.type === "invalid_request_error" ? "invalid" : kindOf(503, body);
+  const kind = body.type === "invalid_request_error" ? "invalid" : kindOf(STATUS_OF[body.type] ?? 503, body);
   await loadRefusals();
   return new Problem(kind, body.message, body);
 }

@@ -43,7 +43,8 @@ export async function* reattaching(connection: Connection, id: string | null = n
       }
       throw new Problem("interrupted", "the stream ended before the answer did");
     } catch (error) {
-      const goesOn = id === null ? ++beginnings < mostBeginnings(error) : passes(error);
+      const goesOn =
+        id === null ? ++beginnings < mostBeginnings(error) : passes(error) || (!lost && isSignedOut(error));
       if (!goesOn) throw error;
     }
     if (!lost) connection.onLost((lost = true));
@@ -65,6 +66,11 @@ function passes(error: unknown): boolean {
     error instanceof Problem &&
     ["unreachable", "interrupted", "overloaded", "restarted", "unsaved", "engine"].includes(error.kind)
   );
+}
+
+/** Whether the session of the stream ended: the person may have another one by now. */
+function isSignedOut(error: unknown): boolean {
+  return error instanceof Problem && error.kind === "signedOut";
 }
 
 /** A wait that ends at its time, or sooner when the network comes back or the page is looked at again. */

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aquilon.api.errors import api_error, error_response
+from aquilon.api.reader import Reader
 from aquilon.conversations.dialects.error_bodies import error_frame
 from aquilon.conversations.dialects.frames import DONE
 
@@ -23,7 +24,8 @@ T = TypeVar("T")
 
 
 class EventStream(Response):
-    """Sends frames as they come, heartbeats while none come, and closes the generator when the client leaves.
+    """Sends frames as they come, heartbeats while none come, and closes the generator when the client leaves, or when
+    its reader loses the right to it.
 
     A failure before the first frame becomes an ordinary error answer with its status;
     a failure after it becomes an error frame of the client's dialect, and the stream ends.
@@ -32,12 +34,14 @@ class EventStream(Response):
     def __init__(
         self,
         frames: AsyncGenerator[bytes],
+        reader: Reader | None,
         *,
         heartbeat: bytes = _HEARTBEAT,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         media_type: str = _EVENT_STREAM,
     ) -> None:
-        """``heartbeat``: a frame that clients ignore. Empty for a format that has none."""
+        """``reader``: None where the frames look by themselves who reads them. ``heartbeat``: a frame that clients
+        ignore. Empty for a format that has none."""
         self.status_code = 200
         self.background = None  # FastAPI reads it
         self.raw_headers = [
@@ -46,24 +50,23 @@ class EventStream(Response):
             (b"x-accel-buffering", b"no"),
         ]
         self._frames = frames
+        self._reader = reader
         self._heartbeat = heartbeat
         self._heartbeat_seconds = heartbeat_seconds
         self._started = False
+        self._ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with suppress(ClientDisconnect):
             await unless_gone(receive, self._answer(scope, receive, send))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        silence, ended = _Silence(self._heartbeat_seconds, lambda: self._say_waiting(send)), False
+        silence = _Silence(self._heartbeat_seconds, lambda: self._say_waiting(send))
         try:
-            async with aclosing(self._frames) as frames:
-                async for data in frames:
-                    silence.broken()
-                    ended = data.endswith(DONE)
-                    await self._send(data, send, more=not ended)
+            passing_on = self._pass_on(silence, send)
+            await (passing_on if self._reader is None else unless(self._reader.refusal(), passing_on))
         except Exception as error:
-            if ended:
+            if self._ended:
                 raise
             if not self._started:
                 await error_response(api_error(error))(scope, receive, send)
@@ -71,8 +74,15 @@ class EventStream(Response):
             await self._send(error_frame(api_error(error), scope), send)
         finally:
             await silence.end()
-        if not ended:
+        if not self._ended:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pass_on(self, silence: _Silence, send: Send) -> None:
+        async with aclosing(self._frames) as frames:
+            async for data in frames:
+                silence.broken()
+                self._ended = data.endswith(DONE)
+                await self._send(data, send, more=not self._ended)
 
     async def _say_waiting(self, send: Send) -> None:
         if self._heartbeat:
@@ -119,36 +129,44 @@ async def answer_unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> 
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """As `answer_unless_gone`. The work runs in the caller's task, so that it starts at once, and is cancelled as by a
-    time-out."""
+    """As `answer_unless_gone`."""
+    return await unless(_gone(receive), work)
+
+
+async def unless(prevention: Coroutine[Any, Any, Exception], work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``, which is cancelled once ``prevention`` returns: then raises what it returned.
+
+    The work runs in the caller's task, so that it starts at once, and is cancelled as by a time-out.
+    """
     task = asyncio.current_task()
     assert task is not None
-    before, working, gone = task.cancelling(), True, False
+    before, working, prevented = task.cancelling(), True, False
 
-    def leave(_: asyncio.Task[None]) -> None:
-        nonlocal gone
+    def prevent(_: asyncio.Task[Exception]) -> None:
+        nonlocal prevented
         if working:
-            gone = True
+            prevented = True
             task.cancel()
 
-    watching = asyncio.create_task(_gone(receive))
-    watching.add_done_callback(leave)
+    watching = asyncio.create_task(prevention)
+    watching.add_done_callback(prevent)
     try:
         return await work
     except asyncio.CancelledError:
-        if gone and task.cancelling() == before + 1:
-            raise ClientDisconnect from None
+        if prevented and task.cancelling() == before + 1:
+            raise watching.result() from None
         raise
     finally:
         working = False
         watching.cancel()
-        if gone:
+        if prevented:
             task.uncancel()
 
 
-async def _gone(receive: Receive) -> None:
+async def _gone(receive: Receive) -> ClientDisconnect:
     while (await receive())["type"] != "http.disconnect":
         pass
+    return ClientDisconnect()
 
 
 async def _end(task: asyncio.Future[Any]) -> None:

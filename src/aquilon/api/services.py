@@ -48,6 +48,7 @@ from aquilon.libraries.libraries import Libraries
 from aquilon.libraries.retrieval import Retrieval
 from aquilon.libraries.runner import LibraryRunner
 from aquilon.money.admission import Admission
+from aquilon.money.open_charges import OpenCharges
 from aquilon.money.usage_writer import UsageWriter
 from aquilon.people.administration.account_deletion import PersonalAccounts
 from aquilon.people.administration.waiting_list import WaitingList
@@ -81,6 +82,7 @@ class Services:
     shares: Shares
     imports: Imports
     comparisons: Comparisons
+    open_charges: OpenCharges
     local_models: LocalModels
     upstream_models: UpstreamModels
     upstreams: UpstreamRegistry

@@ -28,6 +28,7 @@ from aquilon.errors import ApiError, not_found, overloaded
 from aquilon.generation.merging import merged
 from aquilon.generation.pipeline import Pipeline
 from aquilon.generation.prepared import Prepared
+from aquilon.money.open_charges import OpenCharges
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require, require_feature
 from aquilon.people.scope import Scope
@@ -106,10 +107,13 @@ class Begun:
 
 
 class Comparisons:
-    def __init__(self, database: Database, pipeline: Pipeline, conversations: Conversations) -> None:
+    def __init__(
+        self, database: Database, pipeline: Pipeline, conversations: Conversations, *, open_charges: OpenCharges
+    ) -> None:
         self._database = database
         self._pipeline = pipeline
         self._conversations = conversations
+        self._open_charges = open_charges
 
     async def begin(self, principal: Principal, new: NewComparison) -> Begun:
         """Raises ApiError as `Pipeline.prepare` does, with ``sides.0`` or ``sides.1`` before the wrong field."""
@@ -181,7 +185,11 @@ class Comparisons:
     ) -> AsyncGenerator[SideEvent]:
         reason = ""
         events: AsyncGenerator[Event] = self._pipeline.answer(
-            [prepared], principal, request_id=new_id("cmpside"), streamed=streamed
+            [prepared],
+            principal,
+            request_id=new_id("cmpside"),
+            streamed=streamed,
+            opened=self._open_charges.add if streamed else None,
         )
         try:
             async with aclosing(events):

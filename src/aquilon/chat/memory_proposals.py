@@ -29,6 +29,7 @@ from aquilon.chat.memories import (
 from aquilon.chat.memory_use import nearness
 from aquilon.chat.store import memories as stored
 from aquilon.chat.tables.memories import Memory, MemoryProposal
+from aquilon.conversations.asked_once import AskedOnce
 from aquilon.conversations.items import MessageItem, decoded
 from aquilon.conversations.store import conversations as stored_conversations
 from aquilon.conversations.store import runs as stored_runs
@@ -52,6 +53,8 @@ SAME = 0.97
 """The least cosine by which two texts say the same; by multilingual-e5-small, most that do have 0.93 to 0.99."""
 SIMILAR = 0.92
 """From here on they may say the same, or the opposite: the person decides."""
+ASKED_AGAIN_SECONDS = 600.0
+"""How long a model isn't asked about the same message once more."""
 _MOST_READ = 4000
 """Characters of a message."""
 _MOST_TOKENS = 400
@@ -97,6 +100,8 @@ class MemoryProposals:
         self._memories = memories
         self._pipeline = pipeline
         self._catalogue = catalogue
+        self._asked: AskedOnce[list[str]] = AskedOnce(ASKED_AGAIN_SECONDS)
+        """The ids of the proposals that were made."""
 
     async def page(self, principal: Principal, *, after: str | None, limit: int) -> tuple[list[Proposal], bool]:
         """A page of the proposals, the latest first, and whether there are more."""
@@ -108,8 +113,9 @@ class MemoryProposals:
     async def propose(self, principal: Principal, source: Source, *, model: str | None) -> list[Proposal]:
         """Ask a model for facts about the caller in one of their messages. ``model``: None for the one that answered.
 
-        What is remembered or proposed already is left out. Raises ApiError: 409 where the person hasn't turned
-        proposals on, 404 for an unknown message, 400 for one that isn't the person's own or that others see.
+        What is remembered or proposed already is left out. Asked again within some minutes, it is what was found then
+        and still waits. Raises ApiError: 409 where the person hasn't turned proposals on, 404 for an unknown message,
+        400 for one that isn't the person's own or that others see.
         """
         require_feature(principal, "memory")
         scope = Scope.of_user(principal)
@@ -129,7 +135,19 @@ class MemoryProposals:
                 session, Scope.of_organization(principal), [source.conversation_id]
             )
         assert conversation is not None
-        model = model or models.get(source.conversation_id) or self._catalogue.default_name()
+        asked = model or models.get(source.conversation_id) or self._catalogue.default_name()
+        found = await self._asked.answer(
+            (principal.user_id, source, asked),
+            lambda: self._propose(principal, source, text=text, model=asked, project_id=conversation.project_id),
+        )
+        async with self._database.reading() as session:
+            rows = {row.id: row for row in await stored.proposals(session, scope)}
+            return await _compared(session, scope, [rows[id_] for id_ in found if id_ in rows])
+
+    async def _propose(
+        self, principal: Principal, source: Source, *, text: str, model: str, project_id: str | None
+    ) -> list[str]:
+        """The ids of the new ones."""
         rows: list[MemoryProposal] = []
         for fact in await self._facts(principal, model, text):
             embedding_model, vector = await self._memories.vector(principal, fact)
@@ -139,7 +157,7 @@ class MemoryProposals:
                     organization_id=principal.organization_id,
                     user_id=principal.user_id,
                     text=fact,
-                    project_id=conversation.project_id,
+                    project_id=project_id,
                     conversation_id=source.conversation_id,
                     item_id=source.item_id,
                     embedding_model=embedding_model,
@@ -230,7 +248,7 @@ class MemoryProposals:
         lines = (" ".join(fact.split())[:MOST_CHARACTERS] for fact in facts[:MOST_FACTS])
         return [checked_text(line) for line in lines if words_of(line)]
 
-    async def _added(self, principal: Principal, source: Source, rows: Sequence[MemoryProposal]) -> list[Proposal]:
+    async def _added(self, principal: Principal, source: Source, rows: Sequence[MemoryProposal]) -> list[str]:
         scope, now = Scope.of_user(principal), int(time.time())
         async with self._database.writing(alone=True) as session:
             await required_item(session, principal, source)  # it may have been deleted meanwhile
@@ -247,7 +265,7 @@ class MemoryProposals:
             await session.flush()
             for old in waiting[max(0, MOST_PROPOSALS - len(new)) :]:
                 await stored.delete_proposal(session, scope, old.id)
-            return await _compared(session, scope, new)
+            return [row.id for row in new]
 
 
 async def _own_words(session: AsyncSession, principal: Principal, source: Source) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -33,17 +33,18 @@ class State:
 
 
 async def changes(
-    database: Database, principal: Principal, conversation_id: str, *, stop: asyncio.Event
+    database: Database, caller: Callable[[], Awaitable[Principal]], conversation_id: str, *, stop: asyncio.Event
 ) -> AsyncGenerator[State | None]:
     """The conversation's state, and again after each change; None once the caller may not see it any more.
 
-    Ends when ``stop`` is set: a server that stops waits for its connections, and a reader comes back to the next one.
+    ``caller`` says who that is now, or raises ApiError. Ends when ``stop`` is set: a server that stops waits for its
+    connections, and a reader comes back to the next one.
 
     Raises ApiError 404 before the first one.
     """
     before: State | None = None
     for _ in range(MOST_LOOKS):
-        state = await _state(database, principal, conversation_id)
+        state = await _state(database, await caller(), conversation_id)
         if state is None and before is None:
             raise not_found(
                 f"There is no conversation '{conversation_id[:100]}'",

@@ -44,7 +44,6 @@ _LOOK_SECONDS = 0.2
 _PLACE_TRIES = 8
 """How often a place is looked for again that other writers took."""
 _CANCEL_SECONDS = 5.0
-_RECOVER_SECONDS = 2.0
 EVENTS_SECONDS = 3600
 """How long the events of a run that has ended are kept, for readers who come back."""
 _PRUNED_AT_ONCE = 200
@@ -244,22 +243,6 @@ class Runs:
         if runs:
             log.warning("Answers that a process left unfinished were ended", runs=len(runs))
         return len(runs)
-
-    async def keep_recovered(self, stop: asyncio.Event) -> None:
-        """End abandoned runs now and, if other processes share the database, whenever one of them dies."""
-        while True:
-            try:
-                await self.recover()
-            except (DBAPIError, OSError) as error:
-                log.warning("Unfinished answers can't be looked for now", error=str(error))
-            else:
-                if not self._database.is_shared:
-                    return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_RECOVER_SECONDS):
-                    await stop.wait()
-            if stop.is_set():
-                return
 
     async def prune_events(self) -> int:
         """Delete some events of runs that ended a while ago; returns how many rows."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import UNSET
 
 from aquilon.catalogue.catalogue import Catalogue
+from aquilon.conversations.asked_once import AskedOnce
 from aquilon.conversations.conversations import ConversationChange, Conversations
 from aquilon.conversations.first_words import LONGEST_TITLE, first_words
 from aquilon.conversations.items import MessageItem
@@ -38,6 +39,7 @@ class Titles:
     conversations: Conversations
     pipeline: Pipeline
     catalogue: Catalogue
+    _asked: AskedOnce[StoredConversation] = field(default_factory=AskedOnce)
 
     async def give(self, principal: Principal, conversation_id: str, *, model: str | None) -> StoredConversation:
         """Give a conversation a title. One that has a title keeps it, unless it is only its question's words.
@@ -45,9 +47,18 @@ class Titles:
         ``model``: None for the one that answered last.
 
         The model is paid for as for any request, but nobody wrote a message: a quota of messages doesn't count it.
+        Requests that arrive meanwhile get the same title.
         Raises ApiError: 404 for an unknown conversation, 400 for one without a question.
         """
         conversation = await self.conversations.get(principal, conversation_id)
+        return await self._asked.answer(
+            (principal.organization_id, conversation_id), lambda: self._named(principal, conversation, model)
+        )
+
+    async def _named(
+        self, principal: Principal, conversation: StoredConversation, model: str | None
+    ) -> StoredConversation:
+        conversation_id = conversation.id
         former = conversation.title
         if former is not None and not await self.conversations.is_named_by_question(principal, conversation):
             return conversation

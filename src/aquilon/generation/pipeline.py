@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -16,6 +16,7 @@ from aquilon.generation.moderation import Moderation
 from aquilon.generation.prepared import Prepared
 from aquilon.money.settlement import Charge, Settlement
 from aquilon.money.usage_event import Outcome
+from aquilon.money.usage_writer import Also
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_generation
 from aquilon.request import Delta, Event, GenerationRequest, ToolCallDelta
@@ -74,6 +75,7 @@ class Pipeline:
         headers: MutableMapping[str, str] | None = None,
         streamed: bool = False,
         is_message: bool = True,
+        opened: Callable[[Charge], Awaitable[Also]] | None = None,
     ) -> AsyncGenerator[Event]:
         """Each prompt's Started, deltas, one Finished for each continuation; at the end the Usage of all together.
 
@@ -83,25 +85,29 @@ class Pipeline:
         are added to ``headers`` before the first event. ``streamed``: the client gets each
         event as it comes, and has it when the next one is requested. An answer that is
         sent as a whole delivers nothing before its end, and costs nothing if it fails.
-        ``is_message``: whether a person's quota of messages counts it.
+        ``is_message``: whether a person's quota of messages counts it. ``opened`` is called with the charge before the
+        first event; what it returns is written with the usage event.
         """
         charge = await self.admit(prepared, principal, request_id=request_id, headers=headers, is_message=is_message)
         outcome: Outcome = "cancelled"
+        also: Also | None = None
         try:
+            if opened is not None:
+                also = await opened(charge)
             async with aclosing(self.generate(prepared, principal, charge)) as events:
                 async for event in events:
                     tokens = charge.completion_tokens
                     yield event
                     if streamed and isinstance(event, (Delta, ToolCallDelta)):
                         charge.delivered(tokens)
-            await charge.complete()
+            await charge.complete(also)
             yield charge.usage
         except Exception as error:
             outcome = "failed"
             charge.failed(error)
             raise
         finally:
-            charge.close(outcome)
+            charge.close(outcome, also)
 
     async def admit(
         self,

@@ -156,6 +156,18 @@ class Hold(Owned, Base):
     amount: Mapped[int]
 
 
+class OpenCharge(Owned, Base):
+    """What an answer that isn't stored owes if the process that writes it dies. It is deleted with its usage event."""
+
+    __tablename__ = "open_charges"
+
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+    process_id: Mapped[str]
+    event: Mapped[str]
+    """JSON: the `UsageEvent` to record then."""
+
+
 class StoredPersonQuota(Owned, Watched, Base):
     """How much each person may use in a day or a month; what they have used is in ``budget_spending``."""
 

@@ -60,6 +60,7 @@ from aquilon.libraries.retrieval import Retrieval
 from aquilon.libraries.runner import LibraryRunner
 from aquilon.libraries.vectors import LoadedLibraries
 from aquilon.money.admission import Admission
+from aquilon.money.open_charges import OpenCharges
 from aquilon.money.personal_data import UsageData
 from aquilon.money.settlement import Settlement
 from aquilon.money.training_payment import TrainingPayments
@@ -144,6 +145,7 @@ def build_services(settings: Settings, database: Database) -> Services:
     conversations = Conversations(database, histories, deletion)
     process_id = new_id("process") if admission.shared is None else admission.shared.process_id
     runs = Runs(database, pipeline, histories, process_id=process_id)
+    open_charges = OpenCharges(database, process_id=process_id)
     sign_in = SignIn(database, passwords)
     return Services(
         settings=settings,
@@ -163,7 +165,8 @@ def build_services(settings: Settings, database: Database) -> Services:
         assistants=Assistants(database),
         shares=Shares(database, conversations, allowed=settings.sharing),
         imports=Imports(database, conversations),
-        comparisons=Comparisons(database, pipeline, conversations),
+        comparisons=Comparisons(database, pipeline, conversations, open_charges=open_charges),
+        open_charges=open_charges,
         local_models=local_models,
         upstream_models=upstream_models,
         upstreams=upstreams,

@@ -21,6 +21,7 @@ from aquilon.web.app import create_app
 from aquilon.web.build import build_services
 from aquilon.web.database_watch import watch
 from aquilon.web.http import CLOSE_SECONDS, HttpServer
+from aquilon.web.recovery import keep_recovered
 from aquilon.web.reports import Listening, ModelLoading, Ready, Reporter, Stopping
 from aquilon.web.retention import keep_pruned, prunings
 from aquilon.web.running import REOPEN_SIGNAL, RunningServer, ServerError
@@ -79,7 +80,8 @@ class Server:
             await services.admission.start()
             if not self._settings.is_gateway:
                 await services.engine.start()
-            recovering = asyncio.create_task(services.runs.keep_recovered(self._stop))
+            recoveries = (services.runs.recover, services.open_charges.recover)
+            recovering = asyncio.create_task(keep_recovered(self._database, recoveries, self._stop))
             announce(RunningServer(url, os.getpid()))
             _freeze()
             self._report(Listening(url))

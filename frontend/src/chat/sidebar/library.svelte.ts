@@ -18,7 +18,10 @@ export class Library {
   /** The last conversation that was deleted: it can be brought back for a while. */
   deleted = $state.raw<ConversationBody | null>(null);
   /** What the last change failed with. */
+  /** Why a change failed. */
   problem = $state<Problem | null>(null);
+  /** Why the list is not as the server has it. */
+  unread = $state<Problem | null>(null);
   /** Those that the list doesn't show although the server still has them. */
   readonly #hidden = new SvelteSet<string>();
   /** How many changes have begun or ended. */
@@ -49,9 +52,10 @@ export class Library {
   async #loadProjects(): Promise<void> {
     try {
       this.projects = await store.projects();
+      this.unread = null;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      this.problem = error;
+      this.unread = error;
     }
   }
 

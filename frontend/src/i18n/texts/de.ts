@@ -141,6 +141,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.text":
     "Ihre Sitzung ist zu Ende. Melden Sie sich wieder an, und fragen Sie hier noch einmal: Nichts ist verloren.",
   "problem.signIn": "Anmeldeseite öffnen",
+  "problem.notLoaded": "Dieser Teil der Seite lässt sich nicht laden. Laden Sie die Seite neu.",
   "problem.forbidden.title": "Das dürfen Sie nicht",
   "problem.forbidden.text": "Bitten Sie einen Administrator um das Recht.",
   "problem.retry": "Noch einmal fragen",

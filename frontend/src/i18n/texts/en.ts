@@ -134,6 +134,7 @@ export const texts = {
   "problem.signedOut.title": "You are signed out",
   "problem.signedOut.text": "Your session has ended. Sign in again, then ask again here: nothing is lost.",
   "problem.signIn": "Open the sign-in page",
+  "problem.notLoaded": "This part of the page can’t be loaded. Reload the page.",
   "problem.forbidden.title": "You may not do this",
   "problem.forbidden.text": "Ask an administrator for the right.",
   "problem.retry": "Ask again",

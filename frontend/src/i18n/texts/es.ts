@@ -140,6 +140,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.text":
     "La sesión ha terminado. Tras iniciar sesión de nuevo se puede repetir la pregunta aquí: no se pierde nada.",
   "problem.signIn": "Abrir la página de acceso",
+  "problem.notLoaded": "Esta parte de la página no se puede cargar. Hay que recargar la página.",
   "problem.forbidden.title": "Esto no está permitido",
   "problem.forbidden.text": "Un administrador puede conceder el permiso.",
   "problem.retry": "Preguntar de nuevo",

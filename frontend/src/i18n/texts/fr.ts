@@ -143,6 +143,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.text":
     "Votre session est terminée. Reconnectez-vous, puis reposez la question ici\u00a0: rien n’est perdu.",
   "problem.signIn": "Ouvrir la page de connexion",
+  "problem.notLoaded": "Cette partie de la page ne peut pas être chargée. Rechargez la page.",
   "problem.forbidden.title": "Vous n’en avez pas le droit",
   "problem.forbidden.text": "Demandez ce droit à un administrateur.",
   "problem.retry": "Reposer la question",

@@ -139,6 +139,7 @@ export const texts: Record<keyof typeof english, string> = {
   "problem.signedOut.text":
     "La sessione è terminata. Dopo un nuovo accesso si può ripetere la domanda qui: niente va perso.",
   "problem.signIn": "Apri la pagina di accesso",
+  "problem.notLoaded": "Questa parte della pagina non si può caricare. Bisogna ricaricare la pagina.",
   "problem.forbidden.title": "Questo non è permesso",
   "problem.forbidden.text": "Un amministratore può concedere il permesso.",
   "problem.retry": "Chiedi di nuovo",

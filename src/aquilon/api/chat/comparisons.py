@@ -18,6 +18,7 @@ from aquilon.api.errors import error_response
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import ListOf, PageOf, bounded, listed
+from aquilon.api.reader import Reader, may_ask_models
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.chat.comparisons import Choice, Ended, Failed, Judged, NewComparison, Piece, Position, Side, SideEvent
@@ -198,7 +199,7 @@ async def create_comparison(request: Request, caller: Caller) -> Response:
     begun = await comparisons.begin(caller, new)
     events = comparisons.answer(caller, begun, streamed=fields.stream)
     if fields.stream:
-        return EventStream(_frames(events, begun.judged))
+        return EventStream(_frames(events, begun.judged), Reader(request, may_ask_models))
     return await answer_unless_gone(request, _whole_answer(events, begun.judged))
 
 

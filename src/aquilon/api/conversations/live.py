@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aquilon.api.authentication import Caller
+from aquilon.api.authentication import Caller, authenticate
 from aquilon.api.event_stream import EventStream
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.live import State, changes
+from aquilon.people.identity import Principal
 
 routes = Routes("/v1/conversations", tag="conversations")
 
@@ -46,7 +47,11 @@ class ConversationGone(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def follow_conversation(request: Request, caller: Caller, conversation_id: str) -> Response:
     state = services(request)
-    return EventStream(_frames(changes(state.database, caller, conversation_id, stop=state.stopping)))
+
+    def now() -> Awaitable[Principal]:
+        return authenticate(request)
+
+    return EventStream(_frames(changes(state.database, now, conversation_id, stop=state.stopping)), None)
 
 
 async def _frames(states: AsyncGenerator[State | None]) -> AsyncGenerator[bytes]:

@@ -17,6 +17,7 @@ from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.assisted import missing_parts_explained
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.json_answer import json_answer
+from aquilon.api.reader import Reader, Right, may_ask_models, may_see
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.contexts import Context
@@ -226,6 +227,7 @@ async def _answer(
     prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
     answer_id, headers = new_id("run"), model_answer_headers(request, prepared.model)
     events: AsyncGenerator[Event | RunEvent | Footnote]
+    right: Right = may_ask_models
     if not is_stored:
         events = state.pipeline.answer(
             [prepared], caller, request_id=answer_id, headers=headers, streamed=bool(fields.stream)
@@ -252,12 +254,13 @@ async def _answer(
         )
         if remembered is not None:
             await state.memory_use.note(caller, answer_id, remembered)
-        events = unnumbered(run.log.read())
+        events, right = unnumbered(run.log.read()), may_see(state.runs, run.id)
     if fields.stream:
         return EventStream(
             frames(
                 as_api_errors(events), answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model
-            )
+            ),
+            Reader(request, right),
         )
     answering = whole_answer(events, answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model)
     return json_answer(await answer_unless_gone(request, answering))

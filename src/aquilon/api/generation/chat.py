@@ -19,6 +19,7 @@ from aquilon.api.generation.assisted import (
     require_no_libraries,
     with_instructions,
 )
+from aquilon.api.reader import Reader, Right, may_ask_models, may_see
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.contexts import Context
@@ -74,15 +75,16 @@ async def answer_chat(request: Request, caller: Principal, fields: ChatCompletio
         functions=fields.calls_functions,
     )
     headers = model_answer_headers(request, prepared.model)
+    right: Right = may_ask_models
     if context is None:
         streamed = bool(fields.stream)
         events = state.pipeline.answer([prepared], caller, request_id=shape.id, headers=headers, streamed=streamed)
     else:
         run_request = _run_request(shape, prepared, context=context, labels=labels, caller=caller)
         run = await state.runs.start(run_request, caller, headers=headers)
-        events = answer_events(run.log.read())
+        events, right = answer_events(run.log.read()), may_see(state.runs, run.id)
     if fields.stream:
-        return EventStream(chunks(events, shape))
+        return EventStream(chunks(events, shape), Reader(request, right))
     body = await answer_unless_gone(request, whole_answer(events, shape))
     return Response(body, media_type="application/json")
 

@@ -17,6 +17,7 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.reader import Reader, may_ask_models
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.chat_answers import TokenLogprob, token_logprob
@@ -217,7 +218,8 @@ async def completions(request: Request, caller: Caller) -> Response:
         reports=Reports(fields.logprobs, None if fields.stream else fields.prompt_logprobs, generations[0].returns_ids),
     )
     if fields.stream:
-        return EventStream(chunks(parts, id_=id_, model=model, count=count, usage=fields.streamed_usage))
+        written = chunks(parts, id_=id_, model=model, count=count, usage=fields.streamed_usage)
+        return EventStream(written, Reader(request, may_ask_models))
     body = await answer_unless_gone(request, whole_answer(parts, id_=id_, model=model, count=count))
     return Response(body, media_type="application/json")
 

@@ -10,6 +10,7 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.reader import Reader, may_ask_models
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.chat_answers import ChatCompletion, ChatCompletionChunk, Shape, chunks, whole_answer
@@ -72,5 +73,5 @@ async def fill(request: Request, caller: Caller) -> Response:
         streamed=bool(fields.stream),
     )
     if fields.stream:
-        return EventStream(chunks(events, shape))
+        return EventStream(chunks(events, shape), Reader(request, may_ask_models))
     return Response(await answer_unless_gone(request, whole_answer(events, shape)), media_type="application/json")

@@ -17,6 +17,7 @@ from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.models import is_for
+from aquilon.api.reader import Reader, may_ask_models
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.dialects.fields import Fields
@@ -122,7 +123,7 @@ async def infill(request: Request, caller: Caller) -> Response:
     )
     parts = _parts(events, model=prepared.model, has_stops=bool(fields.stops))
     if fields.stream:
-        return EventStream(_frames(parts))
+        return EventStream(_frames(parts), Reader(request, may_ask_models))
     body = await answer_unless_gone(request, _whole(parts))
     return Response(msgspec.json.encode(body), media_type="application/json")
 

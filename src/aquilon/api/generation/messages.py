@@ -10,6 +10,7 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.reader import Reader, may_ask_models
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.messages_answers import MESSAGE_EVENTS, MessageBody, TokenCountBody
@@ -49,7 +50,7 @@ async def create_message(request: Request, caller: Caller) -> Response:
         streamed=bool(fields.stream),
     )
     if fields.stream:
-        return EventStream(message_frames(events, answer), heartbeat=PING)
+        return EventStream(message_frames(events, answer), Reader(request, may_ask_models), heartbeat=PING)
     body = await answer_unless_gone(request, whole_message(events, answer))
     return Response(body, media_type="application/json")
 

@@ -19,6 +19,7 @@ from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.response_runs import DIALECT, begin_response, prepare_response
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import bounded, listed, sliced
+from aquilon.api.reader import Reader, may_ask_models, may_see
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
 from aquilon.conversations.dialects.frames import DONE
@@ -81,7 +82,9 @@ async def create_response(request: Request, caller: Caller) -> Response:
         return await _answer_again(request, caller, begun, fields)
     response = answering.response
     if fields.stream:
-        return EventStream(frames(answering.events, answering.writing, waits=not fields.background))
+        right = may_ask_models if answering.run is None else may_see(services(request).runs, answering.run.id)
+        written = frames(answering.events, answering.writing, waits=not fields.background)
+        return EventStream(written, Reader(request, right))
     if fields.background:
         return json_answer(response)
     answer = await answer_unless_gone(request, whole_answer(answering.events, answering.writing))
@@ -130,7 +133,7 @@ async def get_response(
     if not stream:
         return json_answer(await _stored_response(state, run, shows_results=shows_results))
     after = -1 if starting_after is None else starting_after
-    return EventStream(_frames_after(state, run, after, shows_results=shows_results))
+    return _followed(request, run, after, shows_results=shows_results)
 
 
 @routes.post(
@@ -194,7 +197,7 @@ async def _answer_again(request: Request, caller: Principal, run: StoredRun, fie
     """What the first of two equal requests gets: all events, the answer as it begins, or the whole answer."""
     state = services(request)
     if fields.stream:
-        return EventStream(_frames_after(state, run, -1, shows_results=fields.shows_results))
+        return _followed(request, run, -1, shows_results=fields.shows_results)
     if not fields.background:
         await answer_unless_gone(request, _end_of(state, run))
         run = await _run(state, caller, run.id)
@@ -250,6 +253,12 @@ async def _stored_response(state: Services, run: StoredRun, *, shows_results: bo
         pass
     completed_at = run.ended_at if run.status == "completed" else None
     return msgspec.structs.replace(writing.response, completed_at=completed_at, output=output)
+
+
+def _followed(request: Request, run: StoredRun, after: int, *, shows_results: bool) -> Response:
+    state = services(request)
+    frames_after = _frames_after(state, run, after, shows_results=shows_results)
+    return EventStream(frames_after, Reader(request, may_see(state.runs, run.id)))
 
 
 async def _frames_after(state: Services, run: StoredRun, after: int, *, shows_results: bool) -> AsyncGenerator[bytes]:

@@ -18,7 +18,9 @@ from starlette.requests import ClientDisconnect
 
 from aquilon.api.body import validated_body
 from aquilon.api.errors import api_error
+from aquilon.api.event_stream import unless
 from aquilon.api.generation.response_runs import begin_response, prepare_response
+from aquilon.api.reader import Reader, may_ask_models
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.api.websocket import CloseCode, WebSocketConnection
@@ -118,7 +120,7 @@ async def converse(connection: WebSocketConnection, *, seconds: float) -> None:
     Raises ApiError 401 once the client's key or session isn't valid any more.
     """
     unstored = Unstored(services(connection.request).settings.max_body_bytes)
-    encoder = msgspec.json.Encoder()
+    reader = Reader(connection.request, may_ask_models)
     end = asyncio.get_running_loop().time() + seconds
     while True:
         try:
@@ -128,21 +130,19 @@ async def converse(connection: WebSocketConnection, *, seconds: float) -> None:
                 f"A connection ends after {seconds / 60:g} minutes: open a new one to go on",
                 code="websocket_connection_limit_reached",
             )
-            await connection.send(encoder.encode(_socket_error(late, connection)))
+            await connection.send(msgspec.json.encode(_socket_error(late, connection)))
             await connection.close(CloseCode.NORMAL, late.message)
             return
         if message is None:
             return
         try:
-            async with aclosing(_turn(connection, message, unstored)) as events:
-                async for event in events:
-                    await connection.send(encoder.encode(event))
+            await unless(reader.refusal(), _answer(connection, message, unstored))
         except ClientDisconnect:
             raise
         except Exception as error:
             unstored.forget(message)
             refusal = api_error(error)
-            await connection.send(encoder.encode(_socket_error(refusal, connection)))
+            await connection.send(msgspec.json.encode(_socket_error(refusal, connection)))
             if refusal.status == 401:
                 raise refusal from None
 
@@ -153,6 +153,14 @@ async def _next_message(connection: WebSocketConnection, end: float) -> str | No
         raise TimeoutError
     async with asyncio.timeout_at(end):
         return await anext(connection, None)
+
+
+async def _answer(connection: WebSocketConnection, message: str, unstored: Unstored) -> None:
+    """Raises ApiError before the first event, and ClientDisconnect."""
+    encode = msgspec.json.Encoder().encode
+    async with aclosing(_turn(connection, message, unstored)) as events:
+        async for event in events:
+            await connection.send(encode(event))
 
 
 async def _turn(connection: WebSocketConnection, message: str, unstored: Unstored) -> AsyncGenerator[StreamEvent]:

@@ -43,6 +43,7 @@ from aquilon.api.jobs.openai_fine_tuning import (
 )
 from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import PageOf, bounded, cut
+from aquilon.api.reader import Reader
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.conversations.dialects.dialect import dialect_of, note_dialect
@@ -219,7 +220,8 @@ async def events(
     jobs = services(request).fine_tuning_jobs
     if stream:
         await jobs.get(caller, fine_tuning_job_id)
-        return EventStream(_followed(request, caller, fine_tuning_job_id))
+        reader = Reader(request, lambda principal: jobs.get(principal, fine_tuning_job_id))
+        return EventStream(_followed(request, caller, fine_tuning_job_id), reader)
     before = None if after is None else event_number(after, "after")
     rows = await jobs.events(caller, fine_tuning_job_id, kinds=_ALL_KINDS, before=before, limit=limit + 1)
     return cut(rows, limit, openai_event)

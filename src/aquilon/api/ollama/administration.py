@@ -17,6 +17,7 @@ from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.json_answer import json_answer
 from aquilon.api.ollama.asking import LINES, known_name, source_of
 from aquilon.api.ollama.models import NamedModel
+from aquilon.api.reader import Reader
 from aquilon.api.routes import Routes
 from aquilon.api.services import services
 from aquilon.catalogue.administration import pulls
@@ -24,6 +25,7 @@ from aquilon.catalogue.pull_record import Pull, PullOrder
 from aquilon.catalogue.pulls import Pulls
 from aquilon.conversations.dialects.error_bodies import OllamaErrorBody
 from aquilon.errors import invalid, unsupported
+from aquilon.people.identity import Principal
 from aquilon.people.permissions import require_operator
 
 routes = Routes(tag="ollama")
@@ -70,7 +72,7 @@ async def ollama_pull(request: Request, caller: Caller) -> Response:
         order = PullOrder(store="", source=_source(name))
         lines = _progress_of(state.pulls, await pulls.start(state.database, caller, state.pulls, order=order))
     if fields.stream is not False:
-        return EventStream(_encoded(lines), media_type=LINES, heartbeat=b"")
+        return EventStream(_encoded(lines), Reader(request, _may_operate), media_type=LINES, heartbeat=b"")
     await answer_unless_gone(request, _finished(lines))
     return json_answer(_SUCCESS)
 
@@ -87,6 +89,10 @@ async def ollama_delete(request: Request, caller: Caller) -> Response:
     require_operator(caller)
     await state.server_models.remove(caller, await known_name(state.catalogue, fields.named, caller))
     return Response()
+
+
+async def _may_operate(principal: Principal) -> None:
+    require_operator(principal)
 
 
 def _source(name: str) -> str:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.event_stream import EventStream, answer_unless_gone
+from aquilon.api.reader import Reader, may_ask_models
 from aquilon.api.services import services
 from aquilon.catalogue.card import LocalModel
 from aquilon.catalogue.catalogue import Catalogue
@@ -63,7 +64,7 @@ async def answer(
     )
     shape = Answer(kind=kind, model=prepared.model, clock=clock, thoughts=fields.think is not False)
     if streamed:
-        return EventStream(shape.lines(events), media_type=LINES, heartbeat=b"")
+        return EventStream(shape.lines(events), Reader(request, may_ask_models), media_type=LINES, heartbeat=b"")
     return Response(await answer_unless_gone(request, shape.whole(events)), media_type="application/json")
 
 

@@ -28,5 +28,6 @@ REVISIONS = (
     "0025",
     "0026",
     "0027",
+    "0028",
 )
 """Every revision this version knows. A database beyond them was written by a newer Aquilon."""

@@ -858,6 +858,17 @@ CREATE TABLE model_notes (
 	CONSTRAINT pk_model_notes PRIMARY KEY (model)
 );
 
+CREATE TABLE open_charges (
+	request_id VARCHAR NOT NULL,
+	organization_id VARCHAR NOT NULL,
+	process_id VARCHAR NOT NULL,
+	event VARCHAR NOT NULL,
+	CONSTRAINT fk_open_charges_organization_id FOREIGN KEY(organization_id) REFERENCES organizations (id) ON DELETE CASCADE,
+	CONSTRAINT pk_open_charges PRIMARY KEY (request_id)
+);
+
+CREATE INDEX ix_open_charges_organization_id ON open_charges (organization_id);
+
 CREATE TABLE open_waiting_lists (
 	organization_id VARCHAR NOT NULL,
 	opened_at BIGINT NOT NULL,

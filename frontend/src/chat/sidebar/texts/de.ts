@@ -44,6 +44,7 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.deleted": "„{title}“ ist gelöscht.",
   "toast.undo": "Rückgängig",
   "toast.failed": "Die Änderung wurde nicht gespeichert. Versuchen Sie es erneut.",
+  "toast.signedOut": "Die Änderung wurde nicht gespeichert: Ihre Sitzung ist zu Ende.",
   "toast.notShared":
     "Der Arbeitsbereich sieht diese Unterhaltung, aber nicht das Projekt: Teilen Sie zuerst das Projekt.",
   "project.menu": "Aktionen für das Projekt „{name}“",

@@ -42,6 +42,7 @@ export const texts = {
   "toast.deleted": "“{title}” is deleted.",
   "toast.undo": "Undo",
   "toast.failed": "The change was not saved. Try again.",
+  "toast.signedOut": "The change was not saved: your session has ended.",
   "toast.notShared": "The workspace sees this conversation but not the project: share the project first.",
   "project.menu": "Actions for the project “{name}”",
   "project.start": "New conversation in it",

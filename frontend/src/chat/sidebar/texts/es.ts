@@ -45,6 +45,7 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.deleted": "«{title}» está eliminada.",
   "toast.undo": "Deshacer",
   "toast.failed": "El cambio no se guardó. Conviene reintentarlo.",
+  "toast.signedOut": "El cambio no se guardó: la sesión ha terminado.",
   "toast.notShared":
     "El espacio de trabajo ve esta conversación, pero no el proyecto: primero hay que compartir el proyecto.",
   "project.menu": "Acciones para el proyecto «{name}»",

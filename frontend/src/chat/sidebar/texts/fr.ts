@@ -44,6 +44,7 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.deleted": "«\u00a0{title}\u00a0» est supprimée.",
   "toast.undo": "Annuler",
   "toast.failed": "La modification n’a pas été enregistrée. Réessayez.",
+  "toast.signedOut": "La modification n’a pas été enregistrée\u00a0: votre session est terminée.",
   "toast.notShared":
     "L’espace de travail voit cette conversation, mais pas le projet\u00a0: partagez d’abord le projet.",
   "project.menu": "Actions pour le projet «\u00a0{name}\u00a0»",

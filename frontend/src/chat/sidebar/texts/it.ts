@@ -44,6 +44,7 @@ export const texts: Record<keyof typeof english, string> = {
   "toast.deleted": "«{title}» è eliminata.",
   "toast.undo": "Annulla",
   "toast.failed": "La modifica non è stata salvata. Riprovare.",
+  "toast.signedOut": "La modifica non è stata salvata: la sessione è terminata.",
   "toast.notShared":
     "L’area di lavoro vede questa conversazione ma non il progetto: prima occorre condividere il progetto.",
   "project.menu": "Azioni per il progetto «{name}»",
