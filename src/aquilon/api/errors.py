@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -70,6 +70,16 @@ def api_error(error: Exception) -> ApiError:
     return _without_room(error) or server_error(
         "Something went wrong on the server; its log has the reason under this answer's x-request-id"
     )
+
+
+@contextmanager
+def params_as(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors name the fields of the client's contract. ``names``: by the name that a field of a chat has."""
+    try:
+        yield
+    except ApiError as error:
+        error.param = names.get(error.param or "", error.param)
+        raise
 
 
 def _without_room(error: Exception) -> ApiError | None:

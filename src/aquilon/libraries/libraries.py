@@ -121,13 +121,16 @@ class Libraries:
         offset: int = 0,
         limit: int,
     ) -> tuple[list[CountedLibrary], bool]:
-        """A page of the libraries, and whether there are more. ``before``: the page that ends above it."""
+        """A page of the libraries, and whether there are more. ``before``: the page that ends above it.
+
+        Either may name one that is gone.
+        """
         async with self._database.reading() as session:
             rows = await stored.page(
                 session,
                 principal,
-                after=None if after is None else await required(session, principal, after),
-                before=None if before is None else await required(session, principal, before),
+                after=after,
+                before=before,
                 search=search,
                 oldest_first=oldest_first,
                 offset=offset,

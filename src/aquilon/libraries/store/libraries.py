@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, and_, func, literal, or_, tuple_
+from sqlalchemy import Select, and_, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.libraries.tables import Library, LibraryBatch, LibraryDocument
@@ -59,15 +59,16 @@ async def page(
     session: AsyncSession,
     principal: Principal,
     *,
-    after: Library | None = None,
-    before: Library | None = None,
+    after: str | None = None,
+    before: str | None = None,
     search: str | None = None,
     oldest_first: bool = False,
     offset: int = 0,
     limit: int,
 ) -> list[Library]:
-    """A page in the order of creation. ``before``: the page that ends above it, in the same order."""
-    query, order = visible(principal), tuple_(Library.created_at, Library.id)
+    """A page in the order of creation, which is that of the ids. ``before``: the page that ends above it, in the same
+    order."""
+    query = visible(principal)
     if search:
         query = query.where(Library.name.icontains(search, autoescape=True))
     upwards = oldest_first
@@ -75,8 +76,7 @@ async def page(
         upwards = not oldest_first
     last = before or after
     if last is not None:
-        place = tuple_(literal(last.created_at), literal(last.id))
-        query = query.where(order > place if upwards else order < place)
+        query = query.where(Library.id > last if upwards else Library.id < last)
     columns = (Library.created_at, Library.id)
     query = query.order_by(*(column.asc() if upwards else column.desc() for column in columns))
     rows = list(await session.scalars(query.offset(offset).limit(limit)))
