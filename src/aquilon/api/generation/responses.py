@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 from fastapi import Query
@@ -21,6 +21,7 @@ from aquilon.api.json_answer import json_answer
 from aquilon.api.listing import bounded, listed, sliced
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
+from aquilon.conversations.dialects.dialect import dialect_of
 from aquilon.conversations.dialects.frames import DONE
 from aquilon.conversations.dialects.item_bodies import OutputItem, item_body, without_results
 from aquilon.conversations.dialects.responses_answers import (
@@ -81,7 +82,8 @@ async def create_response(request: Request, caller: Caller) -> Response:
         return await _answer_again(request, caller, begun, fields)
     response = answering.response
     if fields.stream:
-        return EventStream(frames(answering.events, answering.writing, waits=not fields.background))
+        waits = not fields.background
+        return EventStream(frames(answering.events, answering.writing, closing=_closing(request), waits=waits))
     if fields.background:
         return json_answer(response)
     answer = await answer_unless_gone(request, whole_answer(answering.events, answering.writing))
@@ -130,7 +132,7 @@ async def get_response(
     if not stream:
         return json_answer(await _stored_response(state, run, shows_results=shows_results))
     after = -1 if starting_after is None else starting_after
-    return EventStream(_frames_after(state, run, after, shows_results=shows_results))
+    return EventStream(_frames_after(state, run, after, closing=_closing(request), shows_results=shows_results))
 
 
 @routes.post(
@@ -171,7 +173,7 @@ async def list_input_items(
     response_id: str,
     after: str | None = None,
     limit: int = 20,
-    order: str = "desc",
+    order: Literal["asc", "desc"] = "desc",
 ) -> Response:
     state, limit = services(request), bounded(limit, least=0)
     run = await _run(state, caller, response_id)
@@ -194,7 +196,7 @@ async def _answer_again(request: Request, caller: Principal, run: StoredRun, fie
     """What the first of two equal requests gets: all events, the answer as it begins, or the whole answer."""
     state = services(request)
     if fields.stream:
-        return EventStream(_frames_after(state, run, -1, shows_results=fields.shows_results))
+        return EventStream(_frames_after(state, run, -1, closing=_closing(request), shows_results=fields.shows_results))
     if not fields.background:
         await answer_unless_gone(request, _end_of(state, run))
         run = await _run(state, caller, run.id)
@@ -252,7 +254,14 @@ async def _stored_response(state: Services, run: StoredRun, *, shows_results: bo
     return msgspec.structs.replace(writing.response, completed_at=completed_at, output=output)
 
 
-async def _frames_after(state: Services, run: StoredRun, after: int, *, shows_results: bool) -> AsyncGenerator[bytes]:
+def _closing(request: Request) -> bytes:
+    """What comes after a stream's last event: for Mistral's client nothing, since it reads each frame as an event."""
+    return b"" if dialect_of(request.scope) == "mistral" else DONE
+
+
+async def _frames_after(
+    state: Services, run: StoredRun, after: int, *, closing: bytes, shows_results: bool
+) -> AsyncGenerator[bytes]:
     """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before.
 
     A reader of a server that was killed may have seen events that were not stored yet: it gets the last one alone.
@@ -279,4 +288,5 @@ async def _frames_after(state: Services, run: StoredRun, after: int, *, shows_re
         raise invalid(
             f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
         )
-    yield DONE
+    if closing:
+        yield closing
