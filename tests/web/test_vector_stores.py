@@ -56,6 +56,17 @@ def test_each_file_that_a_list_names_may_be_taken_out_while_it_is_read(openai_cl
     assert files.list(store.id).data == []
 
 
+def test_a_page_may_be_empty_and_may_end_above_a_store(openai_client: OpenAI) -> None:
+    stores = openai_client.vector_stores
+    made = [stores.create(name=f"store {number}").id for number in range(3)][::-1]
+    assert stores.list(limit=0).data == []
+    assert stores.list(before=made[2], limit=0).data == []
+    assert [store.id for store in stores.list(before=made[2], limit=1)] == [made[1]]  # all pages, to that store
+    assert [store.id for store in stores.list(before=made[2], after=made[0])] == [made[1]]
+    assert [store.id for store in stores.list(before=made[2], limit=5).data][-2:] == made[:2]
+    assert openai_client.vector_stores.files.list(made[0], limit=0).data == []
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [

@@ -170,7 +170,7 @@ class Documents:
         offset: int = 0,
         limit: int,
     ) -> tuple[list[Row], bool]:
-        """A page of the documents, and whether there are more. ``before``: the page that ends above it.
+        """A page of the documents, and whether there are more. ``after``, ``before``: as for libraries.
 
         Below one that is gone the list begins anew, so that a client may remove each one that a page names.
         """
@@ -179,7 +179,7 @@ class Documents:
             await required(session, principal, library_id)
             last = None if after is None else await stored.by_id(session, scope, library_id, after)
             first = None if before is None else await self._document(session, principal, library_id, before)
-            rows = await stored.page(
+            return await stored.page(
                 session,
                 scope,
                 library_id,
@@ -188,9 +188,8 @@ class Documents:
                 before=None if first is None else first[0],
                 oldest_first=oldest_first,
                 offset=offset,
-                limit=limit + 1,
+                limit=limit,
             )
-        return (rows[-limit:] if before is not None else rows[:limit]), len(rows) > limit
 
     async def count(self, principal: Principal, library_id: str, criteria: DocumentFilter) -> int:
         async with self._database.reading() as session:

@@ -121,12 +121,12 @@ class Libraries:
         offset: int = 0,
         limit: int,
     ) -> tuple[list[CountedLibrary], bool]:
-        """A page of the libraries, and whether there are more. ``before``: the page that ends above it.
+        """A page of the libraries, and whether there are more: see `store.libraries.page`.
 
-        Either may name one that is gone.
+        ``after`` and ``before`` may name libraries that are gone.
         """
         async with self._database.reading() as session:
-            rows = await stored.page(
+            rows, has_more = await stored.page(
                 session,
                 principal,
                 after=after,
@@ -134,10 +134,9 @@ class Libraries:
                 search=search,
                 oldest_first=oldest_first,
                 offset=offset,
-                limit=limit + 1,
+                limit=limit,
             )
-            shown = rows[-limit:] if before is not None else rows[:limit]
-            return await _counted(session, principal, shown), len(rows) > limit
+            return await _counted(session, principal, rows), has_more
 
     async def count(self, principal: Principal, *, search: str | None = None) -> int:
         async with self._database.reading() as session:

@@ -65,22 +65,24 @@ async def page(
     oldest_first: bool = False,
     offset: int = 0,
     limit: int,
-) -> list[Library]:
-    """A page in the order of creation, which is that of the ids. ``before``: the page that ends above it, in the same
-    order."""
-    query = visible(principal)
+) -> tuple[list[Library], bool]:
+    """A page in the order of creation, which is that of the ids, and whether there are more.
+
+    It begins below ``after``. With ``before`` alone it ends above that one, and with both it lies between them.
+    """
+    query, columns = visible(principal), (Library.created_at, Library.id)
     if search:
         query = query.where(Library.name.icontains(search, autoescape=True))
-    upwards = oldest_first
+    if after is not None:
+        query = query.where(Library.id > after if oldest_first else Library.id < after)
     if before is not None:
-        upwards = not oldest_first
-    last = before or after
-    if last is not None:
-        query = query.where(Library.id > last if upwards else Library.id < last)
-    columns = (Library.created_at, Library.id)
-    query = query.order_by(*(column.asc() if upwards else column.desc() for column in columns))
-    rows = list(await session.scalars(query.offset(offset).limit(limit)))
-    return rows[::-1] if before is not None else rows
+        query = query.where(Library.id < before if oldest_first else Library.id > before)
+    from_below = before is not None and after is None
+    ascending = oldest_first != from_below
+    query = query.order_by(*(column.asc() if ascending else column.desc() for column in columns))
+    rows = list(await session.scalars(query.offset(offset).limit(limit + 1)))
+    shown = rows[:limit]
+    return shown[::-1] if from_below else shown, len(rows) > limit
 
 
 async def count(session: AsyncSession, principal: Principal, *, search: str | None = None) -> int:
