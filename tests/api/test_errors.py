@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from sqlalchemy.exc import DBAPIError
 
 from aquilon.api.errors import api_error
 from aquilon.conversations.dialects.error_bodies import error_body
+from aquilon.conversations.run import RunError
+from aquilon.conversations.runs import run_error
 from aquilon.errors import ApiError, invalid
 from aquilon.generation.prompts import too_long
 from aquilon.money.budgets import Budget, budget_exceeded
@@ -17,15 +20,18 @@ from aquilon.people.store import accounts
 from aquilon.storage import Database
 
 
-async def test_a_nul_character_in_a_name_is_refused_with_400(database: Database) -> None:
+async def test_a_nul_character_in_a_name_is_refused_with_400(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     """SQLite has no such user, PostgreSQL refuses the query: neither means that the database is away."""
-    refused = None
+    refusals: list[ApiError | RunError] = []
     try:
         async with database.reading() as session:
             assert (await accounts.claimants(session, "a\0b")).users == ()
     except DBAPIError as error:
-        refused = api_error(error)
-    assert refused is None or (refused.status, refused.code) == (400, "invalid_characters")
+        refusals = [api_error(error), run_error(error)]
+    assert {(refusal.status, refusal.code) for refusal in refusals} <= {(400, "invalid_characters")}
+    assert caplog.records == []
 
 
 class TestALimitThatWasReached:

@@ -57,7 +57,7 @@ async def reach(process: Process, stranger: Principal, run: LiveRun, conversatio
         try:
             await way()
         except ApiError as error:
-            if error.status == 404:
+            if error.status == 404 or error.code == "previous_response_not_found":
                 continue
         reached.append(name)
     if await conversations.items_by_id(stranger, [item_id]):

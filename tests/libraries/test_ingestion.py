@@ -151,6 +151,15 @@ async def test_a_cancelled_batch_reads_no_more(shelf: Shelf) -> None:
     assert (await shelf.search(library, "text")).hits == []
 
 
+async def test_a_batch_that_is_read_stays_completed_when_it_is_cancelled(shelf: Shelf) -> None:
+    library, documents = await shelf.library(), shelf.services.documents
+    file_id = await shelf.add(await shelf.library(), "A text.")
+    batch = await documents.add_batch(shelf.person, library, [NewDocument(file_id=file_id, attributes={})])
+    await shelf.read(library)
+    cancelled, counts = await documents.cancel(shelf.person, library, batch.id)
+    assert (cancelled.cancelled, counts.completed, counts.total) == (False, 1, 1)
+
+
 async def delete_the_file(shelf: Shelf, library: str, file_id: str) -> None:
     await shelf.services.files.delete(shelf.person, file_id)
 

@@ -117,6 +117,20 @@ def test_a_conversation_goes_on_with_the_version_that_it_began_with(
         conversations.start(agent_id=agent.id, inputs="Say a word.")
 
 
+def test_what_an_assistant_wrote_names_it(mistral_client: Mistral, new_agent: NewAgent) -> None:
+    agent, conversations = new_agent(), mistral_client.beta.conversations
+    begun = conversations.start(agent_id=agent.id, inputs="Say a word.")
+    [output] = begun.outputs
+    assert output.agent_id == agent.id
+    with conversations.append_stream(conversation_id=begun.conversation_id, inputs="Another.") as stream:
+        deltas: list[Any] = [event.data for event in stream if event.event == "message.output.delta"]
+    assert {delta.agent_id for delta in deltas} == {agent.id}
+    entries: list[Any] = list(conversations.get_history(conversation_id=begun.conversation_id).entries)
+    assert [entry.agent_id for entry in entries if entry.type == "message.output"] == [agent.id] * 2
+    plain = conversations.start(model=MODEL, inputs="Say a word.", completion_args=SAMPLING)
+    assert plain.outputs[0].agent_id is None
+
+
 def test_an_assistant_whose_library_is_gone_says_so_by_its_name(
     mistral_client: Mistral, openai_client: OpenAI, new_agent: NewAgent
 ) -> None:

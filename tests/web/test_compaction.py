@@ -60,7 +60,7 @@ def test_a_stored_conversation_is_compacted(openai_client: OpenAI) -> None:
         ({"input": []}, 400, "input"),
         ({}, 400, "input"),
         ({"input": "Hello", "model": "no-such-model"}, 404, "model"),
-        ({"previous_response_id": "resp_unknown"}, 404, "previous_response_id"),
+        ({"previous_response_id": "resp_unknown"}, 400, "previous_response_id"),
         ({"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}, 400, "input.0"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_conversation_is_created_changed_and_deleted(openai_client: OpenAI) ->
     changed = conversations.update(made.id, metadata={"for": "more"}, extra_body={"title": "Tea"})
     assert changed.metadata == {"for": "more"}
     assert conversations.retrieve(made.id).model_dump()["title"] == "Tea"
-    conversations.update(made.id, metadata={})
+    assert conversations.update(made.id, metadata=None).metadata == {}
     assert conversations.retrieve(made.id).model_dump()["title"] == "Tea"
     assert conversations.delete(made.id).deleted is True
     with pytest.raises(openai.NotFoundError):
@@ -97,7 +97,11 @@ def test_every_kind_of_item_is_read_as_it_was_added(openai_client: OpenAI) -> No
         {"type": "function_call_output", "call_id": "call_1", "output": "noon"},
         {"type": "custom_tool_call", "call_id": "call_2", "name": "note", "input": "It is noon"},
         {"type": "custom_tool_call_output", "call_id": "call_2", "output": "noted"},
-        {"role": "assistant", "content": [{"type": "output_text", "text": "It is noon", "annotations": []}]},
+        {
+            "role": "assistant",
+            "phase": "final_answer",
+            "content": [{"type": "output_text", "text": "It is noon", "annotations": []}],
+        },
         {
             "role": "user",
             "content": [{"type": "input_image", "image_url": "data:image/png;base64,AA", "detail": "low"}],
@@ -115,6 +119,7 @@ def test_every_kind_of_item_is_read_as_it_was_added(openai_client: OpenAI) -> No
         "Message",
         "Message",
     ]
+    assert [item.phase for item in read if item.type == "message"] == [None, "final_answer", None]
     again = [openai_client.conversations.items.retrieve(item.id or "", conversation_id=made.id) for item in read]
     assert again == read
     assert [item.id for item in openai_client.conversations.items.list(made.id, limit=3)] == [
@@ -467,7 +472,7 @@ async def test_thoughts_are_an_entry_of_their_own() -> None:
         for event in (Started(0), Delta(0, "", reasoning="Hm"), Delta(0, "Noon"), Finished(0, "stop"), Usage(5, 2)):
             yield event
 
-    told = {"answer_id": "run_1", "conversation_id": "conv_1", "model": MODEL}
+    told: dict[str, Any] = {"answer_id": "run_1", "conversation_id": "conv_1", "model": MODEL, "agent_id": None}
     streamed = b"".join([data async for data in frames(answered(), **told)]).decode()
     events = [json.loads(line.removeprefix("data: ")) for line in streamed.splitlines() if line.startswith("data: ")]
     thought, text = (

@@ -112,3 +112,17 @@ def test_a_model_that_cannot_fill_gaps_is_refused_with_the_reason(mistral_client
         mistral_client.fim.complete(model=MODEL, prompt="def f(", suffix="return x")
     assert caught.value.status_code == 400
     assert "can't fill a gap" in json.loads(caught.value.body)["message"]
+
+
+def test_a_response_is_streamed_as_typed_events_to_their_end(mistral_client: Mistral) -> None:
+    fields: Any = {"model": MODEL, "input": "Name a fruit.", "max_output_tokens": 4}
+    with mistral_client.responses.create(**fields, stream=True) as stream:
+        events = [frame.event for frame in stream]
+    assert (events[0], events[-1]) == ("response.created", "response.incomplete")
+
+
+def test_a_response_is_answered_and_counted(mistral_client: Mistral) -> None:
+    fields: Any = {"model": MODEL, "input": "Name a fruit."}
+    answer = mistral_client.responses.create(**fields, max_output_tokens=4)
+    assert answer.usage is not None
+    assert mistral_client.responses.count_input_tokens(**fields).input_tokens == answer.usage.input_tokens

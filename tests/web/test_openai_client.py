@@ -388,3 +388,18 @@ class TestErrors:
         with pytest.raises(openai.NotFoundError) as caught:
             openai_client.models.retrieve("nothing")
         assert caught.value.request_id
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}, "modalities"),
+        ({"moderation": {"model": "m", "policy": {"output": {"mode": "block"}}}}, "moderation"),
+    ],
+)
+def test_what_a_local_model_can_t_do_is_refused_rather_than_left_out(
+    openai_client: OpenAI, more: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        openai_client.chat.completions.create(**{"model": MODEL, "messages": QUESTION, "max_tokens": 1} | more)
+    assert caught.value.param == param

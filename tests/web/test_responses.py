@@ -184,7 +184,6 @@ def test_log_probabilities_are_sent_on_request(openai_client: OpenAI) -> None:
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        ({"previous_response_id": "resp_1"}, "previous_response_not_found"),
         ({"conversation": "conv_1"}, "conversation_not_found"),
         ({"prompt": {"id": "p_1"}}, "prompt_not_found"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "item_not_found"),
@@ -197,6 +196,13 @@ def test_a_reference_to_a_stored_object_is_refused_with_404(
     with pytest.raises(openai.NotFoundError) as caught:
         openai_client.responses.create(**request(**more))
     assert caught.value.code == code
+
+
+def test_an_unknown_previous_response_is_a_bad_request_as_with_openai(openai_client: OpenAI) -> None:
+    """Clients that find this status and code send the whole conversation."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        openai_client.responses.create(**request(previous_response_id="resp_1"))
+    assert (caught.value.code, caught.value.param) == ("previous_response_not_found", "previous_response_id")
 
 
 MANY = [{"type": "custom", "name": f"t{number}"} for number in range(100)]
@@ -229,6 +235,9 @@ MANY = [{"type": "custom", "name": f"t{number}"} for number in range(100)]
         ({"input": [{"type": "function_call", "name": "f"}]}, "input.0"),
         ({"input": [{"type": "function_call_output", "call_id": "f"}]}, "input.0"),
         ({"input": [{"type": "computer_call"}]}, "input.0.type"),
+        ({"input": "word " * 20_000}, "input"),
+        ({"max_output_tokens": 9_000}, "max_output_tokens"),
+        ({"moderation": {"model": "omni-moderation-latest"}}, "moderation"),
     ],
 )
 def test_a_request_that_cannot_be_answered_is_refused_with_its_parameter(

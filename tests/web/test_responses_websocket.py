@@ -114,7 +114,7 @@ def test_an_unstored_response_is_continued_on_its_connection_alone(
     assert (third.previous_response_id, third.to_dict()["store"]) == (second.id, False)
     with openai_client.responses.connect() as other:
         missing = turn(other, input="And?", previous_response_id=third.id)
-        assert code_of(missing) == (404, "previous_response_not_found")
+        assert code_of(missing) == (400, "previous_response_not_found")
     with pytest.raises(openai.NotFoundError):
         openai_client.responses.retrieve(third.id)
 
@@ -173,7 +173,7 @@ def test_a_continuation_that_fails_forgets_what_it_continued(
     first = turn(connection, input="Hello")
     assert code_of(turn(connection, previous_response_id=first.id, **failing))[0] == status
     again = turn(connection, input="Go on", previous_response_id=first.id)
-    assert code_of(again) == (404, "previous_response_not_found")
+    assert code_of(again) == (400, "previous_response_not_found")
 
 
 def test_a_failed_continuation_leaves_a_stored_response_as_it_is(connection: ResponsesConnection) -> None:
@@ -222,7 +222,7 @@ def test_messages_that_come_together_are_answered_one_after_another(socket: Clie
         ('{"type": "session.update"}', 400, "literal_error"),
         (json.dumps({"type": "response.create", "input": 7}), 400, "string_type"),
         (json.dumps({"type": "response.create", "model": "unknown", "input": "x"}), 404, "model_not_found"),
-        (json.dumps({"type": "response.create", "previous_response_id": "resp_x"}), 404, "previous_response_not_found"),
+        (json.dumps({"type": "response.create", "previous_response_id": "resp_x"}), 400, "previous_response_not_found"),
         (json.dumps({"type": "response.create", "previous_response_id": {"id": 1}}), 400, "string_type"),
     ],
 )

@@ -97,7 +97,7 @@ def test_what_is_not_to_be_stored_is_unknown_afterwards(openai_client: OpenAI) -
     answer = openai_client.responses.create(**request(input="Hello", store=False))
     with pytest.raises(openai.NotFoundError):
         openai_client.responses.retrieve(answer.id)
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.BadRequestError, match="There is no response"):
         openai_client.responses.create(**request(input="Go on", previous_response_id=answer.id))
 
 

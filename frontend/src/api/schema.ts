@@ -595,6 +595,7 @@ export interface CallGrew {
   output_index: number;
   id: string;
   model: string;
+  agent_id: string | null;
   name: string;
   tool_call_id: string;
   arguments: string;
@@ -1354,7 +1355,7 @@ export interface CreateAgent {
 
 /** OpenAI's new conversation, which nothing answers yet. */
 export interface CreateConversation {
-  /** In place of all metadata that is there. */
+  /** In place of all metadata that is there; null is none. */
   metadata?: Record<string, string> | null;
   title?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
@@ -2084,6 +2085,7 @@ export interface FunctionCallEntry {
   name: string;
   arguments: string;
   model: string | null;
+  agent_id: string | null;
 }
 
 export interface FunctionCallFields {
@@ -2334,6 +2336,8 @@ export interface InputItem {
   type?: string;
   role?: "system" | "developer" | "user" | "assistant" | null;
   content?: string | Array<InputPart> | null;
+  /** Of an assistant's message: `commentary` or `final_answer`. Kept as it is. */
+  phase?: string | null;
   call_id?: string | null;
   name?: string | null;
   /** The namespace of the called tool. */
@@ -2749,6 +2753,7 @@ export interface MessageGrew {
   id: string;
   content_index: number;
   model: string;
+  agent_id: string | null;
   role: string;
   content: string | ThinkChunk | ReferenceChunk;
 }
@@ -2770,6 +2775,7 @@ export interface MessageItemBody {
   status: string;
   role: string;
   content: Array<InputTextBody | OutputTextBody | InputImageBody | InputFileBody>;
+  phase?: string;
 }
 
 /** What the assistant wrote. Thoughts are an entry of their own, before the one that they led to. */
@@ -2782,6 +2788,7 @@ export interface MessageOutputEntry {
   role: string;
   content: string | Array<TextChunk | ThinkChunk | ImageChunk | DocumentChunk | ReferenceChunk>;
   model: string | null;
+  agent_id: string | null;
 }
 
 export interface MessageStart {
@@ -3166,7 +3173,7 @@ export interface ModerationResult {
 
 /** A change that may also go to another branch. */
 export interface MoveConversation {
-  /** In place of all metadata that is there. */
+  /** In place of all metadata that is there; null is none. */
   metadata?: Record<string, string> | null;
   title?: string | null;
   /** `workspace`: everybody in the workspace sees it. `user`: only its person does, signed in, which is how a person's conversation begins. */
@@ -4480,6 +4487,8 @@ export interface ResponsesRequest {
   conversation?: string | ConversationRefFields | null;
   /** Refused with 404: prompts aren't stored. */
   prompt?: unknown;
+  /** Refused: an answer is moderated as the server's operator has set it. */
+  moderation?: unknown;
   /** With `true`, the answer begins as `queued` and is written without a client that waits for it. */
   background?: boolean | null;
   /** With `auto`, the oldest turns are left out if the conversation doesn't fit the model's context; otherwise the request is refused. */
@@ -5055,6 +5064,7 @@ export interface TextDelta {
 
 export interface TextEcho {
   format: FormatEcho;
+  verbosity: string | null;
 }
 
 /** `response.output_text` and `response.reasoning_text`: `.delta` and `.done`. */
@@ -5080,7 +5090,7 @@ export interface TextFormat {
 
 export interface TextOptions {
   format?: TextFormat | null;
-  /** For upstreams that know it. */
+  /** For upstreams that know it. Repeated in the answer. */
   verbosity?: string | null;
 }
 

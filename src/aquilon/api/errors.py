@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aquilon.conversations.dialects.error_bodies import REQUEST_ID, ErrorResponse
-from aquilon.errors import ApiError, ErrorType, Refusal, invalid, overloaded, server_error
+from aquilon.errors import ApiError, ErrorType, Refusal, overloaded, server_error
 from aquilon.log import get_logger
-from aquilon.storage.unwritable import unwritable
+from aquilon.storage.unwritable import untranslatable, unwritable
 
 log = get_logger("aquilon.api")
 
@@ -33,9 +32,6 @@ _MOST_DETAILS = 20
 _BOUNDS = frozenset(
     {"gt", "ge", "lt", "le", "min_length", "max_length", "multiple_of", "expected", "pattern"}  # never the input
 )
-
-_UNTRANSLATABLE = "22021"
-"""PostgreSQL's error code for a NUL in a query's text; SQLite returns no row for such a text."""
 
 
 def error_response(error: ApiError) -> Response:
@@ -64,12 +60,22 @@ def api_error(error: Exception) -> ApiError:
     """The error that a client gets for any exception. The text of an unexpected exception goes only to the log."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _UNTRANSLATABLE:
-        return invalid("A text contains a NUL character, which no name or id contains", code="invalid_characters")
+    if (refusal := untranslatable(error)) is not None:
+        return refusal
     log.error("unexpected", exc_info=error)
     return _without_room(error) or server_error(
         "Something went wrong on the server; its log has the reason under this answer's x-request-id"
     )
+
+
+@contextmanager
+def params_as(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors name the fields of the client's contract. ``names``: by the name that a field of a chat has."""
+    try:
+        yield
+    except ApiError as error:
+        error.param = names.get(error.param or "", error.param)
+        raise
 
 
 def _without_room(error: Exception) -> ApiError | None:

@@ -17,7 +17,7 @@ from aquilon.conversations.store.items import Place
 from aquilon.conversations.store.projects import NO_PROJECT, ProjectContext
 from aquilon.conversations.tables import StoredConversation
 from aquilon.conversations.visible import conversation_in, default_visibility, item_id_below, item_not_found
-from aquilon.errors import not_found
+from aquilon.errors import invalid
 from aquilon.people.identity import Principal
 from aquilon.people.scope import Scope
 from aquilon.people.secrets import new_id
@@ -67,7 +67,7 @@ class Contexts:
         )
 
     async def after_run(self, principal: Principal, run_id: str) -> Context:
-        """Below the last item of a run. Raises ApiError 404."""
+        """Below the last item of a run. Raises ApiError 400 for an unknown one, as OpenAI does."""
         days = await self._policies.days_of(principal.organization_id)
         async with self._database.reading() as session:
             run = await stored_runs.by_id(session, principal, run_id)
@@ -77,7 +77,7 @@ class Contexts:
                     context := await self._context(session, principal, conversation, run.leaf_id, days=days)
                 ):
                     return context
-        raise not_found(
+        raise invalid(
             f"There is no response '{run_id[:100]}': it was not stored, or it was deleted",
             param="previous_response_id",
             code="previous_response_not_found",

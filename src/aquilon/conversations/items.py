@@ -43,6 +43,8 @@ class MessageItem(msgspec.Struct, frozen=True, tag="message", omit_defaults=True
     name: str | None = None
     more: dict[str, Any] = {}
     """The client's other fields, unchanged, for upstreams."""
+    phase: str | None = None
+    """``commentary`` or ``final_answer``: what the client says of an assistant's message, kept for the client."""
 
     @property
     def text(self) -> str:

@@ -32,7 +32,7 @@ from aquilon.people.scope import Scope
 from aquilon.request import Delta, ToolCallDelta
 from aquilon.storage import Database
 from aquilon.storage.rows import write
-from aquilon.storage.unwritable import unwritable
+from aquilon.storage.unwritable import untranslatable, unwritable
 
 NOTE_SECONDS = 0.25
 """How often what came of the running answers is written, none before it is as old as this: most are never noted.
@@ -426,6 +426,8 @@ class Runs:
 
 def run_error(error: Exception) -> RunError:
     """What the client is told of a failure. The text of an unexpected exception goes only to the log."""
+    if (refusal := untranslatable(error)) is not None:
+        error = refusal
     if not isinstance(error, ApiError):
         log.error("unexpected", exc_info=error)
         error = unwritable(error) or server_error(

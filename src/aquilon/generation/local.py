@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from aquilon.catalogue.catalogue import Catalogue
 from aquilon.catalogue.text_models import LoadedText, TextModels
 from aquilon.engine.client import Engine, EngineError
 from aquilon.engine.protocol import SequenceOutput, SequenceRequest, TokenLogprobs
-from aquilon.errors import ApiError, invalid, overloaded, server_error, server_stopping
+from aquilon.errors import ApiError, invalid, overloaded, server_error, server_stopping, unsupported
 from aquilon.generation.constraints import Constraints
 from aquilon.generation.decoding import Decoding, reading_of, repeated, scored
 from aquilon.generation.metrics import Metrics
@@ -83,6 +84,7 @@ class LocalModels:
         Raises ApiError: 400 for a request that can't be answered, 500 if the model's files
         are damaged, 503 if too many requests wait.
         """
+        _require_possible(request.upstream_fields)
         if self.unfinished + request.n > self._max_waiting:
             raise overloaded("Too many requests are waiting; try again in a moment", retry_after=_RETRY_AFTER)
         if not patient and self.engine.restarting(card.name):
@@ -255,6 +257,16 @@ class LocalSequence:
         finally:
             backend.unfinished -= sequence.n
             measure.close()
+
+
+def _require_possible(fields: Mapping[str, Any]) -> None:
+    """Raises ApiError 400 for what would change the answer's kind, or keep it back, and only an upstream does."""
+    match fields.get("modalities"):
+        case [*modalities] if "audio" in modalities:
+            raise unsupported("An answer as audio is", param="modalities")
+    match fields.get("moderation"):
+        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
+            raise unsupported("A moderation that blocks is", param="moderation")
 
 
 def _scored_prompt(tokenizer: Tokenizer, logprobs: Sequence[TokenLogprobs | None]) -> tuple[ScoredToken | None, ...]:

@@ -106,7 +106,7 @@ def too_long(*, prompt_tokens: int, max_tokens: int | None, context: int, at_lea
     return invalid(
         f"This model's context holds {context} tokens, and the request has {'at least ' if at_least else ''}"
         f"{total} tokens{parts}: shorten the prompt or ask for less",
-        param="messages" if not max_tokens else "max_tokens",
+        param="max_tokens" if max_tokens and prompt_tokens < context else "messages",
         code="context_length_exceeded",
         limit=LimitReached("context_tokens", context, needed=total, at_least=at_least or UNSET),
     )

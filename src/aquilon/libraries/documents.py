@@ -170,27 +170,26 @@ class Documents:
         offset: int = 0,
         limit: int,
     ) -> tuple[list[Row], bool]:
-        """A page of the documents, and whether there are more. ``before``: the page that ends above it."""
+        """A page of the documents, and whether there are more. ``after``, ``before``: as for libraries.
+
+        Below one that is gone the list begins anew, so that a client may remove each one that a page names.
+        """
         scope = Scope.of_organization(principal)
         async with self._database.reading() as session:
             await required(session, principal, library_id)
-            last, first = None, None
-            if after is not None:
-                last, _ = await self._document(session, principal, library_id, after)
-            if before is not None:
-                first, _ = await self._document(session, principal, library_id, before)
-            rows = await stored.page(
+            last = None if after is None else await stored.by_id(session, scope, library_id, after)
+            first = None if before is None else await self._document(session, principal, library_id, before)
+            return await stored.page(
                 session,
                 scope,
                 library_id,
                 criteria,
-                after=last,
-                before=first,
+                after=None if last is None else last[0],
+                before=None if first is None else first[0],
                 oldest_first=oldest_first,
                 offset=offset,
-                limit=limit + 1,
+                limit=limit,
             )
-        return (rows[-limit:] if before is not None else rows[:limit]), len(rows) > limit
 
     async def count(self, principal: Principal, library_id: str, criteria: DocumentFilter) -> int:
         async with self._database.reading() as session:
@@ -202,11 +201,13 @@ class Documents:
             return await self._batch(session, principal, library_id, batch_id)
 
     async def cancel(self, principal: Principal, library_id: str, batch_id: str) -> tuple[LibraryBatch, Counts]:
-        """Don't read what is still to be read of a batch."""
+        """Don't read what is still to be read of a batch. One that is read already stays as it is."""
         require_change(principal)
         scope = Scope.of_organization(principal)
         async with self._database.writing() as session:
-            batch, _ = await self._batch(session, principal, library_id, batch_id)
+            batch, counts = await self._batch(session, principal, library_id, batch_id)
+            if not counts.in_progress:
+                return batch, counts
             batch.cancelled = True
             await stored.cancel(session, scope, batch_id, now=int(time.time()))
             await session.flush()

@@ -121,20 +121,22 @@ class Libraries:
         offset: int = 0,
         limit: int,
     ) -> tuple[list[CountedLibrary], bool]:
-        """A page of the libraries, and whether there are more. ``before``: the page that ends above it."""
+        """A page of the libraries, and whether there are more: see `store.libraries.page`.
+
+        ``after`` and ``before`` may name libraries that are gone.
+        """
         async with self._database.reading() as session:
-            rows = await stored.page(
+            rows, has_more = await stored.page(
                 session,
                 principal,
-                after=None if after is None else await required(session, principal, after),
-                before=None if before is None else await required(session, principal, before),
+                after=after,
+                before=before,
                 search=search,
                 oldest_first=oldest_first,
                 offset=offset,
-                limit=limit + 1,
+                limit=limit,
             )
-            shown = rows[-limit:] if before is not None else rows[:limit]
-            return await _counted(session, principal, shown), len(rows) > limit
+            return await _counted(session, principal, rows), has_more
 
     async def count(self, principal: Principal, *, search: str | None = None) -> int:
         async with self._database.reading() as session:

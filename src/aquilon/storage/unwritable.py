@@ -7,10 +7,12 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
-from aquilon.errors import ApiError, overloaded
+from aquilon.errors import ApiError, invalid, overloaded
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _POSTGRESQL_DISK_FULL = "53100"
+_POSTGRESQL_UNTRANSLATABLE = "22021"
+"""For a NUL in a query's text; SQLite stores such a text, and returns no row for it."""
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -38,6 +40,13 @@ def database_unavailable(*, retry_after: int) -> ApiError:
         code="database_unavailable",
         retry_after=retry_after,
     )
+
+
+def untranslatable(error: Exception) -> ApiError | None:
+    """For a text that the database can't have. None for any other exception."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _POSTGRESQL_UNTRANSLATABLE:
+        return invalid("A text contains a NUL character, which no name or id contains", code="invalid_characters")
+    return None
 
 
 def unwritable(error: Exception, *, retry_after: int = 30) -> ApiError | None:

@@ -54,7 +54,7 @@ Visibility = Literal["user", "workspace"]
 class ChangeConversation(Fields):
     """OpenAI's change of a conversation. A field that isn't sent leaves what is there."""
 
-    metadata: Metadata | None = Field(None, description="In place of all metadata that is there.")
+    metadata: Metadata | None = Field(None, description="In place of all metadata that is there; null is none.")
     title: str | None = Field(None, max_length=256)
     visibility: Visibility | None = Field(
         None,
@@ -209,13 +209,14 @@ async def change_conversation(request: Request, caller: Caller, conversation_id:
     fields = await _read(request, MoveConversation, AppendToConversation)
     if isinstance(fields, AppendToConversation):
         return await mistral.append(request, caller, fields, conversation_id=conversation_id)
+    sent = fields.model_fields_set
     change = ConversationChange(
-        title=fields.title if "title" in fields.model_fields_set else msgspec.UNSET,
+        title=fields.title if "title" in sent else msgspec.UNSET,
         visibility=fields.visibility,
-        labels=None if fields.metadata is None else _labels(fields.metadata),
+        labels=_labels(fields.metadata or {}) if "metadata" in sent else None,
         pinned=fields.pinned,
         archived=fields.archived,
-        project_id=fields.project_id if "project_id" in fields.model_fields_set else msgspec.UNSET,
+        project_id=fields.project_id if "project_id" in sent else msgspec.UNSET,
         head_id=fields.head_id,
     )
     return json_answer(conversation_body(await services(request).conversations.change(caller, conversation_id, change)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from aquilon.api.answer_headers import model_answer_headers
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
 from aquilon.api.conversations.bodies import time_of
-from aquilon.api.errors import as_api_errors
+from aquilon.api.errors import as_api_errors, params_as
 from aquilon.api.event_stream import EventStream, answer_unless_gone
 from aquilon.api.generation.assisted import missing_parts_explained
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
@@ -60,6 +61,11 @@ from aquilon.request import Event
 routes = Routes("/v1/conversations/{conversation_id}", tag="conversations")
 
 DIALECT = "mistral"
+_PARAMS = {
+    "messages": "inputs",
+    "max_tokens": "completion_args.max_tokens",
+    "response_format": "completion_args.response_format",
+}
 MOST_ENTRIES = 20_000
 """A longer conversation is listed in pages."""
 
@@ -221,7 +227,7 @@ async def _answer(
         )
         messages = prompt_messages(instructions, history, inputs, param="inputs")
         generation = settings.generation(settings.model or state.catalogue.default_name(), messages)
-        with missing_parts_explained(assistant):
+        with params_as(_PARAMS), missing_parts_explained(assistant):
             return await state.pipeline.prepare(generation, caller)
 
     prepared = await prepare(None) if footnotes is None else await prepare_with_sources(footnotes, prepare)
@@ -255,14 +261,15 @@ async def _answer(
         if remembered is not None:
             await state.memory_use.note(caller, answer_id, remembered)
         events, right = unnumbered(run.log.read()), may_see(state.runs, run.id)
+    facts: dict[str, Any] = {
+        "answer_id": answer_id,
+        "conversation_id": place.conversation_id,
+        "model": prepared.model,
+        "agent_id": settings.agent_id,
+    }
     if fields.stream:
-        return EventStream(
-            frames(
-                as_api_errors(events), answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model
-            ),
-            Reader(request, right),
-        )
-    answering = whole_answer(events, answer_id=answer_id, conversation_id=place.conversation_id, model=prepared.model)
+        return EventStream(frames(as_api_errors(events), **facts), Reader(request, right))
+    answering = whole_answer(events, **facts)
     return json_answer(await answer_unless_gone(request, answering))
 
 
@@ -300,12 +307,14 @@ async def _entries(request: Request, caller: Principal, conversation_id: str) ->
             code="conversation_too_large",
         )
     models = await conversations.models_of_runs(caller, conversation_id)
+    agent_id = ConversationSettings.of(await conversations.get(caller, conversation_id)).agent_id
     return [
         entry(
             row.id,
             decoded(row.content),
             at=time_of(row.created_at),
             model=models.get(row.run_id or "") if row.output else None,
+            agent_id=agent_id if row.output else None,
             ended=row.status == "completed",
         )
         for row in rows

@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 
 from aquilon.api.answer_headers import model_answer_headers
-from aquilon.api.errors import as_api_errors
+from aquilon.api.errors import as_api_errors, params_as
 from aquilon.api.generation.assisted import assisted, chosen_assistant, missing_parts_explained
 from aquilon.api.generation.file_search import found_sources, prepare_with_sources
 from aquilon.api.services import Services, services
@@ -47,6 +47,7 @@ from aquilon.text.messages import Message
 _NO_HISTORY = History((), 0)
 _NONE_UNSTORED: Mapping[str, History] = {}
 DIALECT = "responses"
+_PARAMS = {"messages": "input", "max_tokens": "max_output_tokens", "response_format": "text.format"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ async def prepare_response(
             project_instructions=of_project,
             sources=sources,
         )
-        with missing_parts_explained(assistant):
+        with params_as(_PARAMS), missing_parts_explained(assistant):
             return await _prepare(request, fields, messages, caller, assistant)
 
     async def prepare_all() -> Prepared:
@@ -318,7 +319,8 @@ def _unanswered(fields: ResponsesRequest, model: str, temperature: float) -> Res
                 description=format_.description,
                 schema=format_.schema_,
                 strict=format_.strict is not False,
-            )
+            ),
+            None if fields.text is None else fields.text.verbosity,
         ),
         tool_choice=_choice(fields),
         tools=echoes(tool for _, offer in fields.offers for tool in offer),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 from fastapi import Query
@@ -22,6 +22,7 @@ from aquilon.api.listing import bounded, listed, sliced
 from aquilon.api.reader import Reader, may_ask_models, may_see
 from aquilon.api.routes import Routes
 from aquilon.api.services import Services, services
+from aquilon.conversations.dialects.dialect import dialect_of
 from aquilon.conversations.dialects.frames import DONE
 from aquilon.conversations.dialects.item_bodies import OutputItem, item_body, without_results
 from aquilon.conversations.dialects.responses_answers import (
@@ -83,7 +84,7 @@ async def create_response(request: Request, caller: Caller) -> Response:
     response = answering.response
     if fields.stream:
         right = may_ask_models if answering.run is None else may_see(services(request).runs, answering.run.id)
-        written = frames(answering.events, answering.writing, waits=not fields.background)
+        written = frames(answering.events, answering.writing, closing=_closing(request), waits=not fields.background)
         return EventStream(written, Reader(request, right))
     if fields.background:
         return json_answer(response)
@@ -174,7 +175,7 @@ async def list_input_items(
     response_id: str,
     after: str | None = None,
     limit: int = 20,
-    order: str = "desc",
+    order: Literal["asc", "desc"] = "desc",
 ) -> Response:
     state, limit = services(request), bounded(limit, least=0)
     run = await _run(state, caller, response_id)
@@ -255,13 +256,20 @@ async def _stored_response(state: Services, run: StoredRun, *, shows_results: bo
     return msgspec.structs.replace(writing.response, completed_at=completed_at, output=output)
 
 
+def _closing(request: Request) -> bytes:
+    """What comes after a stream's last event: for Mistral's client nothing, since it reads each frame as an event."""
+    return b"" if dialect_of(request.scope) == "mistral" else DONE
+
+
 def _followed(request: Request, run: StoredRun, after: int, *, shows_results: bool) -> Response:
     state = services(request)
-    frames_after = _frames_after(state, run, after, shows_results=shows_results)
+    frames_after = _frames_after(state, run, after, closing=_closing(request), shows_results=shows_results)
     return EventStream(frames_after, Reader(request, may_see(state.runs, run.id)))
 
 
-async def _frames_after(state: Services, run: StoredRun, after: int, *, shows_results: bool) -> AsyncGenerator[bytes]:
+async def _frames_after(
+    state: Services, run: StoredRun, after: int, *, closing: bytes, shows_results: bool
+) -> AsyncGenerator[bytes]:
     """The frames of the events numbered above ``after``. Raises ApiError 400 if the response ended before.
 
     A reader of a server that was killed may have seen events that were not stored yet: it gets the last one alone.
@@ -288,4 +296,5 @@ async def _frames_after(state: Services, run: StoredRun, after: int, *, shows_re
         raise invalid(
             f"starting_after is {after}; the last event of this response has the number {last}", param="starting_after"
         )
-    yield DONE
+    if closing:
+        yield closing

@@ -179,6 +179,8 @@ class _Form:
         hours = self._number("expiry")
         if seconds is None and hours is not None:
             seconds = hours * 3600
+        if (anchor := self._text("expires_after[anchor]")) not in ("", "created_at"):
+            raise _wrong("expires_after.anchor", f"A file expires after 'created_at', not after '{anchor[:50]}'")
         if seconds is not None and not 3600 <= seconds <= _MOST_SECONDS:
             raise _wrong("expires_after", f"A file is kept for 3600 to {_MOST_SECONDS} seconds, not {seconds}")
         name = _file_name(self.file.filename or "")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from aquilon.api.authentication import Caller
 from aquilon.api.body import read_body
+from aquilon.api.errors import params_as
 from aquilon.api.json_answer import json_answer
 from aquilon.api.libraries.mistral_bodies import (
     LibraryBody,
@@ -70,15 +71,14 @@ class Share(Unshare):
 )
 async def create_library(request: Request, caller: Caller) -> Response:
     fields = await read_body(request, CreateLibrary)
-    created = await services(request).libraries.create(
-        caller,
-        NewLibrary(
-            name=fields.name,
-            description=fields.description,
-            visibility=None if fields.owner_type is None else _VISIBILITIES[fields.owner_type],
-            chunk_size=fields.chunk_size,
-        ),
+    new = NewLibrary(
+        name=fields.name,
+        description=fields.description,
+        visibility=None if fields.owner_type is None else _VISIBILITIES[fields.owner_type],
+        chunk_size=fields.chunk_size,
     )
+    with params_as({"visibility": "owner_type"}):
+        created = await services(request).libraries.create(caller, new)
     return json_answer(library_body(created), 201)
 
 
@@ -94,7 +94,7 @@ async def list_libraries(
     libraries = services(request).libraries
     rows, has_more = await libraries.page(
         caller,
-        after=page_token,
+        after=page_token or None,
         search=search,
         offset=0 if page_token else page * page_size,
         limit=page_size,

@@ -187,6 +187,6 @@ async def _page(
         after=after,
         before=before,
         oldest_first=order == "asc",
-        limit=bounded(limit),
+        limit=bounded(limit, least=0),
     )
     return json_answer(listed([file_body(document) for document, _ in rows], has_more=has_more))

@@ -78,7 +78,7 @@ async def list_vector_stores(
     order: Literal["asc", "desc"] = "desc",
 ) -> Response:
     page, has_more = await services(request).libraries.page(
-        caller, after=after, before=before, oldest_first=order == "asc", limit=bounded(limit)
+        caller, after=after, before=before, oldest_first=order == "asc", limit=bounded(limit, least=0)
     )
     return json_answer(listed([vector_store_body(one) for one in page], has_more=has_more))
 

@@ -25,6 +25,7 @@ _OPENAI_PATHS = (
     "/v1/files",
     "/v1/batches",
     "/v1/fine_tuning/",
+    "/v1/vector_stores",
 )
 
 

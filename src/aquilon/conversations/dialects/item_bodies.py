@@ -78,6 +78,7 @@ class MessageItemBody(msgspec.Struct, frozen=True, tag_field="type", tag="messag
     status: str
     role: str
     content: list[ContentBody]
+    phase: str | UnsetType = UNSET
 
 
 class ReasoningBody(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning"):
@@ -168,11 +169,12 @@ ItemBody = OutputItem | CallOutputBody | CustomCallOutputBody | OtherBody
 def item_body(id_: str, status: str, item: Item) -> ItemBody:
     match item:
         case MessageItem():
-            return MessageItemBody(id_, status, item.role, [_content_body(part, item.role) for part in item.content])
+            content = [_content_body(part, item.role) for part in item.content]
+            return MessageItemBody(id_, status, item.role, content, item.phase or UNSET)
         case ReasoningItem():
-            content = [ReasoningTextBody(item.text)] if item.text else []
+            thoughts = [ReasoningTextBody(item.text)] if item.text else []
             summary = [SummaryTextBody(item.summary)] if item.summary else []
-            return ReasoningBody(id_, status, content, summary, item.sealed or UNSET)
+            return ReasoningBody(id_, status, thoughts, summary, item.sealed or UNSET)
         case CallItem():
             return call_body(id_, status, item)
         case CallOutputItem():

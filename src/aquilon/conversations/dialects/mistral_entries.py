@@ -206,6 +206,7 @@ class MessageOutputEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="t
     role: str = "assistant"
     content: Content
     model: str | None
+    agent_id: str | None = None
 
 
 class FunctionCallEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function.call"):
@@ -217,6 +218,7 @@ class FunctionCallEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     name: str
     arguments: str
     model: str | None
+    agent_id: str | None = None
 
 
 class FunctionResultEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function.result"):
@@ -253,19 +255,22 @@ MessageEntry = MessageInputEntry | MessageOutputEntry
 Entry = MessageEntry | FunctionCallEntry | FunctionResultEntry | ToolExecutionEntry | AgentHandoffEntry
 
 
-def entry(id_: str, item: Item, *, at: datetime, model: str | None = None, ended: bool = True) -> Entry:
+def entry(
+    id_: str, item: Item, *, at: datetime, model: str | None = None, agent_id: str | None = None, ended: bool = True
+) -> Entry:
     """An item as an entry. ``model``: the one that wrote it, if one did; ``ended``: whether it is whole."""
     when: dict[str, Any] = {"id": id_, "created_at": at, "completed_at": at if ended else None}
+    author: dict[str, Any] = {"model": model, "agent_id": agent_id}
     match item:
         case MessageItem(role="assistant"):
-            return MessageOutputEntry(**when, content=_content(item.content), model=model)
+            return MessageOutputEntry(**when, content=_content(item.content), **author)
         case MessageItem():
             return MessageInputEntry(**when, role=item.role, content=_content(item.content))
         case ReasoningItem():
-            return MessageOutputEntry(**when, content=[thoughts(item.text or item.summary)], model=model)
+            return MessageOutputEntry(**when, content=[thoughts(item.text or item.summary)], **author)
         case CallItem():
             return FunctionCallEntry(
-                **when, tool_call_id=item.call_id, name=item.name, arguments=item.arguments, model=model
+                **when, tool_call_id=item.call_id, name=item.name, arguments=item.arguments, **author
             )
         case CallOutputItem():
             return FunctionResultEntry(**when, tool_call_id=item.call_id, result=item.text)

@@ -57,6 +57,7 @@ class MessageGrew(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     id: str
     content_index: int = 0
     model: str
+    agent_id: str | None
     role: str = "assistant"
     content: str | ThinkChunk | ReferenceChunk
 
@@ -66,6 +67,7 @@ class CallGrew(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     output_index: int
     id: str
     model: str
+    agent_id: str | None
     name: str
     tool_call_id: str
     arguments: str
@@ -106,9 +108,10 @@ CONVERSATION_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(ConversationEve
 class _Writing:
     """One answer while it is written."""
 
-    def __init__(self, answer_id: str, model: str) -> None:
+    def __init__(self, answer_id: str, model: str, agent_id: str | None) -> None:
         self.answer = Answer(answer_id)
         self.model = model
+        self.agent_id = agent_id
 
     def add(self, event: Event | RunEvent | Footnote) -> Iterator[ConversationEvent]:
         """The events that a stream sends. Raises ApiError at the end of an answer that failed."""
@@ -145,6 +148,7 @@ class _Writing:
                 output_index=item.index,
                 id=item.id,
                 model=self.model,
+                agent_id=self.agent_id,
                 name=item.name,
                 tool_call_id=item.call_id,
                 arguments=text,
@@ -152,7 +156,14 @@ class _Writing:
         return self._message(item, thoughts(text) if item.kind == "reasoning" else text)
 
     def _message(self, item: AnswerItem, content: str | ThinkChunk | ReferenceChunk) -> MessageGrew:
-        return MessageGrew(created_at=_now(), output_index=item.index, id=item.id, model=self.model, content=content)
+        return MessageGrew(
+            created_at=_now(),
+            output_index=item.index,
+            id=item.id,
+            model=self.model,
+            agent_id=self.agent_id,
+            content=content,
+        )
 
     def _searched(self, item: AnswerItem) -> Iterator[ConversationEvent]:
         search = entry(item.id, item.item, at=_now())
@@ -163,10 +174,15 @@ class _Writing:
 
 
 async def whole_answer(
-    events: AsyncGenerator[Event | RunEvent | Footnote], *, answer_id: str, conversation_id: str, model: str
+    events: AsyncGenerator[Event | RunEvent | Footnote],
+    *,
+    answer_id: str,
+    conversation_id: str,
+    model: str,
+    agent_id: str | None,
 ) -> ConversationResponse:
     """The answer, once it is whole. Raises ApiError if it failed."""
-    writing, usage = _Writing(answer_id, model), Usage(0, 0)
+    writing, usage = _Writing(answer_id, model, agent_id), Usage(0, 0)
     async with aclosing(events):
         async for event in events:
             for _ in writing.add(event):
@@ -174,17 +190,29 @@ async def whole_answer(
             if isinstance(event, Usage | RunEnded):
                 usage = event if isinstance(event, Usage) else event.usage
     outputs = [
-        entry(item.id, item.item, at=_now(), model=writing.model, ended=item.status == "completed")
+        entry(
+            item.id,
+            item.item,
+            at=_now(),
+            model=writing.model,
+            agent_id=agent_id,
+            ended=item.status == "completed",
+        )
         for item in writing.answer.items
     ]
     return ConversationResponse(conversation_id=conversation_id, outputs=outputs, usage=_usage(usage))
 
 
 async def frames(
-    events: AsyncGenerator[Event | RunEvent | Footnote], *, answer_id: str, conversation_id: str, model: str
+    events: AsyncGenerator[Event | RunEvent | Footnote],
+    *,
+    answer_id: str,
+    conversation_id: str,
+    model: str,
+    agent_id: str | None,
 ) -> AsyncGenerator[bytes]:
     """Server-sent frames. A failure before the first event is raised; a later one is the last event."""
-    writing, encoder = _Writing(answer_id, model), msgspec.json.Encoder()
+    writing, encoder = _Writing(answer_id, model, agent_id), msgspec.json.Encoder()
 
     def framed(event: ConversationEvent) -> bytes:
         return b"event: " + _name(event) + b"\n" + frame(encoder.encode(event))

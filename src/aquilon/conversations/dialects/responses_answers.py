@@ -52,6 +52,7 @@ class FormatEcho(msgspec.Struct, frozen=True, kw_only=True):
 
 class TextEcho(msgspec.Struct, frozen=True):
     format: FormatEcho
+    verbosity: str | None = None
 
 
 class ReasoningEcho(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from aquilon.conversations.answer import (
     ItemStarted,
     partial_items,
 )
-from aquilon.conversations.dialects.frames import DONE, frame
+from aquilon.conversations.dialects.frames import frame
 from aquilon.conversations.dialects.item_bodies import (
     MessageItemBody,
     OutputItem,
@@ -361,12 +361,13 @@ async def stream_events(
 
 
 async def frames(
-    events: AsyncGenerator[Event | RunEvent | Footnote], writing: Writing, *, waits: bool = True
+    events: AsyncGenerator[Event | RunEvent | Footnote], writing: Writing, *, closing: bytes, waits: bool = True
 ) -> AsyncGenerator[bytes]:
-    """`stream_events` as server-sent frames."""
+    """`stream_events` as server-sent frames; ``closing`` comes after the last one."""
     async for _, data in numbered_frames(events, writing, waits=waits):
         yield data
-    yield DONE
+    if closing:
+        yield closing
 
 
 async def numbered_frames(

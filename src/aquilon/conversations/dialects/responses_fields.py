@@ -47,7 +47,7 @@ class TextFormat(Fields):
 
 class TextOptions(Fields):
     format: TextFormat | None = None
-    verbosity: ShortText | None = Field(None, description="For upstreams that know it.")
+    verbosity: ShortText | None = Field(None, description="For upstreams that know it. Repeated in the answer.")
 
 
 class ReasoningOptions(Fields):
@@ -143,6 +143,7 @@ class ResponsesRequest(Fields):
         None, description="The stored conversation to answer in, by its id or as an object with an `id`."
     )
     prompt: Any = Field(None, description="Refused with 404: prompts aren't stored.")
+    moderation: Any = Field(None, description="Refused: an answer is moderated as the server's operator has set it.")
     background: bool | None = Field(
         None,
         description="With `true`, the answer begins as `queued` and is written without a client that waits for it.",
@@ -236,9 +237,11 @@ class ResponsesRequest(Fields):
         return messages
 
     def require_possible(self) -> None:
-        """Raises ApiError: 404 for a stored prompt, 400 for fields that contradict each other."""
+        """Raises ApiError: 404 for a stored prompt, 400 for what isn't done and fields that contradict each other."""
         if self.prompt is not None:
             raise not_found("There is no such prompt: this server stores none", param="prompt", code="prompt_not_found")
+        if self.moderation is not None:
+            raise unsupported("'moderation' is", param="moderation")
         if self.previous_response_id is not None and self.conversation is not None:
             raise invalid(
                 "Send either 'previous_response_id' or 'conversation': a response belongs to its conversation already",

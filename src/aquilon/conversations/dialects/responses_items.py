@@ -50,6 +50,9 @@ class InputItem(Fields):
     type: str = Field("message", max_length=100)
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | Annotated[list[InputPart], FIRST_FAULT_ENDS] | None = None
+    phase: str | None = Field(
+        None, max_length=100, description="Of an assistant's message: `commentary` or `final_answer`. Kept as it is."
+    )
     call_id: str | None = Field(None, max_length=256)
     name: str | None = Field(None, max_length=256)
     namespace: str | None = Field(None, max_length=256, description="The namespace of the called tool.")
@@ -131,7 +134,7 @@ def _message(item: InputItem, param: str, position: int) -> MessageItem:
         raise invalid(f"Item {position} is a message without a role", param=f"{param}.role")
     if item.content is None:
         raise invalid(f"Item {position} is a message without content", param=f"{param}.content")
-    return MessageItem(item.role, _parts(item.content, f"{param}.content"))
+    return MessageItem(item.role, _parts(item.content, f"{param}.content"), phase=item.phase)
 
 
 def _call(item: InputItem, param: str, position: int) -> CallItem:

@@ -49,19 +49,24 @@ async def page(
     oldest_first: bool = False,
     offset: int = 0,
     limit: int,
-) -> list[Row]:
-    """A page in the order of addition. ``before``: the page that ends above it, in the same order."""
-    table = LibraryDocument
-    query, order = _filtered(_of_library(scope, library_id), criteria), tuple_(table.created_at, table.file_id)
-    upwards = oldest_first if before is None else not oldest_first
-    last = before or after
-    if last is not None:
-        place = tuple_(literal(last.created_at), literal(last.file_id))
-        query = query.where(order > place if upwards else order < place)
-    columns = (table.created_at, table.file_id)
-    query = query.order_by(*(column.asc() if upwards else column.desc() for column in columns))
-    rows = [(row[0], row[1]) for row in await session.execute(query.offset(offset).limit(limit))]
-    return rows[::-1] if before is not None else rows
+) -> tuple[list[Row], bool]:
+    """A page in the order of addition, and whether there are more; ``after`` and ``before`` as for libraries."""
+    columns = (LibraryDocument.created_at, LibraryDocument.file_id)
+    query, order = _filtered(_of_library(scope, library_id), criteria), tuple_(*columns)
+    if after is not None:
+        query = query.where(order > _place(after) if oldest_first else order < _place(after))
+    if before is not None:
+        query = query.where(order < _place(before) if oldest_first else order > _place(before))
+    from_below = before is not None and after is None
+    ascending = oldest_first != from_below
+    query = query.order_by(*(column.asc() if ascending else column.desc() for column in columns))
+    rows = [(row[0], row[1]) for row in await session.execute(query.offset(offset).limit(limit + 1))]
+    shown = rows[:limit]
+    return shown[::-1] if from_below else shown, len(rows) > limit
+
+
+def _place(document: LibraryDocument) -> ColumnElement[Any]:
+    return tuple_(literal(document.created_at), literal(document.file_id))
 
 
 async def count(session: AsyncSession, scope: Scope, library_id: str, criteria: DocumentFilter) -> int:

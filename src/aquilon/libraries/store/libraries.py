@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, and_, func, literal, or_, tuple_
+from sqlalchemy import Select, and_, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.libraries.tables import Library, LibraryBatch, LibraryDocument
@@ -59,28 +59,30 @@ async def page(
     session: AsyncSession,
     principal: Principal,
     *,
-    after: Library | None = None,
-    before: Library | None = None,
+    after: str | None = None,
+    before: str | None = None,
     search: str | None = None,
     oldest_first: bool = False,
     offset: int = 0,
     limit: int,
-) -> list[Library]:
-    """A page in the order of creation. ``before``: the page that ends above it, in the same order."""
-    query, order = visible(principal), tuple_(Library.created_at, Library.id)
+) -> tuple[list[Library], bool]:
+    """A page in the order of creation, which is that of the ids, and whether there are more.
+
+    It begins below ``after``. With ``before`` alone it ends above that one, and with both it lies between them.
+    """
+    query, columns = visible(principal), (Library.created_at, Library.id)
     if search:
         query = query.where(Library.name.icontains(search, autoescape=True))
-    upwards = oldest_first
+    if after is not None:
+        query = query.where(Library.id > after if oldest_first else Library.id < after)
     if before is not None:
-        upwards = not oldest_first
-    last = before or after
-    if last is not None:
-        place = tuple_(literal(last.created_at), literal(last.id))
-        query = query.where(order > place if upwards else order < place)
-    columns = (Library.created_at, Library.id)
-    query = query.order_by(*(column.asc() if upwards else column.desc() for column in columns))
-    rows = list(await session.scalars(query.offset(offset).limit(limit)))
-    return rows[::-1] if before is not None else rows
+        query = query.where(Library.id < before if oldest_first else Library.id > before)
+    from_below = before is not None and after is None
+    ascending = oldest_first != from_below
+    query = query.order_by(*(column.asc() if ascending else column.desc() for column in columns))
+    rows = list(await session.scalars(query.offset(offset).limit(limit + 1)))
+    shown = rows[:limit]
+    return shown[::-1] if from_below else shown, len(rows) > limit
 
 
 async def count(session: AsyncSession, principal: Principal, *, search: str | None = None) -> int:
