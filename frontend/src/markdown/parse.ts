@@ -1,5 +1,6 @@
 /** Markdown to HTML, one string a top-level block; still to be sanitized, and made for it: no HTML of the text's own. */
 import createMarkdownIt, { type MarkdownIt, type Token } from "markdown-it";
+import { directionOf } from "../shared/direction";
 import { gfmRules } from "./gfm";
 import { mathRules } from "./math-syntax";
 
@@ -8,15 +9,14 @@ const SAFE_LINK = /^(?:https?:|mailto:)/i;
 const DIRECTED = new Set(["paragraph_open", "heading_open", "th_open", "td_open"]);
 /** Blocks of blocks: `auto` would pass over what has a direction of its own, so theirs is that of their first text. */
 const CONTAINERS = new Set(["bullet_list_open", "ordered_list_open", "blockquote_open", "table_open"]);
-const RIGHT_TO_LEFT = /^[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
 /** The direction of the first letter from a token on; code has none, nor have the marks of a list of tasks. */
 function directionFrom(tokens: Token[], index: number): string {
   for (const token of tokens.slice(index + 1)) {
     if (token.type !== "inline") continue;
     const texts = (token.children ?? []).filter((child) => child.type === "text").map((child) => child.content);
-    const letter = /\p{L}/u.exec(texts.join(""))?.[0];
-    if (letter !== undefined) return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
+    const direction = directionOf(texts.join(""));
+    if (direction !== null) return direction;
   }
   return "auto";
 }
