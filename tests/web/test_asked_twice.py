@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -152,7 +153,7 @@ class Billed:
         return conversation, str(items[0]["id"])
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def billed(tmp_path: Path) -> AsyncIterator[Billed]:
     async def answer(connection: Connection) -> None:
         proposes = "response_format" in connection.request.json
