@@ -77,6 +77,8 @@ def test_lists_come_in_pages_and_are_filtered(mistral_client: Mistral, new_agent
     assert [one.id for one in agents.list(search="0%")] == [heron]
     assert [one.id for one in agents.list(id=jay)] == [jay]
     assert jay not in [one.id for one in agents.list(deployment_chat=True)]
+    assert jay in [one.id for one in agents.list(sources=["playground", "api"])]
+    assert agents.list(sources=["playground"]) == []
     page, ids = agents.list_pages(page_size=2), []
     while page is not None:
         ids += [one.id for one in page.result.data]

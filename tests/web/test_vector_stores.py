@@ -99,6 +99,17 @@ def test_who_may_not_own_a_library_reads_which_field_says_so(mistral_client: Mis
     assert json.loads(caught.value.body)["param"] == "owner_type"
 
 
+@pytest.mark.parametrize("wanted", [{"sort_by": "name"}, {"filters_attributes": '{"a": "b"}'}], ids=str)
+def test_a_list_of_documents_that_isn_t_there_is_refused_rather_than_another_shown(
+    mistral_client: Mistral, wanted: dict[str, Any]
+) -> None:
+    library = mistral_client.beta.libraries.create(name="documents")
+    assert mistral_client.beta.libraries.documents.list(library_id=library.id).data == []
+    with pytest.raises(SDKError) as caught:
+        mistral_client.beta.libraries.documents.list(library_id=library.id, **wanted)
+    assert json.loads(caught.value.body)["param"] == next(iter(wanted))
+
+
 def test_a_page_token_of_a_library_that_is_gone_still_names_its_place(mistral_client: Mistral) -> None:
     libraries = mistral_client.beta.libraries
     made = [libraries.create(name=f"library {number}").id for number in range(3)]

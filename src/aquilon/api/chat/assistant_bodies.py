@@ -16,6 +16,7 @@ from aquilon.chat.assistants import (
     MOST_QUESTIONS,
     VersionOf,
 )
+from aquilon.chat.store.assistants import SOURCE
 from aquilon.chat.tables.assistants import AssistantAlias
 from aquilon.conversations.dialects.conversation_settings import CompletionArgs, ConversationTool
 from aquilon.conversations.dialects.fields import Fields
@@ -122,7 +123,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     deployment_chat: bool
     """Whether the chat page offers it."""
-    source: str = "api"
+    source: str = SOURCE
     owner_id: str
     starter_questions: list[str]
     visibility: str

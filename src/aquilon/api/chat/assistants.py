@@ -45,6 +45,7 @@ _PICTURES = {
 Page = Annotated[int, Query(ge=0, le=10**6)]
 PageSize = Annotated[int, Query(ge=1, le=MOST)]
 Word = Annotated[str | None, Query(max_length=256)]
+Sources = Annotated[list[str] | None, Query(description="Where assistants were made: of ours, all by `api`.")]
 Alias = Annotated[str, Query(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
 
 
@@ -86,9 +87,10 @@ async def list_agents(
     name: Word = None,
     search: Word = None,
     id: Word = None,
+    sources: Sources = None,
     metadata: str | None = None,
 ) -> Response:
-    chosen = _chosen(deployment_chat, name, search, id, metadata)
+    chosen = _chosen(deployment_chat, name, search, id, sources, metadata)
     rows, _ = await services(request).assistants.page(caller, chosen, offset=page * page_size, limit=page_size)
     return json_answer([agent(row) for row in rows])
 
@@ -108,9 +110,10 @@ async def list_agent_pages(
     name: Word = None,
     search: Word = None,
     id: Word = None,
+    sources: Sources = None,
     metadata: str | None = None,
 ) -> Response:
-    chosen = _chosen(deployment_chat, name, search, id, metadata)
+    chosen = _chosen(deployment_chat, name, search, id, sources, metadata)
     rows, more = await services(request).assistants.page(caller, chosen, after=page_token or None, limit=page_size)
     token = rows[-1].row.id if more else None
     return json_answer(AgentPage(data=[agent(row) for row in rows], next_page_token=token))
@@ -264,9 +267,20 @@ async def delete_agent_picture(request: Request, caller: Caller, agent_id: str) 
 
 
 def _chosen(
-    deployment_chat: bool | None, name: str | None, search: str | None, id_: str | None, metadata: str | None
+    deployment_chat: bool | None,
+    name: str | None,
+    search: str | None,
+    id_: str | None,
+    sources: list[str] | None,
+    metadata: str | None,
 ) -> ChosenAssistants:
     """Mistral's client sends an empty text for what isn't asked for. Raises ApiError 400."""
     if metadata is not None and metadata.startswith("{"):
         raise unsupported("A list by 'metadata' is", param="metadata")
-    return ChosenAssistants(name=name or None, search=search or None, id=id_ or None, in_chat=deployment_chat)
+    return ChosenAssistants(
+        name=name or None,
+        search=search or None,
+        id=id_ or None,
+        in_chat=deployment_chat,
+        sources=[source for source in sources or () if source],
+    )

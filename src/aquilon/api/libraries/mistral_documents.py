@@ -100,8 +100,14 @@ async def list_documents(
     page: Page = 0,
     page_size: PageSize = MOST,
     search: str | None = None,
+    sort_by: str | None = None,
     sort_order: Literal["asc", "desc"] = "desc",
+    filters_attributes: str | None = None,
 ) -> Response:
+    if sort_by and sort_by != "created_at":
+        raise unsupported(f"An order by '{sort_by[:50]}' is", param="sort_by")
+    if filters_attributes:
+        raise unsupported("A list by 'filters_attributes' is", param="filters_attributes")
     documents, criteria = services(request).documents, DocumentFilter(search=search)
     rows, _ = await documents.page(
         caller,

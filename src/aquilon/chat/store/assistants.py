@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.chat.tables.assistants import AssistantAlias, AssistantPicture, AssistantVersion, StoredAssistant
@@ -29,6 +29,10 @@ async def by_id(session: AsyncSession, principal: Principal, assistant_id: str) 
     return await session.scalar(visible(principal).where(StoredAssistant.id == assistant_id))
 
 
+SOURCE = "api"
+"""Where every assistant was made, in Mistral's words: pages use the API too."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChosenAssistants:
     """Which assistants a list has. None: all."""
@@ -38,6 +42,8 @@ class ChosenAssistants:
     """A part of the name or of the id, in capitals or not."""
     id: str | None = None
     in_chat: bool | None = None
+    sources: Sequence[str] = ()
+    """Where they were made; none of these: wherever that was."""
 
     def criteria(self) -> list[ColumnElement[bool]]:
         table, criteria = StoredAssistant, list[ColumnElement[bool]]()
@@ -50,6 +56,8 @@ class ChosenAssistants:
             criteria.append(table.id == self.id)
         if self.in_chat is not None:
             criteria.append(table.in_chat.is_(self.in_chat))
+        if self.sources and SOURCE not in self.sources:
+            criteria.append(false())
         return criteria
 
 
