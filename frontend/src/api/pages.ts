@@ -9,20 +9,23 @@ export interface List<T> {
 }
 
 /** The pages of a list, each read once the one before has been used. */
-export async function* pages<T>(address: string): AsyncGenerator<T[]> {
+export async function* pages<T>(address: string): AsyncGenerator<List<T>> {
   const begin = `${address}${address.includes("?") ? "&" : "?"}limit=100`;
   let after: string | null = null;
   do {
     const asked: string = after === null ? begin : `${begin}&after=${encodeURIComponent(after)}`;
     const page = (await (await call(asked)).json()) as List<T>;
-    yield page.data;
+    yield page;
     after = page.has_more ? page.last_id : null;
   } while (after !== null);
 }
 
-/** All of a list, one page after the other. */
-export async function allPages<T>(address: string): Promise<T[]> {
+/** All of a list, one page after the other; `show` is told what has come while there is more. */
+export async function allPages<T>(address: string, show?: (soFar: T[]) => void): Promise<T[]> {
   const all: T[] = [];
-  for await (const page of pages<T>(address)) all.push(...page);
+  for await (const { data, has_more } of pages<T>(address)) {
+    all.push(...data);
+    if (has_more) show?.([...all]);
+  }
   return all;
 }
