@@ -27,8 +27,8 @@ const entries = (states: string): Entry[] =>
   [...states].map((state, place) => ({ id: `${states.length - place}`, state: state === "r" ? "running" : "over" }));
 const ids = (some: readonly Entry[] | null) => some?.map(({ id }) => id).join("");
 
-test("a list is shown page by page while more of it comes", async () => {
-  stored = entries("ooooo");
+test("a list's first page is shown while more comes, and again when there is twice as much", async () => {
+  stored = entries("ooooooooo");
   const shown: (string | undefined)[] = [];
   const list = new Loaded<Entry[]>((show) =>
     getAll<Entry>("/list", (soFar) => {
@@ -37,11 +37,11 @@ test("a list is shown page by page while more of it comes", async () => {
     }),
   );
   await list.reload();
-  expect(shown).toEqual(["54 true", "5432 true"]);
-  expect([ids(list.value), list.partial]).toEqual(["54321", false]);
+  expect(shown).toEqual(["98 true", "9876 true", "98765432 true"]);
+  expect([ids(list.value), list.partial]).toEqual(["987654321", false]);
 
   await list.reload();
-  expect(shown.slice(2)).toEqual(["54321 false", "54321 false"]); // what is there stays until all has come
+  expect(shown.slice(3)).toEqual(Array(3).fill("987654321 false")); // what is there stays until all has come
 });
 
 test("a list that can't be read to its end stays a part", async () => {

@@ -20,12 +20,18 @@ export async function* pages<T>(address: string): AsyncGenerator<List<T>> {
   } while (after !== null);
 }
 
-/** All of a list, one page after the other; `show` is told what has come while there is more. */
+/**
+ * All of a list, one page after the other; `show` is told what has come while there is more: the first page, and again
+ * each time that there is twice as much, since to show each page would take longer than to read it.
+ */
 export async function allPages<T>(address: string, show?: (soFar: T[]) => void): Promise<T[]> {
   const all: T[] = [];
+  let shown = 0;
   for await (const { data, has_more } of pages<T>(address)) {
     all.push(...data);
-    if (has_more) show?.([...all]);
+    if (!has_more || all.length < 2 * shown) continue;
+    show?.([...all]);
+    shown = all.length;
   }
   return all;
 }
