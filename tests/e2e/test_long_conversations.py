@@ -1,4 +1,4 @@
-"""Conversations of much: what is in view comes first and stays where it is, and no more is laid out than is seen."""
+"""Long conversations: what is in view is drawn first and stays there, and no more is laid out than is seen."""
 
 from __future__ import annotations
 

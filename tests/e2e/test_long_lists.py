@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from sqlalchemy import insert
 from tests.support.browser import visitor
 from tests.support.console import ConsoleVisitor
@@ -59,11 +59,25 @@ async def test_of_thousands_of_people_a_part_is_drawn_and_each_is_found(
     browser: Browser, gateway: RunningServer
 ) -> None:
     await add_people(gateway.home)
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
     async with visitor(browser, gateway, ConsoleVisitor) as owner:
         await owner.enter()
+        await owner.page.route("**/v1/organization/users?*after=*", hold)
         await owner.open("/members")
         page, rows = owner.page, owner.page.locator("tbody tr")
         await expect(rows).to_have_count(100)
+        await expect(page.get_by_text("100 of 100 so far")).to_be_visible()
+        await page.get_by_label("Find in the list").fill("ZOE example")
+        await expect(rows).to_have_count(0)
+        await expect(page.get_by_text("Nothing in the list has these words.")).to_have_count(0)
+        held.set()
+        await expect(owner.row("Zoé Last")).to_be_visible()
+        await page.get_by_label("Find in the list").fill("")
         await expect(page.get_by_text(f"100 of {PEOPLE + 1:,}")).to_be_visible()
         await page.get_by_role("button", name="Show more").click()
         await expect(rows).to_have_count(200)

@@ -9,20 +9,29 @@ export interface List<T> {
 }
 
 /** The pages of a list, each read once the one before has been used. */
-export async function* pages<T>(address: string): AsyncGenerator<T[]> {
+export async function* pages<T>(address: string): AsyncGenerator<List<T>> {
   const begin = `${address}${address.includes("?") ? "&" : "?"}limit=100`;
   let after: string | null = null;
   do {
     const asked: string = after === null ? begin : `${begin}&after=${encodeURIComponent(after)}`;
     const page = (await (await call(asked)).json()) as List<T>;
-    yield page.data;
+    yield page;
     after = page.has_more ? page.last_id : null;
   } while (after !== null);
 }
 
-/** All of a list, one page after the other. */
-export async function allPages<T>(address: string): Promise<T[]> {
+/**
+ * All of a list, one page after the other; `show` is told what has come while there is more: the first page, and again
+ * each time that there is twice as much, since to show each page would take longer than to read it.
+ */
+export async function allPages<T>(address: string, show?: (soFar: T[]) => void): Promise<T[]> {
   const all: T[] = [];
-  for await (const page of pages<T>(address)) all.push(...page);
+  let shown = 0;
+  for await (const { data, has_more } of pages<T>(address)) {
+    all.push(...data);
+    if (!has_more || all.length < 2 * shown) continue;
+    show?.([...all]);
+    shown = all.length;
+  }
   return all;
 }

@@ -29,28 +29,43 @@ export class Task {
 /** Something that is read from the server and shown; the newest reading wins. */
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
+  /** Whether the value is a part of what is there: the rest has not come. */
+  partial = $state(false);
   problem = $state.raw<Problem | null>(null);
   /** What is being done to it. */
   readonly changing = new Task();
-  #load: () => Promise<T>;
+  #load: (show: (part: T) => void) => Promise<T>;
   #readings = 0;
 
-  constructor(load: () => Promise<T>) {
+  /** `load` may show parts on its way. */
+  constructor(load: (show: (part: T) => void) => Promise<T>) {
     this.#load = load;
   }
 
   /** Reads it (again); what was there stays on the page until then. */
-  readonly reload = async (): Promise<void> => {
+  readonly reload = (): Promise<void> => {
+    const first = this.value === null;
+    return this.#read((show) => this.#load((part) => first && show(part)));
+  };
+
+  /** Reads again what can have changed of it. */
+  readonly refresh = async (load: (value: T) => Promise<T>): Promise<void> => {
+    const { value } = this;
+    if (value !== null && !this.partial) await this.#read(() => load(value));
+  };
+
+  async #read(load: (show: (part: T) => void) => Promise<T>): Promise<void> {
     const reading = ++this.#readings;
-    try {
-      const value = await this.#load();
+    const show = (value: T, partial: boolean): void => {
       if (reading !== this.#readings) return;
-      this.value = value;
-      this.problem = null;
+      [this.value, this.partial, this.problem] = [value, partial, null];
+    };
+    try {
+      show(await load((part) => show(part, true)), false);
     } catch (error) {
       if (reading === this.#readings) this.problem = problemFrom(error);
     }
-  };
+  }
 
   /** Does something to it and reads it again; gives what the work gave, or null where `changing.problem` says why. */
   async change<R>(work: () => Promise<R>): Promise<R | null> {

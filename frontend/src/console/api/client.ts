@@ -16,14 +16,33 @@ export async function get<T>(path: string, query: Query = {}): Promise<T> {
   return (await (await call(address(path, query))).json()) as T;
 }
 
+/** What a list is shown with while more of it comes. */
+export type Show<T> = (soFar: T[]) => void;
+
 /** All of a list, one page after the other. */
-export function getAll<T>(path: string, query: Query = {}): Promise<T[]> {
-  return allPages<T>(address(path, query));
+export function getAll<T>(path: string, show?: Show<T>): Promise<T[]> {
+  return allPages<T>(path, show);
+}
+
+/** A list read again as far as it can have changed: from its beginning to the last entry that still changes. */
+export async function getAgain<T extends { id: string }>(
+  path: string,
+  known: readonly T[],
+  changes: (each: T) => boolean,
+): Promise<T[]> {
+  const last = known.findLastIndex(changes);
+  const read: T[] = [];
+  for await (const { data } of pages<T>(path)) {
+    read.push(...data);
+    const at = read.findIndex(({ id }) => id === known[last]?.id);
+    if (at >= 0) return [...read.slice(0, at + 1), ...known.slice(last + 1)];
+  }
+  return read;
 }
 
 /** Whether a list has something of the kind; reads no further than that. */
 export async function some<T>(path: string, wanted: (each: T) => boolean): Promise<boolean> {
-  for await (const page of pages<T>(path)) if (page.some(wanted)) return true;
+  for await (const page of pages<T>(path)) if (page.data.some(wanted)) return true;
   return false;
 }
 

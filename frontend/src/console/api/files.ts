@@ -1,13 +1,13 @@
 /** Files: what batch jobs read and write, and what programs keep here. Sizes are bytes. */
 import { Problem, problemOf } from "../../api/problem";
 import { call } from "../../api/server";
-import { getAll, part, remove } from "./client";
+import { getAll, part, remove, type Show } from "./client";
 import type { FileBody as StoredFile } from "../../api/schema";
 
 export type { StoredFile };
 
 export const files = {
-  list: () => getAll<StoredFile>("/v1/files"),
+  list: (show?: Show<StoredFile>) => getAll<StoredFile>("/v1/files", show),
   remove: (id: string) => remove(`/v1/files/${part(id)}`),
 };
 

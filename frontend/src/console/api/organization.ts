@@ -1,6 +1,6 @@
 /** `/v1/organization/…`: people, workspaces, keys and the audit log. Times are seconds since 1970. */
 import { byName } from "../words";
-import { get, getAll, part, post, put, remove, some, type List } from "./client";
+import { get, getAll, part, post, put, remove, some, type List, type Show } from "./client";
 import type {
   WorkspaceBody as Workspace,
   UserBody as Person,
@@ -76,7 +76,7 @@ export const workspaces = {
 };
 
 export const people = {
-  list: async () => byName(await getAll<Person>(`${ROOT}/users`)),
+  list: async (show?: Show<Person>) => byName(await getAll(`${ROOT}/users`, show)),
   some: (wanted: (person: Person) => boolean) => some(`${ROOT}/users`, wanted),
   create: (name: string, email: string, role: string) =>
     post<NewPerson>(`${ROOT}/users`, { name, role, email: email === "" ? null : email }),
@@ -89,7 +89,7 @@ export const people = {
 };
 
 export const keys = {
-  list: () => getAll<ApiKey>(`${ROOT}/api_keys`),
+  list: (show?: Show<ApiKey>) => getAll<ApiKey>(`${ROOT}/api_keys`, show),
   some: (wanted: (key: ApiKey) => boolean) => some(`${ROOT}/api_keys`, wanted),
   create: (fields: KeyLimits & { name: string; workspace_id?: string }) => post<NewApiKey>(`${ROOT}/api_keys`, fields),
   change: (id: string, changes: Partial<KeyLimits> & { name?: string; blocked?: boolean }) =>
@@ -100,7 +100,7 @@ export const keys = {
 };
 
 export const invitations = {
-  list: () => getAll<Invitation>(`${ROOT}/invitations`),
+  list: (show?: Show<Invitation>) => getAll<Invitation>(`${ROOT}/invitations`, show),
   some: (wanted: (invitation: Invitation) => boolean) => some(`${ROOT}/invitations`, wanted),
   create: (fields: { role: string; workspace_ids: string[]; expires_in: number; uses: number; note: string }) =>
     post<NewInvitation>(`${ROOT}/invitations`, fields),

@@ -1,5 +1,5 @@
 /** `/v1/server/…`: what all organizations share, for whoever runs the server. Sizes are bytes. */
-import { get, getAll, part, post, put, remove } from "./client";
+import { get, getAll, part, post, put, remove, type Show } from "./client";
 import type {
   Model as ModelCard,
   ServerModel,
@@ -96,7 +96,7 @@ export const fallbacks = {
 };
 
 export const organizations = {
-  list: () => getAll<Organization>(`${ROOT}/organizations`),
+  list: (show?: Show<Organization>) => getAll<Organization>(`${ROOT}/organizations`, show),
   create: (name: string, owner: string) => post<NewOrganization>(`${ROOT}/organizations`, { name, owner }),
   change: (id: string, changes: { name?: string; disabled?: boolean; vat_percent?: string | null }) =>
     post<Organization>(`${ROOT}/organizations/${part(id)}`, changes),

@@ -47,6 +47,7 @@ export const texts: Record<keyof typeof english, string> = {
   "table.actions": "Aktionen",
   "listing.find": "In der Liste suchen",
   "listing.part": "{shown} von {count}",
+  "listing.soFar": "{shown} von bisher {count}",
   "listing.more": "Mehr anzeigen",
   "listing.none": "Nichts in der Liste enthält diese Wörter.",
   "action.on": "{action}: {name}",

@@ -42,6 +42,7 @@ export const texts = {
   "table.actions": "Actions",
   "listing.find": "Find in the list",
   "listing.part": "{shown} of {count}",
+  "listing.soFar": "{shown} of {count} so far",
   "listing.more": "Show more",
   "listing.none": "Nothing in the list has these words.",
   "action.on": "{action}: {name}",

@@ -46,6 +46,7 @@ export const texts: Record<keyof typeof english, string> = {
   "table.actions": "Acciones",
   "listing.find": "Buscar en la lista",
   "listing.part": "{shown} de {count}",
+  "listing.soFar": "{shown} de {count} por ahora",
   "listing.more": "Mostrar más",
   "listing.none": "Nada en la lista contiene estas palabras.",
   "action.on": "{action}: {name}",

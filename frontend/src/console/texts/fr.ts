@@ -46,6 +46,7 @@ export const texts: Record<keyof typeof english, string> = {
   "table.actions": "Actions",
   "listing.find": "Chercher dans la liste",
   "listing.part": "{shown} sur {count}",
+  "listing.soFar": "{shown} sur {count} pour l’instant",
   "listing.more": "Afficher plus",
   "listing.none": "Rien dans la liste ne contient ces mots.",
   "action.on": "{action}\u00a0: {name}",

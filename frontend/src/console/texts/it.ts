@@ -46,6 +46,7 @@ export const texts: Record<keyof typeof english, string> = {
   "table.actions": "Azioni",
   "listing.find": "Cerca nell’elenco",
   "listing.part": "{shown} di {count}",
+  "listing.soFar": "{shown} di {count} finora",
   "listing.more": "Mostra altro",
   "listing.none": "Niente nell’elenco contiene queste parole.",
   "action.on": "{action}: {name}",
