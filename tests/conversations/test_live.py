@@ -25,7 +25,10 @@ async def test_a_reader_sees_each_change_until_the_conversation_is_closed(
     monkeypatch.setattr(live, "LOOK_SECONDS", 0.01)
     new = NewConversation(id=new_id("conv"), visibility="user", implicit=False)
     await conversations.create(person, new, [message("First")])
-    reader = replace(person, user_id="user_other")
+
+    async def reader() -> Principal:
+        return replace(person, user_id="user_other")
+
     with pytest.raises(ApiError):
         await anext(live.changes(database, reader, new.id, stop=asyncio.Event()))
     await conversations.change(person, new.id, ConversationChange(visibility="workspace"))

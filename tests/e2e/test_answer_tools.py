@@ -221,6 +221,30 @@ async def test_documents_are_attached_searched_cited_and_deleted_with_their_conv
     assert talker.owner.get("/v1/files").json()["data"] == []
 
 
+async def test_an_answer_goes_on_without_a_library_that_is_deleted_meanwhile(browser: Browser, talker: Talker) -> None:
+    talker.says({"Who is Bruno?": "Bruno is a heron. " + "He flies. " * 40}, pause=0.03)
+    library = talker.owner.post("/v1/vector_stores", json={"name": "Herons"}).json()["id"]
+    file = {"file": ("bruno.txt", b"Bruno is a heron.")}
+    talker.owner.post(f"/v1/libraries/{library}/documents", files=file).raise_for_status()
+    async with at_the_page(browser, talker) as host:
+        page = host.page
+        await page.get_by_role("button", name="Attach documents").click()
+        await page.get_by_text("Attach a library").click()
+        await page.get_by_role("dialog").get_by_text("Herons").click()
+        await host.ask("Who is Bruno?")
+        await expect(host.answer).to_contain_text("Bruno is")
+        talker.owner.delete(f"/v1/vector_stores/{library}").raise_for_status()
+        await host.expect_state("finished")
+
+        await host.ask("Who is Bruno?")
+        notice = page.get_by_role("alert")
+        await expect(notice).to_contain_text("There is no such library, or not any more.")
+        await expect(page.get_by_text("Herons")).to_have_count(0)
+        await notice.get_by_role("button", name="Ask again").click()
+        await host.expect_state("finished")
+        await expect(host.answer).to_contain_text("Bruno is a heron.")
+
+
 async def test_a_question_waits_for_its_documents_and_stays_where_one_cannot_be_read(
     browser: Browser, talker: Talker
 ) -> None:

@@ -67,6 +67,7 @@ async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> 
     again = start_server(doomed.server.home, environment={"AQUILON_PORT": port})
     try:
         await expect(notice).to_contain_text("The server is back.", timeout=BACK_MS)
+        await expect(doomed.page.get_by_text("The server can’t be reached.")).to_have_count(0)  # of the side list
         await doomed.shorten_answers()
         await notice.get_by_role("button", name="Ask again").click()
         await doomed.expect_state("finished")

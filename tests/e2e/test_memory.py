@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -112,3 +114,29 @@ async def test_what_is_remembered_is_used_shown_suggested_and_deleted(
         await dialog.get_by_role("button", name="Delete everything").click()
         await dialog.get_by_role("button", name="Delete it all, for ever").click()
         await expect(dialog).to_contain_text("Nothing is remembered yet.")
+
+
+@pytest.fixture
+def brief(owner: httpx.Client) -> None:
+    """Two entries, of which one expires soon."""
+    owner.put("/v1/memories/settings", json={"enabled": True}).raise_for_status()
+    for text, more in (("I live in Ghent for now.", {"expires_at": int(time.time()) + 6}), ("I play the oboe.", {})):
+        owner.post("/v1/memories", json={"text": text, **more}).raise_for_status()
+
+
+@pytest.mark.usefixtures("brief")
+async def test_an_entry_that_expires_while_it_is_shown_goes(
+    browser: Browser, gateway: RunningServer, owner: httpx.Client
+) -> None:
+    async with visitor(browser, gateway) as someone:
+        name, _, value = cookie_header(owner)["cookie"].partition("=")
+        await someone.page.context.add_cookies([{"name": name, "value": value, "url": gateway.url}])
+        await someone.page.goto(gateway.url)
+        await open_memory(someone.page)
+        dialog = someone.page.get_by_role("dialog", name="Memory")
+        await expect(dialog.get_by_text("I live in Ghent for now.")).to_be_visible()
+        await expect(dialog.get_by_text("I live in Ghent for now.")).to_have_count(0)
+        await expect(dialog.get_by_text("I play the oboe.")).to_be_visible()
+        (await asyncio.to_thread(owner.delete, "/v1/memories")).raise_for_status()
+        await dialog.get_by_role("button", name="Delete: I play the oboe").click()
+        await expect(dialog.get_by_text("I play the oboe.")).to_have_count(0)

@@ -198,6 +198,13 @@ export class Shelf {
     }
   }
 
+  /** Asks anew which libraries there are: the next question is searched in those alone. */
+  async leaveOutGone(): Promise<void> {
+    const before = this.attached;
+    this.attached = [];
+    await Promise.all(before.map(({ id }) => this.#find(id, ({ name }) => this.#attachKnown({ id, name }))));
+  }
+
   #takeOwn(id: string): Promise<void> {
     this.#own = id;
     return this.#poll();
