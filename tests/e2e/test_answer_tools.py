@@ -266,6 +266,8 @@ async def test_a_question_waits_for_its_documents_and_stays_where_one_cannot_be_
             async with page.expect_file_chooser() as chooser:
                 await page.get_by_role("menuitem", name="Choose files…").click()
             await (await chooser.value).set_files([{"name": name, "mimeType": "text/markdown", "buffer": content}])
+            documents = page.get_by_role("list", name="Documents of this conversation").get_by_role("listitem")
+            await expect(documents.filter(has_text=name)).to_contain_text("Reading")  # a reload stops what is sent
 
         field, waiting = page.get_by_role("textbox", name="Your question"), page.locator(".queue li")
         await attach("rivers.md", RIVERS.encode())

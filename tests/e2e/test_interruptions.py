@@ -141,10 +141,14 @@ async def test_a_question_too_long_for_the_model_is_refused_with_both_numbers(pe
     notice = person.page.get_by_role("alert")
     await expect(notice).to_contain_text("The conversation is too long for this model")
     await expect(notice).to_contain_text("8,192 fit")
-    await notice.get_by_role("button", name="Change the question").click()
     await person.shorten_answers()
-    await person.ask("Say hello.")
+    await notice.get_by_role("button", name="Change the question").click()
+    changed = person.page.get_by_role("textbox", name="The changed question")
+    await expect(changed).to_be_focused()
+    await changed.fill("Say hello.")
+    await changed.press("Enter")
     await person.expect_state("finished")
+    await expect(person.turns.locator(".bubble")).to_have_text(["Say hello."])
 
 
 @pytest.mark.slow

@@ -117,6 +117,7 @@ async def test_what_is_wrong_with_a_field_is_said_in_the_language_of_the_page_an
         await amount.fill("25")
         assert await amount.evaluate(remark) == ""
         await owner.open("/account")
+        await expect(owner.page.get_by_text("Mindestens 12 Zeichen.")).to_be_visible()
         password = owner.page.get_by_label("Neues Passwort")
         await password.press_sequentially("short")
         await owner.page.get_by_role("button", name="Passwort festlegen").click()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +54,26 @@ class RunningServer:
 
 
 def prepare_home(home: Path, model_file: Path) -> None:
-    """Pull the model file into the home's store, under the default model's name."""
+    """Place the model file in the home's store, under the default model's name, as a pull leaves it."""
+    shutil.copytree(_pulled(model_file), home / "models", copy_function=_link_or_copy)
+
+
+@cache
+def _pulled(model_file: Path) -> Path:
+    """A store that has pulled the file: it tries the model out, which takes more than half a second."""
+    folder = Path(tempfile.mkdtemp(prefix="aquilon-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with forking():
-        pull(str(model_file), ModelStore(home / "models"), name=DEFAULT_MODEL)
+        pull(str(model_file), ModelStore(folder), name=DEFAULT_MODEL)
+    return folder
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Weights are never written to."""
+    if source.endswith(".gguf"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def start_server(

@@ -71,9 +71,9 @@ def test_a_stream_that_its_client_left_frees_the_key(http: httpx.Client) -> None
     with http.stream("POST", CHAT, json=body, headers={"idempotency-key": "left"}) as running:
         next(running.iter_lines())
     for _ in range(200):
-        again = http.post(CHAT, json=body, headers={"idempotency-key": "left"})
-        if again.status_code != 409:
-            break
+        with http.stream("POST", CHAT, json=body, headers={"idempotency-key": "left"}) as again:
+            if again.status_code != 409:
+                break
         threading.Event().wait(0.05)
     assert (again.status_code, "idempotency-replayed" in again.headers) == (200, False)
 
