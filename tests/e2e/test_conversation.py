@@ -49,6 +49,19 @@ async def test_a_question_is_answered_again_beside_its_first_answer(brief_person
     await expect(brief_person.turns.locator(".bubble")).to_have_text("Name a colour.")
 
 
+async def test_the_field_to_change_a_question_shows_all_its_lines_each_time_it_opens(brief_person: Visitor) -> None:
+    await brief_person.ask("Name a colour.\nThen a tree.\nThen an animal.")
+    await brief_person.expect_state("finished")
+    field = brief_person.page.get_by_role("textbox", name="The changed question")
+    for _ in range(2):
+        await brief_person.page.get_by_role("button", name="Change the question").click()
+        await expect(field).to_be_focused()
+        await expect(field).not_to_have_css("height", "24px")
+        assert await field.evaluate("field => field.clientHeight >= field.scrollHeight")
+        await field.press("Escape")
+        await expect(field).to_have_count(0)
+
+
 async def test_a_changed_question_stands_beside_the_former_one_and_one_walks_between_them(
     brief_person: Visitor,
 ) -> None:

@@ -149,6 +149,16 @@ async def test_two_settings_are_judged_blind_by_keyboard_and_ranked(explorer: Vi
 
 
 @pytest.mark.slow
+async def test_the_tours_present_step_keeps_its_ground_under_the_pointer(explorer: Visitor) -> None:
+    await open_page(explorer, "/tour")
+    step = explorer.page.get_by_role("button", name="2: Temperature")
+    await step.click()  # where a finger touched, it stays
+    ground, number = await step.evaluate(
+        "step => [getComputedStyle(step).backgroundColor, getComputedStyle(step).color]"
+    )
+    assert (ground, number) == ("rgb(23, 103, 168)", "rgb(255, 255, 255)")
+
+
 async def test_the_tour_runs_an_experiment_at_each_step_and_keeps_the_score(explorer: Visitor) -> None:
     page = explorer.page
     await open_page(explorer, "/tour")

@@ -100,6 +100,14 @@ async def test_a_refusal_is_said_in_the_readers_language_with_the_label_of_the_f
         assert await english_of(owner.page, "de") == []
 
 
+async def test_a_form_that_nobody_touched_speaks_the_language_of_the_page_too(guest: Visitor) -> None:
+    await guest.page.goto(guest.server.url)
+    await guest.choose_language("Deutsch")
+    await guest.page.get_by_role("button", name="Anmelden", exact=True).click()
+    name = guest.page.get_by_label("Name oder E-Mail-Adresse")
+    assert await name.evaluate("field => field.validationMessage") == "Füllen Sie dieses Feld aus."
+
+
 async def test_what_is_wrong_with_a_field_is_said_in_the_language_of_the_page_and_not_the_browsers(
     browser: Browser, server: RunningServer
 ) -> None:

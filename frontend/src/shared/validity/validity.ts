@@ -39,17 +39,15 @@ function forget(event: Event): void {
   (event.target as Control).setCustomValidity("");
 }
 
+function remark(event: Event): void {
+  const control = event.target as Control;
+  control.setCustomValidity("");
+  if (control.validity.valid) return;
+  control.setCustomValidity(remarkOn(control));
+  for (const change of ["input", "change"]) control.addEventListener(change, forget, { once: true });
+}
+
 /** From now on forms speak the page's language. */
 export function watchForms(): void {
-  document.addEventListener(
-    "invalid",
-    (event) => {
-      const control = event.target as Control;
-      control.setCustomValidity("");
-      if (control.validity.valid) return;
-      control.setCustomValidity(remarkOn(control));
-      for (const change of ["input", "change"]) control.addEventListener(change, forget, { once: true });
-    },
-    true,
-  );
+  document.addEventListener("invalid", remark, true);
 }
