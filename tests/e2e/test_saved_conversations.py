@@ -107,7 +107,7 @@ async def test_why_an_answer_failed_is_said_in_the_readers_language_at_once_and_
         notice = reader.turns.last.get_by_role("alert")
         for _ in ("at once", "after a reload"):
             await expect(notice).to_contain_text(
-                "Le serveur en amont qui calcule cette réponse a échoué. Ce qui était arrivé est conservé"
+                "Le serveur du modèle n’a pas pu mener cette réponse à son terme. Ce qui était arrivé est conservé"
             )
             await expect(notice.get_by_role("button")).to_have_text(["Reposer la question", "Choisir un modèle"])
             await reader.reload()
