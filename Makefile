@@ -47,6 +47,7 @@ install_package = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 services:
 	@command -v redis-server >/dev/null || $(call install_package,redis-server)
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(call install_package,postgresql)
+	@command -v tesseract >/dev/null || $(call install_package,tesseract-ocr)
 
 # For one slow test: 80 MB.
 firefox:
