@@ -49,6 +49,28 @@ async def test_a_model_is_chosen_asked_and_remembered(guest: Visitor) -> None:
     await expect(picker).to_be_visible()
 
 
+async def test_a_conversation_keeps_the_model_that_answered_it(person: Visitor) -> None:
+    await list_models(person, OTHER)
+    await person.reload()
+    await person.shorten_answers()
+    await person.ask("Hello?")
+    await person.expect_state("finished")
+    await person.page.get_by_role("button", name="New conversation").first.click()
+    await person.page.get_by_role("button", name=re.compile("Model: ")).click()
+    await person.page.get_by_role("dialog", name="Choose a model").get_by_role("radio", name="Other 7B").check()
+    await person.page.keyboard.press("Escape")
+    chosen = person.page.get_by_role("button", name=re.compile("Model: Other 7B"))
+    await expect(chosen).to_be_visible()
+
+    await person.page.go_back()
+    await expect(person.page.get_by_role("button", name=re.compile("Model: SmolLM2"))).to_be_visible()
+    async with person.page.expect_request("**/v1/responses") as sent:
+        await person.ask("And again?")
+    assert (await sent.value).post_data_json["model"] == "smollm2-135m"
+    await person.page.get_by_role("button", name="New conversation").first.click()
+    await expect(chosen).to_be_visible()
+
+
 async def test_where_no_model_is_left_none_is_offered_to_choose(guest: Visitor) -> None:
     await list_models(guest, OTHER, keep=False)
     await guest.sign_in()

@@ -1,8 +1,10 @@
 /** The page's stay at one conversation: its documents, what is written in it, and what is asked there. */
 import { untrack } from "svelte";
+import type { ModelCard } from "../api/types";
 import type { Session } from "../entrance/session.svelte";
 import { connection } from "../offline/connection.svelte";
 import { o } from "../offline/texts";
+import { preferences } from "../preferences.svelte";
 import { address } from "./address.svelte";
 import type { Agent } from "./assistants/agents";
 import type { Answer } from "./answer.svelte";
@@ -43,6 +45,8 @@ export class Visit {
   /** What was searched for. */
   reached = $state.raw<Reached | null>(null);
   readonly #page: Page;
+  /** The model that was chosen here, or wrote the last answer when the conversation was opened; null for neither. */
+  #model = $state<string | null>(null);
   #left = false;
   /** Whether a question waits for documents that are being read. */
   #awaitsDocuments = false;
@@ -54,7 +58,7 @@ export class Visit {
     this.conversation = new Conversation(
       {
         settled: () => session.settled,
-        model: () => session.model?.id ?? null,
+        model: () => this.model?.id ?? null,
         instructions: () => session.me?.instructions ?? "",
         libraries: () => shelf.ids,
         metadata: () => shelf.metadata,
@@ -69,6 +73,23 @@ export class Visit {
       id,
     );
     this.writing = new Writing(drafts, this.conversation, shelf);
+  }
+
+  /** The model that answers next: the conversation's own while it is there, else the one of new conversations. */
+  get model(): ModelCard | null {
+    const { models, model } = this.#page.session;
+    return models.find(({ id }) => id === this.#model) ?? model;
+  }
+
+  /** For the conversation, and for new ones. */
+  chooseModel(id: string): void {
+    this.#model = id;
+    preferences.chooseModel(id);
+  }
+
+  async open(): Promise<void> {
+    await this.conversation.open();
+    this.#model ??= this.conversation.last?.answer?.model ?? null;
   }
 
   /** The page goes on to another conversation; only one that is kept nowhere goes on being answered here. */

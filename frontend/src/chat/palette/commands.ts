@@ -1,6 +1,5 @@
 /** The commands for the conversation on the page, its models and its person. */
 import { t } from "../../i18n/catalogue.svelte";
-import { preferences } from "../../preferences.svelte";
 import { copyText } from "../../shared/clipboard.svelte";
 import { d } from "../documents/texts";
 import { t as m } from "../memory/texts";
@@ -13,7 +12,7 @@ import { importEntry } from "../transfer/entries/entries";
 import type { Action } from "./actions";
 
 export function commandsFor(page: Offering): Action[] {
-  const { session, memory, mayUse, onTemporary, onAssistants, onPick, onSignOut } = page;
+  const { session, visit, memory, mayUse, onTemporary, onAssistants, onPick, onSignOut } = page;
   return [
     ...answerCommands(page),
     ...shownEntries(page).map(({ label, run }) => ({ id: label, label, run })),
@@ -26,11 +25,11 @@ export function commandsFor(page: Offering): Action[] {
       : []),
     ...(mayUse("explore") ? [{ id: "explore", label: c("talk.explore"), run: () => location.assign("/explore") }] : []),
     ...session.models
-      .filter(({ id }) => id !== session.model?.id)
+      .filter(({ id }) => id !== visit.model?.id)
       .map((other) => ({
         id: `model ${other.id}`,
         label: word("palette.model", { model: modelName(other) }),
-        run: () => preferences.chooseModel(other.id),
+        run: () => visit.chooseModel(other.id),
       })),
     { id: "sign out", label: t("menu.signOut"), run: onSignOut },
   ];
