@@ -63,7 +63,7 @@ async def test_a_conversation_keeps_the_model_that_answered_it(person: Visitor) 
     await expect(chosen).to_be_visible()
 
     await person.page.go_back()
-    await expect(person.page.get_by_role("button", name=re.compile("Model: SmolLM2"))).to_be_visible()
+    await expect(person.page.get_by_role("button", name=re.compile("Model: smollm2-135m"))).to_be_visible()
     async with person.page.expect_request("**/v1/responses") as sent:
         await person.ask("And again?")
     assert (await sent.value).post_data_json["model"] == "smollm2-135m"
