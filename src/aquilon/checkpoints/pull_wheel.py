@@ -57,7 +57,6 @@ KNOWN_WHEELS = {
             license="apache-2.0",
             license_url="https://www.apache.org/licenses/LICENSE-2.0",
             languages=["en"],
-            description="SmolLM2 135M Instruct: small and instant, English; good for trying things out",
         ),
     )
 }
