@@ -37,6 +37,7 @@ MAY_USE_EVERYONE = {
     "people/store/waiting_list.py": "the open list that a visitor means, pruning",
     "people/store/api_keys.py": "the user of a key's secret",
     "money/store/usage.py": "pruning",
+    "money/store/open_charges.py": "what answers of dead processes owe; statements that name the request",
     "money/store/person_quotas.py": "pruning",
     "jobs/queue.py": "the queues of jobs, and of documents to read",
     "jobs/store/batches.py": "pruning",
