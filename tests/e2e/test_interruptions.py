@@ -16,6 +16,8 @@ from tests.support.polling import until
 from tests.support.server import RunningServer, prepare_home, start_server
 
 LONG = "Write a long story about the north wind, the sea and the mountains, with many chapters."
+LONG_TOKENS = 1000
+"""The answer that is always the same has more; another may end before it is interrupted."""
 BACK_MS = 60_000
 
 
@@ -48,6 +50,7 @@ def kill_tree(server: RunningServer) -> None:
 async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> None:
     """The page looks for it by itself; what it had written is there, and can be answered again."""
     await doomed.sign_in()
+    await doomed.shorten_answers(LONG_TOKENS)
     await doomed.ask(LONG)
     await doomed.expect_state("streaming")
     kill_tree(doomed.server)
@@ -81,6 +84,7 @@ async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> 
 @pytest.mark.slow
 async def test_an_answer_whose_server_was_restarted_is_continued_without_a_reload(doomed: Visitor) -> None:
     await doomed.sign_in()
+    await doomed.shorten_answers(LONG_TOKENS)
     await doomed.ask(LONG)
     await doomed.expect_state("streaming")
     doomed.server.stop()
@@ -122,6 +126,7 @@ async def test_a_server_that_can_save_nothing_says_so_and_is_asked_again_when_it
 @pytest.mark.slow
 async def test_an_engine_that_dies_in_mid_answer_is_explained_and_comes_back(doomed: Visitor) -> None:
     await doomed.sign_in()
+    await doomed.shorten_answers(LONG_TOKENS)
     await doomed.ask(LONG)
     await doomed.expect_state("streaming")
     for pid in children(doomed.server.pid):
