@@ -28,7 +28,7 @@ def test_a_model_is_run_listed_and_stopped(run: Run, server: RunningServer) -> N
     assert run("usage", *home).out.splitlines()[-1].startswith("total ")
     assert run("stop", "smollm2-135m", *home).out == "smollm2-135m is out of memory\n"
     assert "No model is in memory" in run("ps", *home).err
-    assert run("run", "smollm2-135m", "Hi", *home).code == 0  # its next request loads it again
+    assert run("chat", "Hi", "--max-tokens", "8", *home).code == 0  # its next request loads it again
     assert run("ps", *home).out
 
 
