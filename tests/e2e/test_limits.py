@@ -50,9 +50,11 @@ async def test_a_limit_says_when_there_is_room_again(owner: ConsoleVisitor) -> N
     try:
         await owner.page.goto(owner.server.url)
         await owner.shorten_answers(4)
-        await owner.ask("Hello")
-        await owner.expect_state("finished|failed")
-        await owner.ask("Hello again")
+        for question in ("Hello", "Hello again", "Hello once more"):  # a minute may begin between two, not three
+            await owner.ask(question)
+            await owner.expect_state("finished|failed")
+            if await owner.turns.last.get_attribute("data-state") == "failed":
+                break
         notice = owner.page.get_by_role("alert")
         await expect(notice).to_contain_text("The limit of your organization for requests a minute is 1.")
         await expect(notice).to_contain_text("There is room again at")
