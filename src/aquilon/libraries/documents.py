@@ -170,7 +170,7 @@ class Documents:
         offset: int = 0,
         limit: int,
     ) -> tuple[list[Row], bool]:
-        """A page of the documents, and whether there are more. ``after``, ``before``: as for libraries.
+        """A page of the documents, and whether there are more: see `page_between`.
 
         Below one that is gone the list begins anew, so that a client may remove each one that a page names.
         """

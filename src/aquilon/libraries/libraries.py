@@ -121,7 +121,7 @@ class Libraries:
         offset: int = 0,
         limit: int,
     ) -> tuple[list[CountedLibrary], bool]:
-        """A page of the libraries, and whether there are more: see `store.libraries.page`.
+        """A page of the libraries, and whether there are more: see `page_between`.
 
         ``after`` and ``before`` may name libraries that are gone.
         """

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aquilon.jobs.queue import NO_LEASE, Queue
 from aquilon.jobs.tables import StoredFile
+from aquilon.libraries.store.between import page_between
 from aquilon.libraries.tables import LibraryDocument
 from aquilon.people.scope import Everyone, Scope
 
@@ -50,19 +51,20 @@ async def page(
     offset: int = 0,
     limit: int,
 ) -> tuple[list[Row], bool]:
-    """A page in the order of addition, and whether there are more; ``after`` and ``before`` as for libraries."""
+    """A page in the order of addition, and whether there are more: see `page_between`."""
     columns = (LibraryDocument.created_at, LibraryDocument.file_id)
-    query, order = _filtered(_of_library(scope, library_id), criteria), tuple_(*columns)
-    if after is not None:
-        query = query.where(order > _place(after) if oldest_first else order < _place(after))
-    if before is not None:
-        query = query.where(order < _place(before) if oldest_first else order > _place(before))
-    from_below = before is not None and after is None
-    ascending = oldest_first != from_below
-    query = query.order_by(*(column.asc() if ascending else column.desc() for column in columns))
-    rows = [(row[0], row[1]) for row in await session.execute(query.offset(offset).limit(limit + 1))]
-    shown = rows[:limit]
-    return shown[::-1] if from_below else shown, len(rows) > limit
+    rows, has_more = await page_between(
+        session,
+        _filtered(_of_library(scope, library_id), criteria),
+        columns,
+        tuple_(*columns),
+        after=None if after is None else _place(after),
+        before=None if before is None else _place(before),
+        oldest_first=oldest_first,
+        offset=offset,
+        limit=limit,
+    )
+    return [(row[0], row[1]) for row in rows], has_more
 
 
 def _place(document: LibraryDocument) -> ColumnElement[Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, and_, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aquilon.libraries.store.between import page_between
 from aquilon.libraries.tables import Library, LibraryBatch, LibraryDocument
 from aquilon.people.identity import Principal
 from aquilon.people.permissions import require, require_feature
@@ -66,23 +67,22 @@ async def page(
     offset: int = 0,
     limit: int,
 ) -> tuple[list[Library], bool]:
-    """A page in the order of creation, which is that of the ids, and whether there are more.
-
-    It begins below ``after``. With ``before`` alone it ends above that one, and with both it lies between them.
-    """
-    query, columns = visible(principal), (Library.created_at, Library.id)
+    """A page in the order of creation, which is that of the ids, and whether there are more: see `page_between`."""
+    query = visible(principal)
     if search:
         query = query.where(Library.name.icontains(search, autoescape=True))
-    if after is not None:
-        query = query.where(Library.id > after if oldest_first else Library.id < after)
-    if before is not None:
-        query = query.where(Library.id < before if oldest_first else Library.id > before)
-    from_below = before is not None and after is None
-    ascending = oldest_first != from_below
-    query = query.order_by(*(column.asc() if ascending else column.desc() for column in columns))
-    rows = list(await session.scalars(query.offset(offset).limit(limit + 1)))
-    shown = rows[:limit]
-    return shown[::-1] if from_below else shown, len(rows) > limit
+    rows, has_more = await page_between(
+        session,
+        query,
+        (Library.created_at, Library.id),
+        Library.id,
+        after=after,
+        before=before,
+        oldest_first=oldest_first,
+        offset=offset,
+        limit=limit,
+    )
+    return [row[0] for row in rows], has_more
 
 
 async def count(session: AsyncSession, principal: Principal, *, search: str | None = None) -> int:
