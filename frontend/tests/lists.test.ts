@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { getAgain, getAll } from "../src/console/api/client";
+import { allPages } from "../src/api/pages";
+import { getAgain } from "../src/console/api/client";
 import { Loaded } from "../src/console/work.svelte";
 
 interface Entry {
@@ -31,7 +32,7 @@ test("a list's first page is shown while more comes, and again when there is twi
   stored = entries("ooooooooo");
   const shown: (string | undefined)[] = [];
   const list = new Loaded<Entry[]>((show) =>
-    getAll<Entry>("/list", (soFar) => {
+    allPages<Entry>("/list", (soFar) => {
       show(soFar);
       shown.push(`${ids(list.value)} ${list.partial}`);
     }),
@@ -47,7 +48,7 @@ test("a list's first page is shown while more comes, and again when there is twi
 test("a list that can't be read to its end stays a part", async () => {
   stored = entries("ooo");
   const list = new Loaded<Entry[]>(async (show) => {
-    await getAll("/list", show);
+    await allPages("/list", show);
     throw new Error("gone");
   });
   await list.reload();

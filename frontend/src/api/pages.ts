@@ -20,11 +20,14 @@ export async function* pages<T>(address: string): AsyncGenerator<List<T>> {
   } while (after !== null);
 }
 
+/** What a list is shown with while more of it comes. */
+export type Show<T> = (soFar: T[]) => void;
+
 /**
  * All of a list, one page after the other; `show` is told what has come while there is more: the first page, and again
  * each time that there is twice as much, since to show each page would take longer than to read it.
  */
-export async function allPages<T>(address: string, show?: (soFar: T[]) => void): Promise<T[]> {
+export async function allPages<T>(address: string, show?: Show<T>): Promise<T[]> {
   const all: T[] = [];
   let shown = 0;
   for await (const { data, has_more } of pages<T>(address)) {

@@ -1,5 +1,6 @@
 /** Batch jobs. */
-import { getAgain, getAll, part, post, type Show } from "./client";
+import { allPages, type Show } from "../../api/pages";
+import { getAgain, part, post } from "./client";
 import type { OpenAIBatchBody as Batch } from "../../api/schema";
 
 export type { Batch };
@@ -17,7 +18,7 @@ const ENDED = new Set(["completed", "failed", "expired", "cancelled"]);
 export const isOver = (batch: Batch) => ENDED.has(batch.status);
 
 export const batches = {
-  list: (show?: Show<Batch>) => getAll<Batch>("/v1/batches", show),
+  list: (show?: Show<Batch>) => allPages<Batch>("/v1/batches", show),
   /** The list anew, in which nothing changes of jobs that are over. */
   again: (known: readonly Batch[]) => getAgain("/v1/batches", known, (batch) => !isOver(batch)),
   create: (inputFile: string, endpoint: string, name: string) =>

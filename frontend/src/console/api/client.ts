@@ -1,5 +1,5 @@
 /** The server's answers as typed objects; every failure is a Problem. */
-import { allPages, pages } from "../../api/pages";
+import { pages } from "../../api/pages";
 import { call, postJson } from "../../api/server";
 
 export type { List } from "../../api/pages";
@@ -14,14 +14,6 @@ export function address(path: string, query: Query = {}): string {
 
 export async function get<T>(path: string, query: Query = {}): Promise<T> {
   return (await (await call(address(path, query))).json()) as T;
-}
-
-/** What a list is shown with while more of it comes. */
-export type Show<T> = (soFar: T[]) => void;
-
-/** All of a list, one page after the other. */
-export function getAll<T>(path: string, show?: Show<T>): Promise<T[]> {
-  return allPages<T>(path, show);
 }
 
 /** A list read again as far as it can have changed: from its beginning to the last entry that still changes. */

@@ -1,13 +1,14 @@
 /** Files: what batch jobs read and write, and what programs keep here. Sizes are bytes. */
 import { Problem, problemOf } from "../../api/problem";
 import { call } from "../../api/server";
-import { getAll, part, remove, type Show } from "./client";
+import { allPages, type Show } from "../../api/pages";
+import { part, remove } from "./client";
 import type { FileBody as StoredFile } from "../../api/schema";
 
 export type { StoredFile };
 
 export const files = {
-  list: (show?: Show<StoredFile>) => getAll<StoredFile>("/v1/files", show),
+  list: (show?: Show<StoredFile>) => allPages<StoredFile>("/v1/files", show),
   remove: (id: string) => remove(`/v1/files/${part(id)}`),
 };
 

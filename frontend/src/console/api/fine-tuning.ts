@@ -1,5 +1,6 @@
 /** Fine-tuning jobs, and the models that they made. */
-import { get, getAll, part, post, remove } from "./client";
+import { allPages } from "../../api/pages";
+import { get, part, post, remove } from "./client";
 import { call } from "../../api/server";
 
 const ROOT = "/v1/fine_tuning/jobs";
@@ -72,7 +73,7 @@ const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 export const isOver = (job: FineTuningJob) => ENDED.has(job.stage);
 
 export const fineTuning = {
-  list: () => getAll<FineTuningJob>(ROOT),
+  list: () => allPages<FineTuningJob>(ROOT),
   create: (job: NewJob) => post<FineTuningJob>(ROOT, job),
   /** Checks the files too. Nothing is created. */
   estimate: (job: NewJob) => post<JobEstimate>(`${ROOT}?dry_run=true`, job),

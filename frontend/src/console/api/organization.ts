@@ -1,6 +1,7 @@
 /** `/v1/organization/…`: people, workspaces, keys and the audit log. Times are seconds since 1970. */
 import { byName } from "../words";
-import { get, getAll, part, post, put, remove, some, type List, type Show } from "./client";
+import { allPages, type Show } from "../../api/pages";
+import { get, part, post, put, remove, some, type List } from "./client";
 import type {
   WorkspaceBody as Workspace,
   UserBody as Person,
@@ -65,18 +66,18 @@ export const retention = {
 };
 
 export const workspaces = {
-  list: () => getAll<Workspace>(`${ROOT}/workspaces`),
+  list: () => allPages<Workspace>(`${ROOT}/workspaces`),
   create: (name: string) => post<Workspace>(`${ROOT}/workspaces`, { name }),
   rename: (id: string, name: string) => post<Workspace>(`${ROOT}/workspaces/${part(id)}`, { name }),
   archive: (id: string) => post<Workspace>(`${ROOT}/workspaces/${part(id)}/archive`),
-  members: async (id: string) => byName(await getAll<Member>(`${ROOT}/workspaces/${part(id)}/users`)),
+  members: async (id: string) => byName(await allPages<Member>(`${ROOT}/workspaces/${part(id)}/users`)),
   setMember: (id: string, user: string, role: string) =>
     post<Member>(`${ROOT}/workspaces/${part(id)}/users/${part(user)}`, { role }),
   removeMember: (id: string, user: string) => remove(`${ROOT}/workspaces/${part(id)}/users/${part(user)}`),
 };
 
 export const people = {
-  list: async (show?: Show<Person>) => byName(await getAll(`${ROOT}/users`, show)),
+  list: async (show?: Show<Person>) => byName(await allPages(`${ROOT}/users`, show)),
   some: (wanted: (person: Person) => boolean) => some(`${ROOT}/users`, wanted),
   create: (name: string, email: string, role: string) =>
     post<NewPerson>(`${ROOT}/users`, { name, role, email: email === "" ? null : email }),
@@ -89,7 +90,7 @@ export const people = {
 };
 
 export const keys = {
-  list: (show?: Show<ApiKey>) => getAll<ApiKey>(`${ROOT}/api_keys`, show),
+  list: (show?: Show<ApiKey>) => allPages<ApiKey>(`${ROOT}/api_keys`, show),
   some: (wanted: (key: ApiKey) => boolean) => some(`${ROOT}/api_keys`, wanted),
   create: (fields: KeyLimits & { name: string; workspace_id?: string }) => post<NewApiKey>(`${ROOT}/api_keys`, fields),
   change: (id: string, changes: Partial<KeyLimits> & { name?: string; blocked?: boolean }) =>
@@ -100,7 +101,7 @@ export const keys = {
 };
 
 export const invitations = {
-  list: (show?: Show<Invitation>) => getAll<Invitation>(`${ROOT}/invitations`, show),
+  list: (show?: Show<Invitation>) => allPages<Invitation>(`${ROOT}/invitations`, show),
   some: (wanted: (invitation: Invitation) => boolean) => some(`${ROOT}/invitations`, wanted),
   create: (fields: { role: string; workspace_ids: string[]; expires_in: number; uses: number; note: string }) =>
     post<NewInvitation>(`${ROOT}/invitations`, fields),

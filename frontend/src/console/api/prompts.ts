@@ -1,5 +1,6 @@
 /** `/v1/prompts`: requests that are kept under a name. */
-import { get, getAll, part, post, remove, type Show } from "./client";
+import { allPages, type Show } from "../../api/pages";
+import { get, part, post, remove } from "./client";
 import type { PromptBody, PromptEntry } from "../../api/schema";
 import type { CallBody } from "../playground/snippets";
 
@@ -17,7 +18,7 @@ export interface PromptFields {
 const ROOT = "/v1/prompts";
 
 export const prompts = {
-  list: (show?: Show<PromptEntry>) => getAll<PromptEntry>(ROOT, show),
+  list: (show?: Show<PromptEntry>) => allPages<PromptEntry>(ROOT, show),
   get: (id: string) => get<SavedPrompt>(`${ROOT}/${part(id)}`),
   create: (fields: PromptFields) => post<SavedPrompt>(ROOT, fields),
   change: (id: string, fields: PromptFields) => post<SavedPrompt>(`${ROOT}/${part(id)}`, fields),

@@ -1,5 +1,6 @@
 /** `/v1/server/…`: what all organizations share, for whoever runs the server. Sizes are bytes. */
-import { get, getAll, part, post, put, remove, type Show } from "./client";
+import { allPages, type Show } from "../../api/pages";
+import { get, part, post, put, remove } from "./client";
 import type {
   Model as ModelCard,
   ServerModel,
@@ -96,7 +97,7 @@ export const fallbacks = {
 };
 
 export const organizations = {
-  list: (show?: Show<Organization>) => getAll<Organization>(`${ROOT}/organizations`, show),
+  list: (show?: Show<Organization>) => allPages<Organization>(`${ROOT}/organizations`, show),
   create: (name: string, owner: string) => post<NewOrganization>(`${ROOT}/organizations`, { name, owner }),
   change: (id: string, changes: { name?: string; disabled?: boolean; vat_percent?: string | null }) =>
     post<Organization>(`${ROOT}/organizations/${part(id)}`, changes),
@@ -113,7 +114,7 @@ export interface ProviderFields {
 }
 
 export const identityProviders = {
-  list: () => getAll<IdentityProvider>(`${ROOT}/identity-providers`),
+  list: () => allPages<IdentityProvider>(`${ROOT}/identity-providers`),
   create: (fields: ProviderFields & { name: string; issuer: string; organization: string }) =>
     post<IdentityProvider>(`${ROOT}/identity-providers`, fields),
   change: (id: string, changes: Partial<ProviderFields> & { disabled?: boolean }) =>
