@@ -34,6 +34,13 @@ async def doomed(browser: Browser, default_model_file: Path, tmp_path: Path) -> 
             server.stop()
 
 
+async def begin_long_answer(someone: Visitor) -> None:
+    await someone.sign_in()
+    await someone.shorten_answers(LONG_TOKENS)
+    await someone.ask(LONG)
+    await someone.expect_state("streaming")
+
+
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -49,10 +56,7 @@ def kill_tree(server: RunningServer) -> None:
 @pytest.mark.slow
 async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> None:
     """The page looks for it by itself; what it had written is there, and can be answered again."""
-    await doomed.sign_in()
-    await doomed.shorten_answers(LONG_TOKENS)
-    await doomed.ask(LONG)
-    await doomed.expect_state("streaming")
+    await begin_long_answer(doomed)
     kill_tree(doomed.server)
     await expect(doomed.turns.last.get_by_text("The connection is lost.")).to_be_visible()
     assert await doomed.answer.inner_text()
@@ -83,10 +87,7 @@ async def test_a_server_killed_in_mid_answer_is_found_again(doomed: Visitor) -> 
 
 @pytest.mark.slow
 async def test_an_answer_whose_server_was_restarted_is_continued_without_a_reload(doomed: Visitor) -> None:
-    await doomed.sign_in()
-    await doomed.shorten_answers(LONG_TOKENS)
-    await doomed.ask(LONG)
-    await doomed.expect_state("streaming")
+    await begin_long_answer(doomed)
     doomed.server.stop()
     await expect(doomed.page.get_by_role("alert")).to_contain_text("The server was restarted in mid-answer")
     again = start_server(doomed.server.home, environment={"AQUILON_PORT": doomed.server.url.rsplit(":", 1)[1]})
@@ -125,10 +126,7 @@ async def test_a_server_that_can_save_nothing_says_so_and_is_asked_again_when_it
 
 @pytest.mark.slow
 async def test_an_engine_that_dies_in_mid_answer_is_explained_and_comes_back(doomed: Visitor) -> None:
-    await doomed.sign_in()
-    await doomed.shorten_answers(LONG_TOKENS)
-    await doomed.ask(LONG)
-    await doomed.expect_state("streaming")
+    await begin_long_answer(doomed)
     for pid in children(doomed.server.pid):
         os.kill(pid, signal.SIGKILL)
     await doomed.expect_state("failed")
