@@ -148,6 +148,7 @@ async def test_a_question_too_long_for_the_model_is_refused_with_both_numbers(pe
     await notice.get_by_role("button", name="Change the question").click()
     changed = person.page.get_by_role("textbox", name="The changed question")
     await expect(changed).to_be_focused()
+    await expect(changed).to_have_value(("north wind " * 9000).strip())  # before it is typed over
     await changed.fill("Say hello.")
     await changed.press("Enter")
     await person.expect_state("finished")
